@@ -1,0 +1,72 @@
+import { readFileSync } from "node:fs";
+import { parse, TomlError } from "smol-toml";
+import { DriverError } from "../errors/driver-error.ts";
+
+/** A value of a configuration file with its dotted key and its place. */
+export interface FileEntry {
+  readonly key: string;
+  readonly value: unknown;
+  /** `FILE:LINE`. */
+  readonly place: string;
+}
+
+/** Reads a TOML file into dotted keys. Answers undefined if it is not there. Throws CONFIG_INVALID with file and line. */
+export function readConfigFile(file: string): readonly FileEntry[] | undefined {
+  let source: string;
+  try {
+    source = readFileSync(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new DriverError("CONFIG_INVALID", `${file} can't be read: ${(error as Error).message}`, { cause: error });
+  }
+  return flatten(parseToml(source, file), [], file, lineIndex(source));
+}
+
+function parseToml(source: string, file: string): Record<string, unknown> {
+  try {
+    return parse(source);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const reason = error.message.split("\n")[0]?.replace(/^Invalid TOML document: /, "") ?? "not TOML";
+    throw new DriverError("CONFIG_INVALID", `${file}:${error.line}:${error.column}: ${reason}`, { cause: error });
+  }
+}
+
+function flatten(
+  table: Record<string, unknown>,
+  prefix: readonly string[],
+  file: string,
+  lines: ReadonlyMap<string, number>,
+): FileEntry[] {
+  return Object.entries(table).flatMap(([name, value]) => {
+    const path = [...prefix, name];
+    if (isTable(value)) return flatten(value, path, file, lines);
+    const key = path.join(".");
+    const line = lines.get(key);
+    return [{ key, value, place: line === undefined ? file : `${file}:${line}` }];
+  });
+}
+
+function isTable(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
+/** The line of each key. smol-toml keeps no positions; the settings need no more of TOML than tables and bare keys. */
+function lineIndex(source: string): ReadonlyMap<string, number> {
+  const lines = new Map<string, number>();
+  let table = "";
+  source.split("\n").forEach((line, index) => {
+    const header = /^\s*\[([^\]]+)\]/.exec(line)?.[1];
+    if (header !== undefined) table = `${normalize(header)}.`;
+    const name = /^\s*([A-Za-z0-9_."' -]+?)\s*=/.exec(line)?.[1];
+    if (name !== undefined) lines.set(table + normalize(name), index + 1);
+  });
+  return lines;
+}
+
+function normalize(key: string): string {
+  return key
+    .split(".")
+    .map((part) => part.trim().replace(/^(["'])(.*)\1$/, "$2"))
+    .join(".");
+}

@@ -1,0 +1,169 @@
+import { join, resolve } from "node:path";
+import { DriverError } from "../errors/driver-error.ts";
+import { type FileEntry, readConfigFile } from "./config-file.ts";
+import type { Flags } from "./flags.ts";
+import { inspectMachine, type Machine } from "./machine.ts";
+import { divideMemory } from "./memory-shares.ts";
+import { type NamedSetting, namedSettings } from "./paths.ts";
+import type { Settings } from "./settings.ts";
+import { suggest } from "./suggest.ts";
+
+/** Where a value came from: `flag --listen`, `environment DROVER_LISTEN`, `/etc/drover.toml:3` or `default`. */
+export type Origins = Readonly<Record<string, string>>;
+
+export interface LoadedConfig {
+  readonly settings: Settings;
+  readonly origins: Origins;
+  /** The file that was read, if any: `--config`, `DROVER_CONFIG`, or the profile's. */
+  readonly file: string | undefined;
+  /** What deserves a line in the log: variables named DROVER_… that are no setting. */
+  readonly warnings: readonly string[];
+}
+
+export interface ConfigSources {
+  readonly flags: Flags;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly machine?: Machine;
+}
+
+const DEFAULT_PROFILE = "default";
+/** Variables that the driver's clients and its launcher read. */
+const OTHER_VARIABLES = new Set(["DROVER_CONFIG", "DROVER_ADDRESS"]);
+
+interface Given {
+  readonly raw: unknown;
+  readonly origin: string;
+}
+
+/** Reads all settings: flag before environment before file before default. Throws CONFIG_INVALID with the place. */
+export function loadConfig({ flags, environment, machine = inspectMachine(environment) }: ConfigSources): LoadedConfig {
+  const named = namedSettings();
+  const direct = new Map<string, Given>();
+  for (const { key, flag, variable } of named) {
+    const fromFlag = flags.values.get(flag);
+    const fromEnvironment = environment[variable];
+    if (fromFlag !== undefined) direct.set(key, { raw: fromFlag, origin: `flag --${flag}` });
+    else if (fromEnvironment) direct.set(key, { raw: fromEnvironment, origin: `environment ${variable}` });
+  }
+  const value = (key: string) => readOne(find(named, key), direct.get(key), machine);
+  const dataDir = String(value("dataDir") || machine.dataHome);
+  const profile = String(value("profile"));
+  const profileFile = join(resolve(dataDir), "profiles", `${profile}.toml`);
+  const file = chooseFile(flags, environment, { profile, profileFile });
+  const given = new Map([...fileValues(file, named, direct), ...direct]);
+
+  const origins: Record<string, string> = {};
+  const result: Record<string, unknown> = {};
+  for (const entry of named) {
+    const from = given.get(entry.key);
+    origins[entry.key] = from?.origin ?? "default";
+    put(result, entry.path, readOne(entry, from, machine));
+  }
+  const settings = complete(result as unknown as Settings, machine);
+  return { settings, origins, file: file?.path, warnings: unknownVariables(environment, named) };
+}
+
+function find(named: readonly NamedSetting[], key: string): NamedSetting {
+  const found = named.find((entry) => entry.key === key);
+  if (found === undefined) throw new Error(`no setting ${key}`);
+  return found;
+}
+
+function readOne({ key, setting }: NamedSetting, given: Given | undefined, machine: Machine): unknown {
+  if (given === undefined) return setting.fallback.value(machine);
+  try {
+    return setting.read(given.raw);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new DriverError("CONFIG_INVALID", `${given.origin}: ${key}: ${message}`, { metadata: { key }, cause: error });
+  }
+}
+
+interface ChosenFile {
+  readonly path: string;
+  readonly entries: readonly FileEntry[];
+}
+
+/** A file that was named must be there; only the default profile may do without. */
+function chooseFile(
+  flags: Flags,
+  environment: NodeJS.ProcessEnv,
+  { profile, profileFile }: { readonly profile: string; readonly profileFile: string },
+): ChosenFile | undefined {
+  const namedFile = flags.values.get("config") ?? (environment.DROVER_CONFIG || undefined);
+  const path = resolve(typeof namedFile === "string" ? namedFile : profileFile);
+  const entries = readConfigFile(path);
+  if (entries !== undefined) return { path, entries };
+  if (namedFile !== undefined) throw new DriverError("CONFIG_INVALID", `the configuration file ${path} is not there`);
+  if (profile !== DEFAULT_PROFILE) {
+    throw new DriverError("CONFIG_INVALID", `the profile ${JSON.stringify(profile)} has no file ${path}`, {
+      metadata: { profile, file: path },
+    });
+  }
+  return undefined;
+}
+
+function fileValues(
+  file: ChosenFile | undefined,
+  named: readonly NamedSetting[],
+  direct: ReadonlyMap<string, Given>,
+): [string, Given][] {
+  const known = named.map(({ key }) => key);
+  return (file?.entries ?? []).map(({ key, value, place }) => {
+    if (!known.includes(key)) {
+      throw new DriverError(
+        "CONFIG_INVALID",
+        `${place}: unknown setting ${JSON.stringify(key)}${suggest(key, known)}`,
+        {
+          metadata: { key, place },
+        },
+      );
+    }
+    // Which file is read depends on these two: a file that names others would contradict itself.
+    if ((key === "profile" || key === "dataDir") && !direct.has(key)) {
+      throw new DriverError(
+        "CONFIG_INVALID",
+        `${place}: ${key} can't be set in a file; use a flag or the environment`,
+        {
+          metadata: { key, place },
+        },
+      );
+    }
+    return [key, { raw: value, origin: place }];
+  });
+}
+
+function put(target: Record<string, unknown>, [name, ...rest]: readonly string[], value: unknown): void {
+  if (name === undefined) return;
+  if (rest.length === 0) {
+    target[name] = value;
+    return;
+  }
+  target[name] ??= {};
+  put(target[name] as Record<string, unknown>, rest, value);
+}
+
+/** Fills in the paths that depend on others and checks what several settings say together. */
+function complete(settings: Settings, machine: Machine): Settings {
+  const dataDir = resolve(settings.dataDir || machine.dataHome);
+  const tokenFile = resolve(settings.tokenFile || join(dataDir, "token"));
+  const { certFile, keyFile, clientCaFile } = settings.tls;
+  if ((certFile === "") !== (keyFile === "")) {
+    throw new DriverError("CONFIG_INVALID", "tls.certFile and tls.keyFile must be given together");
+  }
+  if (clientCaFile !== "" && certFile === "") {
+    throw new DriverError("CONFIG_INVALID", "tls.clientCaFile needs tls.certFile and tls.keyFile");
+  }
+  const residency = { ...settings.residency, budget: divideMemory(settings).resident };
+  return { ...settings, dataDir, tokenFile, residency };
+}
+
+/**
+ * Not errors: Kubernetes puts `DROVER_PORT`, `DROVER_SERVICE_HOST` and more into every pod beside a Service named `drover`.
+ */
+function unknownVariables(environment: NodeJS.ProcessEnv, named: readonly NamedSetting[]): readonly string[] {
+  const known = named.map(({ variable }) => variable);
+  return Object.keys(environment)
+    .filter((name) => name.startsWith("DROVER_") && !known.includes(name) && !OTHER_VARIABLES.has(name))
+    .map((name) => `environment: ${name} is no setting${suggest(name, known)}`);
+}

@@ -1,0 +1,475 @@
+import { Code } from "./code.ts";
+
+/** What the catalogue says of one reason. */
+export interface ReasonEntry {
+  /** The gRPC code that the error travels with. */
+  readonly code: Code;
+  /** When it happens, for docs/errors.md. */
+  readonly when: string;
+  /** What the reader can do about it; shown by the CLI below the message. */
+  readonly help: string;
+  /** Whether the same call may succeed later without any change. */
+  readonly retryable: boolean;
+}
+
+/**
+ * Every reason that an error of the API can carry. The key is the `reason` of `google.rpc.ErrorInfo`; a published key
+ * stays. docs/errors.md is generated from this table.
+ */
+export const reasons = {
+  // Requests
+  INVALID_REQUEST: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A field of the request breaks a rule of the contract.",
+    help: "Mend the field that the message names.",
+    retryable: false,
+  },
+  INVALID_PAGE_TOKEN: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A page token was altered, or belongs to another request.",
+    help: "Start again without a page token.",
+    retryable: false,
+  },
+  REQUEST_TOO_LARGE: {
+    code: Code.RESOURCE_EXHAUSTED,
+    when: "A request is larger than the limit.",
+    help: "Send less at once, or raise `limits.maxRequestBytes`.",
+    retryable: false,
+  },
+  UNAUTHENTICATED: {
+    code: Code.UNAUTHENTICATED,
+    when: "The call carries no token, a wrong one, or no client certificate that the driver trusts.",
+    help: "Give the token from the file that the address file names.",
+    retryable: false,
+  },
+  ORIGIN_FORBIDDEN: {
+    code: Code.PERMISSION_DENIED,
+    when: "A browser page of an origin that is not allowed called the driver.",
+    help: "Add the origin to `http.origins`.",
+    retryable: false,
+  },
+  NOT_SERVING: {
+    code: Code.UNAVAILABLE,
+    when: "The driver starts or stops and takes no work.",
+    help: "Try again; a stopping driver is replaced by the next one.",
+    retryable: true,
+  },
+  UNKNOWN_METHOD: {
+    code: Code.UNIMPLEMENTED,
+    when: "The driver does not know the method.",
+    help: "Compare the versions of client and driver.",
+    retryable: false,
+  },
+  UNKNOWN_SERVICE: {
+    code: Code.NOT_FOUND,
+    when: "A health check names a service that the driver does not have.",
+    help: "Leave the name out to ask for the driver as a whole.",
+    retryable: false,
+  },
+  INTERNAL: {
+    code: Code.INTERNAL,
+    when: "Something went wrong that should not have; the driver's log has it under the request id.",
+    help: "Report it with the request id.",
+    retryable: false,
+  },
+  CANCELLED: {
+    code: Code.CANCELLED,
+    when: "Somebody cancelled the call or its operation.",
+    help: "Ask again if the answer is still wanted.",
+    retryable: false,
+  },
+  DEADLINE_EXCEEDED: {
+    code: Code.DEADLINE_EXCEEDED,
+    when: "The caller's deadline passed before the work was done; the work was stopped.",
+    help: "Give more time or ask for less.",
+    retryable: false,
+  },
+  // Operations
+  OPERATION_NOT_FOUND: {
+    code: Code.NOT_FOUND,
+    when: "No operation has this id, or it ended so long ago that its record is gone.",
+    help: "List operations to see which there are.",
+    retryable: false,
+  },
+  OPERATION_EXISTS: {
+    code: Code.ALREADY_EXISTS,
+    when: "Another operation has the id that the client chose.",
+    help: "Choose a new id for new work.",
+    retryable: false,
+  },
+  POOL_FULL: {
+    code: Code.RESOURCE_EXHAUSTED,
+    when: "A pool's queue is full.",
+    help: "Try again later, or raise the pool's `maxQueued`.",
+    retryable: true,
+  },
+  DRIVER_STOPPED: {
+    code: Code.UNAVAILABLE,
+    when: "The driver stopped before the operation was done.",
+    help: "Ask the next driver.",
+    retryable: true,
+  },
+  // The driver's start
+  USAGE: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A command line has an unknown command or flag, or a flag without its value.",
+    help: "See docs/configuration.md for the flags.",
+    retryable: false,
+  },
+  CONFIG_INVALID: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A setting is unknown, has a value that it can't take, or contradicts another.",
+    help: "Mend it where the message says; `drover config show --origins` shows what counts and why.",
+    retryable: false,
+  },
+  TLS_INVALID: {
+    code: Code.FAILED_PRECONDITION,
+    when: "A certificate or key can't be read, or they do not belong together.",
+    help: "Check the files that `tls` names.",
+    retryable: false,
+  },
+  LISTEN_REFUSED: {
+    code: Code.FAILED_PRECONDITION,
+    when: "The driver was told to listen without TLS on an address other than loopback.",
+    help: "Set `tls.certFile` and `tls.keyFile`, or `allowPlainRemote` on a network that you trust.",
+    retryable: false,
+  },
+  LISTEN_FAILED: {
+    code: Code.UNAVAILABLE,
+    when: "The address is in use or not this machine's.",
+    help: "Choose another `listen`; port 0 takes a free one.",
+    retryable: true,
+  },
+  ALREADY_RUNNING: {
+    code: Code.ALREADY_EXISTS,
+    when: "A live driver of this profile runs on the data directory.",
+    help: "Use that driver, stop it first, or start another profile.",
+    retryable: false,
+  },
+  DATA_DIRECTORY_UNUSABLE: {
+    code: Code.FAILED_PRECONDITION,
+    when: "The data directory, or the token file in it, can't be made, read or written, or others may write it.",
+    help: "Check owner, mode and free space of the path in the message.",
+    retryable: false,
+  },
+  // Datasets and the data directory
+  DATASET_NOT_FOUND: {
+    code: Code.NOT_FOUND,
+    when: "There is no dataset of this name.",
+    help: "`drover datasets` lists those that there are; names are case-sensitive.",
+    retryable: false,
+  },
+  VERSION_NOT_FOUND: {
+    code: Code.NOT_FOUND,
+    when: "The dataset has no version of this number, or retention has removed it.",
+    help: "List the dataset's versions, or leave the version out to get the current one.",
+    retryable: false,
+  },
+  VERSION_DAMAGED: {
+    code: Code.DATA_LOSS,
+    when: "A file of the version is missing, was altered, or can't be read.",
+    help: "Load the dataset again, or ask for another of its versions.",
+    retryable: false,
+  },
+  NAME_CONFLICT: {
+    code: Code.ALREADY_EXISTS,
+    when: "A dataset exists whose name differs only by upper and lower case, which SQL can't tell apart.",
+    help: "Use the existing name, or one that differs by more.",
+    retryable: false,
+  },
+  LOAD_CONFLICT: {
+    code: Code.ABORTED,
+    when: "Another load of the same dataset runs, with another source or other options.",
+    help: "Wait for it or cancel it, then try again.",
+    retryable: true,
+  },
+  QUOTA_EXCEEDED: {
+    code: Code.RESOURCE_EXHAUSTED,
+    when: "The data directory would grow beyond its quota.",
+    help: "Drop datasets that nobody needs, keep fewer versions, or raise the quota.",
+    retryable: false,
+  },
+  DISK_FULL: {
+    code: Code.RESOURCE_EXHAUSTED,
+    when: "The disk of the data directory has less free space than must be kept, or none.",
+    help: "Free space on the disk or move the data directory to a larger one.",
+    retryable: true,
+  },
+  DATA_DIRECTORY_NEWER: {
+    code: Code.FAILED_PRECONDITION,
+    when: "The data directory was written by a newer driver.",
+    help: "Use that driver's version or a later one, or give another data directory.",
+    retryable: false,
+  },
+  CATALOG_BUSY: {
+    code: Code.UNAVAILABLE,
+    when: "Other processes kept the catalog locked for too long.",
+    help: "Try again; look for a process that holds `catalog.sqlite`.",
+    retryable: true,
+  },
+  CATALOG_DAMAGED: {
+    code: Code.DATA_LOSS,
+    when: "The catalog file is not a whole database.",
+    help: "Move `catalog.sqlite` away: datasets are found again by their manifests, the history is lost.",
+    retryable: false,
+  },
+  // Queries
+  INVALID_QUERY: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A query as a whole makes no sense, for example without dimensions and measures.",
+    help: "Mend the field that the message names.",
+    retryable: false,
+  },
+  UNKNOWN_COLUMN: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A query names a column that neither the dataset nor the query has.",
+    help: "See the dataset's columns with `drover describe`; upper and lower case count.",
+    retryable: false,
+  },
+  DUPLICATE_NAME: {
+    code: Code.INVALID_ARGUMENT,
+    when: "Two columns of a result, or a calculated column and another one, have the same name.",
+    help: "Give one of them another alias.",
+    retryable: false,
+  },
+  INVALID_DIMENSION: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A dimension's grain, part or bin does not fit the type of its column.",
+    help: "Group by another column or leave the bucket out.",
+    retryable: false,
+  },
+  INVALID_TIME_ZONE: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A zone is not in the IANA time zone database.",
+    help: "Give a name such as `Europe/Berlin` or `UTC`.",
+    retryable: false,
+  },
+  INVALID_MEASURE: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A measure can't be computed of its column, for example the sum of a text.",
+    help: "Choose another operation, or calculate a column of a fitting type first.",
+    retryable: false,
+  },
+  INVALID_FILTER: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A condition does not fit its column: a value of another type, an operator that the type does not have.",
+    help: "Give the value as the column's type says; docs/types.md shows how each is written.",
+    retryable: false,
+  },
+  INVALID_EXPRESSION: {
+    code: Code.INVALID_ARGUMENT,
+    when: "An expression has arguments of wrong number or type, or is nested too deeply.",
+    help: "Mend the part that the message names; functions that convert types help.",
+    retryable: false,
+  },
+  RESULT_TOO_LARGE: {
+    code: Code.RESOURCE_EXHAUSTED,
+    when: "A result is larger than one answer may be.",
+    help: "Use the stream (`RunQuery`), or ask for fewer rows.",
+    retryable: false,
+  },
+  READER_TOO_SLOW: {
+    code: Code.ABORTED,
+    when: "The reader of a result took nothing of it for `limits.readerTimeout`, so the query gave its place in the pool away.",
+    help: "Read the result as it comes, ask for less, or raise `limits.readerTimeout`.",
+    retryable: false,
+  },
+  // Sources and loads
+  UNKNOWN_FORMAT: {
+    code: Code.INVALID_ARGUMENT,
+    when: "No connector is named, and the source's ending tells none, or the named one does not exist.",
+    help: "Give the format: csv, tsv, json or parquet.",
+    retryable: false,
+  },
+  UNKNOWN_OPTION: {
+    code: Code.INVALID_ARGUMENT,
+    when: "The connector has no option of this name.",
+    help: "docs/sources.md lists the options of each connector.",
+    retryable: false,
+  },
+  INVALID_OPTION: {
+    code: Code.INVALID_ARGUMENT,
+    when: "An option's value can't be used.",
+    help: "Mend the value; docs/sources.md says what each option takes.",
+    retryable: false,
+  },
+  INVALID_SOURCE: {
+    code: Code.INVALID_ARGUMENT,
+    when: "The source's URI is no path, glob or `file:` URI of this machine.",
+    help: "Give an absolute path or glob on the driver's machine.",
+    retryable: false,
+  },
+  PATH_NOT_ALLOWED: {
+    code: Code.PERMISSION_DENIED,
+    when: "The path, links resolved, lies outside of the folders that the driver may read.",
+    help: "Move the file under one of `fileRoots`, or have the administrator add its folder there.",
+    retryable: false,
+  },
+  SOURCE_NOT_FOUND: {
+    code: Code.NOT_FOUND,
+    when: "There is no file at the path, or the glob matches none.",
+    help: "Check the path as the driver's machine sees it.",
+    retryable: false,
+  },
+  SOURCE_IS_FOLDER: {
+    code: Code.INVALID_ARGUMENT,
+    when: "The path is a folder.",
+    help: "Name the files by a glob, for example `folder/*.csv`.",
+    retryable: false,
+  },
+  SOURCE_UNREADABLE: {
+    code: Code.FAILED_PRECONDITION,
+    when: "The operating system refuses to read the file.",
+    help: "Check the file's permissions, its links and its disk.",
+    retryable: false,
+  },
+  EMPTY_SOURCE: {
+    code: Code.FAILED_PRECONDITION,
+    when: "The source has no content: not even a header.",
+    help: "Check how the file was made; a header alone is enough for a dataset without rows.",
+    retryable: false,
+  },
+  SOURCE_BINARY: {
+    code: Code.INVALID_ARGUMENT,
+    when: "The file holds binary data where text was expected.",
+    help: "Give the right format, or the `encoding` if it is text in UTF-16 or UTF-32.",
+    retryable: false,
+  },
+  SOURCE_ENCODING: {
+    code: Code.INVALID_ARGUMENT,
+    when: "The file is not text in the encoding that was given (UTF-8 by default).",
+    help: "Give the option `encoding`, for example `windows-1252`.",
+    retryable: false,
+  },
+  SOURCE_TRUNCATED: {
+    code: Code.DATA_LOSS,
+    when: "A compressed file ends early or is damaged.",
+    help: "Copy or make the file again.",
+    retryable: false,
+  },
+  SOURCE_CHANGED: {
+    code: Code.ABORTED,
+    when: "A file changed while it was read, so what was loaded belongs to no state of it.",
+    help: "Try again when nothing writes to the file.",
+    retryable: true,
+  },
+  RAGGED_ROWS: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A row has more or fewer values than there are columns.",
+    help: "Mend the row, give the right delimiter, or skip such rows by `badRows=skip`.",
+    retryable: false,
+  },
+  UNTERMINATED_QUOTE: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A quoted value does not end, or text follows its closing quote.",
+    help: "Mend the row, give the right `quote` and `escape`, or skip such rows by `badRows=skip`.",
+    retryable: false,
+  },
+  ROW_TOO_LONG: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A row is longer than the loader's limit.",
+    help: "A missing closing quote is the usual cause; split the row otherwise.",
+    retryable: false,
+  },
+  MALFORMED_CSV: {
+    code: Code.INVALID_ARGUMENT,
+    when: "The file can't be read as delimited text with these options.",
+    help: "Check delimiter, quote, escape and that all lines end alike.",
+    retryable: false,
+  },
+  MALFORMED_JSON: {
+    code: Code.INVALID_ARGUMENT,
+    when: "The file is not JSON of the expected layout.",
+    help: "Mend the place; the file must be an array of objects, or one object for each line.",
+    retryable: false,
+  },
+  MALFORMED_PARQUET: {
+    code: Code.INVALID_ARGUMENT,
+    when: "The file is not Parquet, or its footer or pages are damaged.",
+    help: "Make the file again, or give the right format.",
+    retryable: false,
+  },
+  SCHEMA_MISMATCH: {
+    code: Code.INVALID_ARGUMENT,
+    when: "Files of one source differ in their columns.",
+    help: "Load files with different columns as different datasets.",
+    retryable: false,
+  },
+  LOAD_TYPE_MISMATCH: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A value does not fit the type that was declared for its column.",
+    help: "Declare a wider type, mend the value, or skip such rows by `badRows=skip`.",
+    retryable: false,
+  },
+  LOAD_TYPE_CONTRADICTION: {
+    code: Code.ABORTED,
+    when: "A column's inferred type does not hold for all rows; the load starts over with a wider one.",
+    help: "Declare the column's type to save the extra pass.",
+    retryable: true,
+  },
+  TOO_MANY_BAD_ROWS: {
+    code: Code.INVALID_ARGUMENT,
+    when: "More rows are bad than `maxBadRows` allows.",
+    help: "Mend the source, or raise `maxBadRows`.",
+    retryable: false,
+  },
+  LOAD_OUT_OF_MEMORY: {
+    code: Code.RESOURCE_EXHAUSTED,
+    when: "The load needs more memory than the loader may use.",
+    help: "Raise `memory`, or keep fewer columns.",
+    retryable: false,
+  },
+  // Running a query in the engine
+  QUERY_FAILED: {
+    code: Code.INVALID_ARGUMENT,
+    when: "The engine can't compute the query over this data: a cast that fails, a number that overflows, a division of the wrong kind.",
+    help: "Mend the expression, or filter out the values that the message names.",
+    retryable: false,
+  },
+  OUT_OF_MEMORY: {
+    code: Code.RESOURCE_EXHAUSTED,
+    when: "The query needs more memory than its share and can't be spilled to disk.",
+    help: "Group by fewer values, run fewer queries at once, or raise `memory`.",
+    retryable: true,
+  },
+  SPILL_FULL: {
+    code: Code.RESOURCE_EXHAUSTED,
+    when: "The query's intermediate results need more disk than the spill folder may take.",
+    help: "Group by fewer values, or raise the limit of the spill folder.",
+    retryable: true,
+  },
+  SEGMENT_UNREADABLE: {
+    code: Code.DATA_LOSS,
+    when: "A segment of the dataset is missing or damaged.",
+    help: "Refresh or load the dataset again.",
+    retryable: false,
+  },
+  VALUE_OUT_OF_RANGE: {
+    code: Code.OUT_OF_RANGE,
+    when: "A value of a result doesn't fit the Arrow type of its column.",
+    help: "Ask for rows instead of Arrow, or cast the column to text.",
+    retryable: false,
+  },
+  TYPE_UNSUPPORTED: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A column of a result has a type that no result can carry.",
+    help: "Cast the column to a type of docs/types.md.",
+    retryable: false,
+  },
+  // SQL
+  SQL_INVALID: {
+    code: Code.INVALID_ARGUMENT,
+    when: "The SQL can't be read or understood, or its placeholders and values differ in number.",
+    help: "Mend the SQL at the place that the message names.",
+    retryable: false,
+  },
+  SQL_FORBIDDEN: {
+    code: Code.PERMISSION_DENIED,
+    when: "The SQL is more than one SELECT, or it uses a table, function or construct that is not on the allow-list.",
+    help: "Use datasets by name and the functions that docs/sql.md lists.",
+    retryable: false,
+  },
+} as const satisfies Record<string, ReasonEntry>;
+
+/** A key of the catalogue. */
+export type Reason = keyof typeof reasons;

@@ -1,0 +1,128 @@
+import { write, writeSync } from "node:fs";
+
+export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+export type LogFields = Readonly<Record<string, unknown>>;
+
+const SEVERITY: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3, silent: 4 };
+/** What may wait for a reader of stderr that stalls; lines beyond it are dropped and counted. */
+const MAX_BUFFERED_CHARS = 1_000_000;
+
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  readonly format: "json" | "text";
+  /** Default: stderr. */
+  readonly descriptor?: number;
+}
+
+/**
+ * Structured logs. A line is an object of `time`, `level`, `message` and fields; a pipe that nobody reads never holds up
+ * the driver. Measured instead of pino: 1 ms at start instead of 24, and no worker thread to bundle.
+ */
+export class Logger {
+  readonly #threshold: number;
+  readonly #format: "json" | "text";
+  readonly #descriptor: number;
+  #lines: string[] = [];
+  #size = 0;
+  #dropped = 0;
+  #writing = false;
+
+  constructor({ level, format, descriptor = 2 }: LoggerOptions) {
+    this.#threshold = SEVERITY[level];
+    this.#format = format;
+    this.#descriptor = descriptor;
+  }
+
+  enabled(level: LogLevel): boolean {
+    return SEVERITY[level] >= this.#threshold;
+  }
+
+  debug(message: string, fields?: LogFields): void {
+    if (this.enabled("debug")) this.#log("debug", message, fields);
+  }
+
+  info(message: string, fields?: LogFields): void {
+    if (this.enabled("info")) this.#log("info", message, fields);
+  }
+
+  warn(message: string, fields?: LogFields): void {
+    if (this.enabled("warn")) this.#log("warn", message, fields);
+  }
+
+  /** `fields.error` may be an Error: its message, stack and causes are written. */
+  error(message: string, fields?: LogFields): void {
+    if (this.enabled("error")) this.#log("error", message, fields);
+  }
+
+  /** Writes what waits, synchronously: the last act of the process. */
+  flush(): void {
+    const text = this.#take();
+    if (text === "") return;
+    try {
+      writeSync(this.#descriptor, text);
+    } catch {
+      // Nobody reads any more; there is no other place to say so.
+    }
+  }
+
+  #log(level: LogLevel, message: string, fields: LogFields = {}): void {
+    const line = this.#format === "json" ? jsonLine(level, message, fields) : textLine(level, message, fields);
+    if (this.#size + line.length > MAX_BUFFERED_CHARS) {
+      this.#dropped++;
+      return;
+    }
+    this.#lines.push(line);
+    this.#size += line.length;
+    if (!this.#writing) this.#drain();
+  }
+
+  #drain(): void {
+    const text = this.#take();
+    if (text === "") return;
+    this.#writing = true;
+    const bytes = Buffer.from(text);
+    this.#write(bytes, () => {
+      this.#writing = false;
+      this.#drain();
+    });
+  }
+
+  #write(bytes: Buffer, done: () => void): void {
+    write(this.#descriptor, bytes, (error, written) => {
+      if (error?.code === "EAGAIN") setTimeout(() => this.#write(bytes, done), 10).unref();
+      else if (!error && written < bytes.length) this.#write(bytes.subarray(written), done);
+      else done();
+    });
+  }
+
+  #take(): string {
+    if (this.#dropped > 0) {
+      this.#lines.push(jsonLine("warn", "log lines were dropped because nobody read them", { dropped: this.#dropped }));
+      this.#dropped = 0;
+    }
+    const text = this.#lines.join("");
+    this.#lines = [];
+    this.#size = 0;
+    return text;
+  }
+}
+
+function jsonLine(level: LogLevel, message: string, fields: LogFields): string {
+  const record = { time: new Date().toISOString(), level, message, ...fields };
+  return `${JSON.stringify(record, replacer)}\n`;
+}
+
+function textLine(level: LogLevel, message: string, fields: LogFields): string {
+  const rest = Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => ` ${name}=${typeof value === "string" ? value : JSON.stringify(value, replacer)}`);
+  return `${new Date().toISOString()} ${level.toUpperCase().padEnd(5)} ${message}${rest.join("")}\n`;
+}
+
+function replacer(_key: string, value: unknown): unknown {
+  if (typeof value === "bigint") return value.toString();
+  if (!(value instanceof Error)) return value;
+  const { name, message, stack, cause } = value;
+  const reason = "reason" in value ? { reason: value.reason } : {};
+  return { name, message, ...reason, stack, ...(cause === undefined ? {} : { cause }) };
+}

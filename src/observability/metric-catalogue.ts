@@ -1,0 +1,78 @@
+/** What the catalogue says of one metric. */
+export interface MetricEntry {
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** Upper bounds of a histogram's buckets, in its unit. */
+  readonly buckets?: readonly number[];
+}
+
+const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** Every metric on /metrics. docs/metrics.md is generated from this table. */
+export const metricCatalogue = {
+  drover_info: {
+    type: "gauge",
+    help: "Always 1; its labels say which driver this is.",
+    labels: ["version", "profile", "instance_id"],
+  },
+  drover_start_time_seconds: { type: "gauge", help: "When the process started, in Unix time.", labels: [] },
+  drover_state: {
+    type: "gauge",
+    help: "1 for the state that the driver is in: starting, serving, stopping.",
+    labels: ["state"],
+  },
+  drover_rpc_duration_seconds: {
+    type: "histogram",
+    help: "Time from a call's arrival to its end, streams included.",
+    labels: ["rpc", "code"],
+    buckets: SECONDS,
+  },
+  drover_rpc_in_flight: { type: "gauge", help: "Calls that are being answered.", labels: [] },
+  drover_errors_total: {
+    type: "counter",
+    help: "Errors that were sent, by reason (docs/errors.md).",
+    labels: ["reason"],
+  },
+  drover_connections: { type: "gauge", help: "Open connections.", labels: [] },
+  drover_pool_size: { type: "gauge", help: "How many may run at once in a pool.", labels: ["pool"] },
+  drover_pool_running: { type: "gauge", help: "How many run in a pool.", labels: ["pool"] },
+  drover_pool_queued: { type: "gauge", help: "How many wait for a place in a pool.", labels: ["pool"] },
+  drover_query_phase_seconds: {
+    type: "histogram",
+    help: "Where the time of successful queries went: queued, planned, executed, encoded.",
+    labels: ["phase"],
+    buckets: SECONDS,
+  },
+  drover_query_rows_total: { type: "counter", help: "Rows that queries answered.", labels: [] },
+  drover_query_scanned_rows_total: { type: "counter", help: "Rows that queries scanned.", labels: [] },
+  drover_engine_active: { type: "gauge", help: "Statements that an engine runs: reader, loader.", labels: ["engine"] },
+  drover_datasets: { type: "gauge", help: "Datasets.", labels: [] },
+  drover_resident_datasets: { type: "gauge", help: "Datasets whose current version is in memory.", labels: [] },
+  drover_resident_bytes: { type: "gauge", help: "What datasets in memory take.", labels: [] },
+  drover_resident_budget_bytes: { type: "gauge", help: "What datasets in memory may take.", labels: [] },
+  drover_memory_budget_bytes: { type: "gauge", help: "The `memory` setting.", labels: [] },
+  drover_process_resident_bytes: { type: "gauge", help: "The process's resident set.", labels: [] },
+  drover_heap_used_bytes: { type: "gauge", help: "The JavaScript heap that is in use.", labels: [] },
+  drover_cpu_seconds_total: { type: "counter", help: "CPU time of the process, user and system.", labels: [] },
+  drover_event_loop_delay_seconds: {
+    type: "gauge",
+    help: "Delay of the event loop over the last minute, by quantile.",
+    labels: ["quantile"],
+  },
+} as const satisfies Record<string, MetricEntry>;
+
+export type MetricName = keyof typeof metricCatalogue;
+
+type NamesOf<T extends MetricEntry["type"]> = {
+  [N in MetricName]: (typeof metricCatalogue)[N]["type"] extends T ? N : never;
+}[MetricName];
+
+export type CounterName = NamesOf<"counter">;
+export type GaugeName = NamesOf<"gauge">;
+export type HistogramName = NamesOf<"histogram">;
+
+/** One text for each label of a metric, in the catalogue's order. */
+export type LabelsOf<N extends MetricName> = Texts<(typeof metricCatalogue)[N]["labels"]>;
+
+type Texts<L extends readonly string[]> = { readonly [I in keyof L]: string };
