@@ -1,0 +1,49 @@
+import type { OperationFilter, OperationSnapshot } from "./model.ts";
+import { decodePageToken, encodePageToken } from "./page-token.ts";
+
+/** Where the next page begins: after the operation of this time and id. */
+interface PagePosition {
+  readonly time: number;
+  readonly id: string;
+}
+
+/** One page of those that the filter lets through, newest first. */
+export function listPage(
+  all: Iterable<OperationSnapshot>,
+  filter: OperationFilter,
+): { readonly operations: readonly OperationSnapshot[]; readonly nextPageToken: string } {
+  const request = heldTo(filter);
+  const after = decodePageToken<PagePosition>(filter.pageToken, request);
+  const rest: OperationSnapshot[] = [];
+  for (const operation of all) {
+    if (matches(operation, filter) && (after === undefined || compare(position(operation), after) > 0)) {
+      rest.push(operation);
+    }
+  }
+  rest.sort((a, b) => compare(position(a), position(b)));
+  const operations = rest.slice(0, filter.pageSize);
+  const last = operations.at(-1);
+  const more = last !== undefined && rest.length > operations.length;
+  return { operations, nextPageToken: more ? encodePageToken(position(last), request) : "" };
+}
+
+/** What a page token holds to; another order of the same filter is the same. */
+function heldTo({ kinds, states, labels, dataset }: OperationFilter): unknown {
+  return ["operations", [...kinds].sort(), [...states].sort(), Object.entries(labels).sort(), dataset];
+}
+
+function matches(operation: OperationSnapshot, filter: OperationFilter): boolean {
+  if (filter.kinds.length > 0 && !filter.kinds.includes(operation.kind)) return false;
+  if (filter.states.length > 0 && !filter.states.includes(operation.state)) return false;
+  if (filter.dataset !== "" && filter.dataset !== operation.dataset) return false;
+  return Object.entries(filter.labels).every(([key, value]) => operation.labels[key] === value);
+}
+
+function position(operation: OperationSnapshot): PagePosition {
+  return { time: operation.createTime.getTime(), id: operation.id };
+}
+
+/** Newest first; ids decide within a millisecond. */
+function compare(a: PagePosition, b: PagePosition): number {
+  return b.time - a.time || (a.id < b.id ? 1 : a.id > b.id ? -1 : 0);
+}
