@@ -1,0 +1,162 @@
+import type { CsvScanOptions, FileScan, ScanColumn } from "../../file-scan.ts";
+import { quoteIdentifier, quoteLiteral } from "../quoting.ts";
+import { type ColumnSql, columnSql, type TextFormats } from "./column-sql.ts";
+import type { RecordSyntax } from "./record-lines.ts";
+
+export type KnownScan = FileScan & { readonly columns: readonly ScanColumn[] };
+
+/** How a statement over the files treats rows that can't be split into columns. */
+export interface ReadMode {
+  /** Skips them and notes them in this pair of temporary tables. */
+  readonly rejects?: { readonly errors: string; readonly scans: string; readonly limit: number };
+  /** Reads one file in its own order, on one thread. */
+  readonly ordered?: string;
+  /** On one thread, where two would need more memory than there is. */
+  readonly singleThread?: boolean;
+  /** Columns that the reader itself converts, by index: their text is checked elsewhere. */
+  readonly native?: ReadonlySet<number>;
+}
+
+/** Longest row; DuckDB's own default is 2 MB, and its buffers are 16 times as long unless told otherwise. */
+const MAX_LINE_BYTES = 8 * 1024 * 1024;
+const BUFFER_BYTES = 16 * 1024 * 1024;
+
+/** What a column of a row group takes while one thread writes it (2,000 columns: 300 MB on one thread, 600 MB on two). */
+const COLUMN_BYTES = 128 * 1024;
+
+/** Whether two threads at once would exceed the memory; DuckDB then spills and reads back until it fails or for minutes. */
+export function needsSingleThread(scan: KnownScan, memoryLimitBytes: number): boolean {
+  return 2 * keptColumns(scan).length * COLUMN_BYTES > memoryLimitBytes;
+}
+
+export const textName = (index: number): string => `c${index}`;
+export const valueName = (index: number): string => `v${index}`;
+
+/** `read_csv(…)` with every column as text under the names c0, c1, …; nothing is left to be detected. */
+export function readCsvSql(scan: KnownScan, mode: ReadMode = {}): string {
+  const csv: CsvScanOptions = scan.csv ?? {};
+  const paths = mode.ordered === undefined ? scan.paths : [mode.ordered];
+  const nulls = ["", ...(csv.nullStrings ?? [])];
+  const options = [
+    "auto_detect=false",
+    `delim=${quoteLiteral(csv.delimiter ?? ",")}`,
+    `quote=${quoteLiteral(csv.quote ?? '"')}`,
+    `escape=${quoteLiteral(csv.escape ?? csv.quote ?? '"')}`,
+    `header=${csv.header ?? true}`,
+    `skip=${csv.skipLines ?? 0}`,
+    `comment=${quoteLiteral(csv.comment ?? "")}`,
+    `new_line=${quoteLiteral(NEWLINES[csv.newline ?? "\n"])}`,
+    `nullstr=[${[...new Set(nulls)].map(quoteLiteral).join(", ")}]`,
+    `columns={${scan.columns.map(({ type }, index) => `'${textName(index)}': '${mode.native?.has(index) ? type : "VARCHAR"}'`).join(", ")}}`,
+    "hive_partitioning=false",
+    `max_line_size=${MAX_LINE_BYTES}`,
+    `buffer_size=${BUFFER_BYTES}`,
+  ];
+  if (mode.ordered !== undefined || mode.singleThread) options.push("parallel=false");
+  if (mode.rejects)
+    options.push(
+      "store_rejects=true",
+      `rejects_table=${quoteLiteral(mode.rejects.errors)}`,
+      `rejects_scan=${quoteLiteral(mode.rejects.scans)}`,
+      `rejects_limit=${mode.rejects.limit}`,
+    );
+  const read = `read_csv([${paths.map(quoteLiteral).join(", ")}], ${options.join(", ")})`;
+  return mode.rejects ? readingAll(read, scan) : read;
+}
+
+/**
+ * Every statement that notes rejected rows must read every column: a column that is left out is not checked, so another
+ * statement would count other rows (and DuckDB 1.5 breaks down on invalid UTF-8 in a column that is not the first read).
+ */
+function readingAll(read: string, scan: KnownScan): string {
+  const names = scan.columns.map((_, index) => textName(index)).join(", ");
+  return `(SELECT * FROM ${read} WHERE hash(${names}) IS NOT NULL)`;
+}
+
+const NEWLINES = { "\n": "\\n", "\r\n": "\\r\\n", "\r": "\\r" } as const;
+
+/** What is needed to find a record's line in a file. */
+export function recordSyntax(scan: KnownScan): RecordSyntax {
+  const quote = scan.csv?.quote ?? '"';
+  return {
+    delimiter: scan.csv?.delimiter ?? ",",
+    quote,
+    escape: scan.csv?.escape ?? quote,
+    comment: scan.csv?.comment ?? "",
+    skipLines: scan.csv?.skipLines ?? 0,
+    header: scan.csv?.header ?? true,
+    blankIsRecord: scan.columns.length === 1,
+  };
+}
+
+export function textFormats(scan: KnownScan): TextFormats {
+  return {
+    decimalSeparator: scan.csv?.decimalSeparator ?? ".",
+    dateFormat: scan.csv?.dateFormat,
+    timestampFormat: scan.csv?.timestampFormat,
+  };
+}
+
+/** The typed columns with their place and SQL. */
+export function typedColumns(
+  scan: KnownScan,
+  attempt: boolean,
+): readonly (ColumnSql & { column: ScanColumn; index: number })[] {
+  const formats = textFormats(scan);
+  const kept = new Set(keptColumns(scan).map(({ index }) => index));
+  return scan.columns.flatMap((column, index) => {
+    if (!kept.has(index)) return [];
+    const sql = columnSql(column, textName(index), valueName(index), formats, attempt);
+    return sql ? [{ ...sql, column, index }] : [];
+  });
+}
+
+/** The columns that the dataset will have, in its order. */
+export function keptColumns(scan: KnownScan): readonly { column: ScanColumn; index: number }[] {
+  const all = scan.columns.map((column, index) => ({ column, index }));
+  if (!scan.keep) return all;
+  const byName = new Map(all.map((entry) => [entry.column.name, entry]));
+  return scan.keep.flatMap((name) => byName.get(name) ?? []);
+}
+
+/** The marker by which a contradicted type is told from other errors of a statement. */
+export const CONTRADICTION = "drover: a value does not fit its column";
+
+/**
+ * The SELECT that a load writes. The check stands in a filter of its own above the casts: `error()` keeps DuckDB from
+ * merging the two (it would cast twice) and the filter passes whole vectors on.
+ */
+export function loadSelect(scan: KnownScan, mode: ReadMode & { readonly skipBadRows: boolean }): string {
+  const strict = typedColumns(scan, false).filter(
+    ({ column, index }) => column.origin === "inferred" && !mode.native?.has(index),
+  );
+  const declared = typedColumns(scan, true).filter(({ column }) => column.origin === "declared");
+  const typed = new Map([...strict, ...declared].map((entry) => [entry.index, entry]));
+  const kept = keptColumns(scan);
+  const outputs = kept.map(({ column, index }) => {
+    const source = typed.has(index) ? valueName(index) : textName(index);
+    return `${source} AS ${quoteIdentifier(column.name)}`;
+  });
+  const inner = kept.flatMap(({ index }) => {
+    const entry = typed.get(index);
+    return entry ? [textName(index), `${entry.value} AS ${valueName(index)}`] : [textName(index)];
+  });
+  const from =
+    typed.size === 0 ? readCsvSql(scan, mode) : `(SELECT ${inner.join(", ")} FROM ${readCsvSql(scan, mode)})`;
+  return `SELECT ${outputs.join(", ")} FROM ${from}${filter(strict, declared, mode.skipBadRows)}`;
+}
+
+function filter(strict: readonly ColumnSql[], declared: readonly ColumnSql[], skip: boolean): string {
+  const any = (columns: readonly ColumnSql[], key: "suspect" | "violation") =>
+    columns.map((column) => `(${column[key]})`).join(" OR ");
+  const branches: string[] = [];
+  if (declared.length > 0 && skip) branches.push(`WHEN ${any(declared, "violation")} THEN false`);
+  const fatal = skip ? strict : [...strict, ...declared];
+  // The exact check stands in a CASE of its own: DuckDB reorders AND and OR by trial, and would try it on all rows.
+  const exact = fatal.map((column) => `((${column.suspect}) AND ${column.violation})`).join(" OR ");
+  if (fatal.length > 0)
+    branches.push(
+      `WHEN ${any(fatal, "suspect")} THEN (CASE WHEN ${exact} THEN error(${quoteLiteral(CONTRADICTION)}) ELSE true END)`,
+    );
+  return branches.length === 0 ? "" : ` WHERE CASE ${branches.join(" ")} ELSE true END`;
+}

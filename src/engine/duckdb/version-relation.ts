@@ -1,0 +1,55 @@
+import { isAbsolute } from "node:path";
+import { DriverError } from "../../errors/driver-error.ts";
+import type { ReadableVersion } from "../engine.ts";
+import { quoteIdentifier, quoteLiteral } from "./quoting.ts";
+
+/** The attached in-memory database of one version in memory, quoted. Detaching it frees its memory whole and at once. */
+export function residentDatabase(table: string): string {
+  return quoteIdentifier(`resident_${table}`);
+}
+
+/** The full name of a version's table in memory, quoted. */
+export function residentTable(table: string): string {
+  return `${residentDatabase(table)}."main"."rows"`;
+}
+
+/**
+ * A version as an item of FROM, in parentheses and without an alias: its table in memory, else its segments, else (no
+ * segments) a relation of its types without rows. Gives `columns` in that order, all when left out or empty.
+ *
+ * It is a subquery always, so that `rowid`, `filename` and the like, which differ between table and file and tell paths,
+ * can't be seen from outside. DuckDB prunes the columns that aren't used.
+ */
+export function versionRelation(version: ReadableVersion, columns?: readonly string[]): string {
+  const selected = columns?.length ? columns.map(quoteIdentifier).join(", ") : "*";
+  return `(SELECT ${selected} FROM ${storedRelation(version)})`;
+}
+
+function storedRelation(version: ReadableVersion): string {
+  if (version.residentTable !== undefined) return residentTable(version.residentTable);
+  if (version.segmentPaths.length > 0) return segmentsRelation(version.segmentPaths);
+  return emptyRelation(version);
+}
+
+/** Parquet segments as a table function call. */
+export function segmentsRelation(paths: readonly string[]): string {
+  const list = paths.map((path) => quoteLiteral(verbatimPath(path))).join(", ");
+  return `read_parquet([${list}], hive_partitioning = false, union_by_name = false, filename = false, file_row_number = false)`;
+}
+
+function emptyRelation({ dataset, version, columns }: ReadableVersion): string {
+  if (columns.length === 0)
+    throw new DriverError("INTERNAL", `version ${version} of dataset ${dataset} has no columns`);
+  const nulls = columns.map(({ name, type }) => `CAST(NULL AS ${type}) AS ${quoteIdentifier(name)}`);
+  return `(SELECT ${nulls.join(", ")} LIMIT 0)`;
+}
+
+/**
+ * A path that DuckDB takes as it stands. It takes an existing file's name literally and falls back to a pattern, which would
+ * read other files when one is missing; a pattern's characters in brackets match themselves only. Its globbing can't match a
+ * backslash by any escape, so such a path is left to the first rule.
+ */
+function verbatimPath(path: string): string {
+  if (!isAbsolute(path)) throw new DriverError("INTERNAL", `the segment path ${path} is not absolute`);
+  return path.includes("\\") ? path : path.replace(/[[*?]/g, "[$&]");
+}

@@ -1,0 +1,122 @@
+import type { FileScan, SegmentLimits, SniffResult, WrittenSegments } from "./file-scan.ts";
+import type { Plan } from "./plan.ts";
+import type { Column, EngineProgress, JsonValue } from "./types.ts";
+
+/** What the reading engine may know of one version: where its segments are and, if it is in memory, under which table. */
+export interface ReadableVersion {
+  readonly dataset: string;
+  readonly version: number;
+  readonly columns: readonly Column[];
+  /** Absolute paths of the Parquet segments, in the manifest's order; may be empty (a dataset without rows). */
+  readonly segmentPaths: readonly string[];
+  /** The name that `makeResident` was given, while the version is in memory. */
+  readonly residentTable?: string;
+}
+
+/** A statement with its values apart. */
+export interface Statement {
+  readonly text: string;
+  /** Bound to `$1`, `$2`, …; typed by the engine from their JavaScript type. */
+  readonly parameters: readonly (null | boolean | number | bigint | string)[];
+}
+
+/** One part of a result, still in the engine's memory layout. Valid until the next one is asked for. */
+export interface ResultBatch {
+  readonly rows: number;
+  /** One encapsulated Arrow IPC record batch message (with its length prefix). */
+  toArrow(): Uint8Array;
+  /** Rows of JSON values, exact, as docs/types.md says. */
+  toRows(): readonly (readonly JsonValue[])[];
+}
+
+/** A result that is read batch by batch. Disposing it stops the statement if it still runs. */
+export interface QueryResult extends AsyncDisposable {
+  readonly columns: readonly Column[];
+  /** The Arrow IPC schema message. */
+  arrowSchema(): Uint8Array;
+  /** The next batch, about `maxBatchBytes` at most (one row at least); undefined at the end. */
+  next(): Promise<ResultBatch | undefined>;
+}
+
+export interface QueryOptions {
+  /** Aborting it interrupts the statement at once; the promise rejects with the signal's reason as a DriverError. */
+  readonly signal: AbortSignal;
+  /** Called about 10 times a second while the statement runs. */
+  readonly onProgress?: (progress: EngineProgress) => void;
+  /** The encoded size at which a batch is cut. Default 1 MiB less a margin for the envelope. */
+  readonly maxBatchBytes?: number;
+  /** The number of rows at which a batch is cut, since encoding one holds up the event loop. Default 32,768. */
+  readonly maxBatchRows?: number;
+}
+
+/** A user's SELECT that was found harmless; only `checkSql` makes one. */
+export interface CheckedSql {
+  /** The text as the user wrote it, but for spaces that are no plain ones. */
+  readonly sql: string;
+  /** The datasets that it names, as the text spells them, each once. */
+  readonly datasets: readonly string[];
+  /** The places that name a dataset as a table, in the order of the text. */
+  readonly tables: readonly SqlTable[];
+  /** How many values `?` or `$1`, `$2`, … ask for. */
+  readonly placeholders: number;
+}
+
+/** One place in a user's SELECT that names a dataset as a table. */
+export interface SqlTable {
+  readonly dataset: string;
+  /** Where the name stands in `sql`, in UTF-16 units. */
+  readonly start: number;
+  readonly end: number;
+  /** Whether the text gives the table another name right there. */
+  readonly hasAlias: boolean;
+}
+
+/** Answers questions over versions. No method touches any file but the versions' segments and the spill folder. */
+export interface ReadEngine extends AsyncDisposable {
+  /** Renders a plan for this engine. `resolve` gives the version of each scan. */
+  render(plan: Plan, resolve: (dataset: string, version: number) => ReadableVersion): Statement;
+  /**
+   * Checks a user's SQL: exactly one SELECT whose syntax tree names only tables (CTEs aside) and functions of the
+   * allow-list. Throws SQL_FORBIDDEN or SQL_INVALID with the place.
+   */
+  checkSql(sql: string, options: { signal: AbortSignal }): Promise<CheckedSql>;
+  /** Makes a checked SELECT runnable: its tables become the given versions, one for each of its datasets. */
+  renderSql(checked: CheckedSql, parameters: Statement["parameters"], versions: readonly ReadableVersion[]): Statement;
+  /** The columns that a statement would give, without running it. */
+  describe(statement: Statement, options: { signal: AbortSignal }): Promise<readonly Column[]>;
+  /** Starts a statement; the promise settles when its columns are known. */
+  query(statement: Statement, options: QueryOptions): Promise<QueryResult>;
+  /** Copies a version into memory as `table`, segment by segment; answers the bytes that it takes. */
+  makeResident(table: string, version: ReadableVersion, options: { signal: AbortSignal }): Promise<number>;
+  /** Frees a table made by makeResident. Waits for statements that read it. */
+  dropResident(table: string): Promise<void>;
+  /** Statements that run now; 0 means idle. */
+  readonly active: number;
+}
+
+export interface WriteOptions {
+  readonly signal: AbortSignal;
+  /** An empty folder that will hold the segments. */
+  readonly directory: string;
+  readonly limits: SegmentLimits;
+  readonly onProgress?: (progress: LoadProgress) => void;
+}
+
+/** How far a load is. */
+export interface LoadProgress {
+  readonly fraction: number | undefined;
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** Reads files and writes segments. */
+export interface LoadEngine extends AsyncDisposable {
+  /** Finds delimiter, header, columns and types from the first rows, unless the scan says them. */
+  sniff(scan: FileScan, options: { signal: AbortSignal }): Promise<SniffResult>;
+  /**
+   * Reads a scan whose columns are known and writes segments. Throws LOAD_TYPE_CONTRADICTION (a `TypeContradiction`) when an
+   * inferred column's type does not hold, so that the caller can widen it and start over.
+   */
+  writeSegments(scan: FileScan, options: WriteOptions): Promise<WrittenSegments>;
+  readonly active: number;
+}

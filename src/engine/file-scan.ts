@@ -1,0 +1,113 @@
+import type { Column } from "./types.ts";
+
+/** A neutral description of files to read. Connectors make it; the loading engine carries it out. */
+export interface FileScan {
+  readonly kind: "csv" | "json" | "parquet";
+  /** Absolute paths in reading order, already expanded and allowed. Compression is told by the ending (.gz, .zst). */
+  readonly paths: readonly string[];
+  /** Sum of the files' sizes, for progress. */
+  readonly totalBytes: number;
+  readonly csv?: CsvScanOptions;
+  readonly json?: JsonScanOptions;
+  /** The columns with their types; left out before `sniff`. */
+  readonly columns?: readonly ScanColumn[];
+  /** Types that the client declared, by the column's name; `sniff` takes them over into `columns`. */
+  readonly declaredTypes?: Readonly<Record<string, string>>;
+  /** Keep only these, in this order; all when left out. */
+  readonly keep?: readonly string[];
+  /** About how many bytes of the (uncompressed) source a row takes; found by `sniff`, for progress and row groups. */
+  readonly rowBytes?: number;
+  readonly badRows: BadRows;
+  /** The files that the client named, in the state in which they were found. `paths` may be transcoded copies of them. */
+  readonly origins: readonly FileOrigin[];
+}
+
+/** A file of the client's, as it was before the load: whether it changed meanwhile is told by these. */
+export interface FileOrigin {
+  readonly path: string;
+  readonly bytes: number;
+  readonly modifiedNs: bigint;
+  readonly inode: bigint;
+}
+
+/** A column of a scan. */
+export interface ScanColumn {
+  /** Unique name that the dataset will show. */
+  readonly name: string;
+  /** Its place or key in the source: the header's text for CSV, the key for JSON, the column's name for Parquet. */
+  readonly sourceName: string;
+  readonly type: string;
+  /** Where the type comes from: an inferred one may be widened, a declared one may not. */
+  readonly origin: "declared" | "inferred";
+}
+
+export interface CsvScanOptions {
+  readonly delimiter?: string;
+  readonly quote?: string;
+  readonly escape?: string;
+  readonly header?: boolean;
+  readonly nullStrings?: readonly string[];
+  readonly dateFormat?: string;
+  readonly timestampFormat?: string;
+  readonly decimalSeparator?: "." | ",";
+  readonly skipLines?: number;
+  readonly comment?: string;
+  /** How lines end; found by `sniff`. */
+  readonly newline?: "\n" | "\r\n" | "\r";
+}
+
+export interface JsonScanOptions {
+  /** `auto` finds it from the first byte that is no space. */
+  readonly layout: "auto" | "array" | "newline";
+  readonly dateFormat?: string;
+  readonly timestampFormat?: string;
+  /**
+   * The files as they were before numbers that a double can't hold were put in quotes, where that had to be done. The
+   * structure of both tells which columns hold such numbers.
+   */
+  readonly plainPaths?: readonly string[];
+}
+
+/** What happens to rows that can't be read. */
+export type BadRows = { readonly policy: "fail" } | { readonly policy: "skip"; readonly maxBadRows: number };
+
+export interface SniffResult {
+  /** Everything that was found or given: enough for `writeSegments` to read without looking again. */
+  readonly scan: FileScan & { readonly columns: readonly ScanColumn[] };
+  readonly warnings: readonly string[];
+}
+
+/** How segments are cut. */
+export interface SegmentLimits {
+  readonly maxRows: number;
+  readonly maxBytes: number;
+  /** Bound of one row group in memory. */
+  readonly maxRowGroupBytes: number;
+}
+
+/** One Parquet file of a version. */
+export interface SegmentInfo {
+  /** The file's name in its folder. */
+  readonly file: string;
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+export interface RejectedRow {
+  readonly file: string;
+  /** From 1; 0 if unknown. */
+  readonly line: number;
+  readonly column: string;
+  readonly reason: string;
+  readonly text: string;
+}
+
+export interface WrittenSegments {
+  readonly columns: readonly Column[];
+  readonly segments: readonly SegmentInfo[];
+  readonly rows: number;
+  readonly bytes: number;
+  readonly sourceBytes: number;
+  readonly rejectedRows: number;
+  readonly rejectedSamples: readonly RejectedRow[];
+}
