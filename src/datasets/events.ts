@@ -1,0 +1,39 @@
+import type { DriverError } from "../errors/driver-error.ts";
+
+/** Why a version left memory. */
+export type EvictionReason = "budget" | "idle" | "superseded" | "removed" | "requested";
+
+/** What happens to datasets apart from calls, for logs and metrics. */
+export type DatasetEvent =
+  | { readonly type: "published"; readonly dataset: string; readonly version: number }
+  | {
+      readonly type: "resident";
+      readonly dataset: string;
+      readonly version: number;
+      readonly bytes: number;
+      readonly durationMs: number;
+    }
+  | {
+      readonly type: "evicted";
+      readonly dataset: string;
+      readonly version: number;
+      readonly bytes: number;
+      readonly reason: EvictionReason;
+    }
+  | {
+      readonly type: "residencyFailed";
+      readonly dataset: string;
+      readonly version: number;
+      readonly error: DriverError;
+    }
+  | {
+      readonly type: "removed";
+      readonly dataset: string;
+      readonly version: number;
+      readonly reason: "retention" | "deleted";
+    }
+  | { readonly type: "damaged"; readonly dataset: string; readonly version: number; readonly error: DriverError }
+  | { readonly type: "stagingRemoved"; readonly owner: string }
+  | { readonly type: "cleanupFailed"; readonly error: DriverError };
+
+export type DatasetEventListener = (event: DatasetEvent) => void;

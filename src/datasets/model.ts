@@ -1,0 +1,84 @@
+import type { SegmentInfo } from "../engine/file-scan.ts";
+import type { Column } from "../engine/types.ts";
+
+/** The source and options that made a version. */
+export interface Lineage {
+  readonly format: string;
+  readonly uri: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly operationId: string;
+}
+
+/** What stands in a version's manifest. Immutable once published. */
+export interface VersionManifest {
+  readonly formatVersion: 1;
+  readonly number: number;
+  readonly createTime: string;
+  readonly columns: readonly Column[];
+  readonly segments: readonly SegmentInfo[];
+  readonly rows: number;
+  readonly bytes: number;
+  readonly sourceBytes: number;
+  readonly lineage: Lineage;
+  readonly warnings: readonly string[];
+  readonly rejectedRows: number;
+}
+
+/** A dataset as clients see it. */
+export interface DatasetInfo {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly createTime: string;
+  readonly current: VersionManifest;
+  readonly resident: boolean;
+  readonly residentBytes: number;
+}
+
+/** A version that is held open: its files and its table stay until it is disposed. */
+export interface PinnedVersion extends AsyncDisposable {
+  readonly dataset: string;
+  readonly manifest: VersionManifest;
+  /** Absolute. */
+  readonly segmentPaths: readonly string[];
+  readonly residentTable?: string;
+}
+
+/** A folder in which a load writes the segments of a version to be. Disposing it without `publish` removes it. */
+export interface StagedVersion extends AsyncDisposable {
+  /** Absolute and empty. */
+  readonly directory: string;
+  /** Makes the version visible by an atomic rename; readers of older versions keep them. */
+  publish(
+    content: Omit<VersionManifest, "formatVersion" | "number" | "createTime">,
+    labels: Readonly<Record<string, string>>,
+  ): Promise<DatasetInfo>;
+}
+
+/** Datasets with their versions: the only code that knows the data directory's layout of them. */
+export interface DatasetStore extends AsyncDisposable {
+  /**
+   * Pins a version for reading (0 = current). One that is not in memory is read from its segments, and brought into memory
+   * in the background if the budget allows. Throws DATASET_NOT_FOUND, VERSION_NOT_FOUND, VERSION_DAMAGED.
+   */
+  pin(name: string, version: number, options: { signal: AbortSignal }): Promise<PinnedVersion>;
+  /** Throws DATASET_NOT_FOUND, or VERSION_DAMAGED where the current version's manifest can't be read. */
+  get(name: string): DatasetInfo;
+  /** The name of the dataset that SQL takes for this one, which compares without regard to case; undefined for none. */
+  resolve(name: string): string | undefined;
+  /** By name. A dataset whose current version's manifest can't be read is left out. */
+  list(filter: { labels: Readonly<Record<string, string>> }): readonly DatasetInfo[];
+  /** Newest first, damaged ones left out. Throws DATASET_NOT_FOUND. */
+  versions(name: string): Promise<readonly VersionManifest[]>;
+  /** Throws NAME_CONFLICT, QUOTA_EXCEEDED, DISK_FULL. */
+  stage(name: string): Promise<StagedVersion>;
+  /** Throws DATASET_NOT_FOUND, or LOAD_CONFLICT while a version is staged. Pinned versions stay until they are let go. */
+  delete(name: string): Promise<void>;
+  /** To be asked when the engine could not read a version: throws VERSION_DAMAGED if a file of it is missing or cut. */
+  recheck(name: string, version: number): Promise<void>;
+  /** To be asked while a load writes: throws QUOTA_EXCEEDED or DISK_FULL before the disk is full. */
+  checkSpace(): Promise<void>;
+  /** Takes the dataset out of memory as soon as nobody reads it there. */
+  evict(name: string): Promise<void>;
+  /** What the memory level holds. */
+  memory(): { readonly budgetBytes: number; readonly residentBytes: number };
+}

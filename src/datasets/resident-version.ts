@@ -1,0 +1,68 @@
+import type { ReadableVersion } from "../engine/engine.ts";
+import type { EvictionReason } from "./events.ts";
+
+/** A version as the memory level sees it, in memory or not. */
+export interface ResidentVersion {
+  readonly table: string;
+  readonly version: ReadableVersion;
+  state: "out" | "waiting" | "loading" | "resident" | "dropping";
+  /** Bytes in memory: estimated until it was there once, exact since. */
+  bytes: number;
+  /** Readers that use the table now. */
+  users: number;
+  /** Counts of uses of the whole memory level; 0: never. */
+  lastUse: number;
+  useBefore: number;
+  lastUseTime: number;
+  failures: number;
+  retryTime: number;
+  /** Why it shall leave with its last user. */
+  leaving: EvictionReason | undefined;
+  /** While it is loading: how to stop that, and when it is over. */
+  loading: { readonly controller: AbortController; readonly done: Promise<void> } | undefined;
+}
+
+/** In-memory tables are about as large as the Parquet files that they come from; some margin for text. */
+const MEMORY_TO_DISK = 1.25;
+
+export function newResidentVersion(table: string, version: ReadableVersion, diskBytes: number): ResidentVersion {
+  return {
+    table,
+    version,
+    state: "out",
+    bytes: Math.ceil(diskBytes * MEMORY_TO_DISK),
+    users: 0,
+    lastUse: 0,
+    useBefore: 0,
+    lastUseTime: Date.now(),
+    failures: 0,
+    retryTime: 0,
+    leaving: undefined,
+    loading: undefined,
+  };
+}
+
+/**
+ * Which versions must leave so that `needed` bytes fit, least recently used first; undefined where that can't be done. One
+ * leaves for another only if that was asked for twice since the one was last used: two that don't fit together would
+ * otherwise push each other out at every query, at a second of copying each time. `anyway` is for a version just published.
+ */
+export function chooseVictims(
+  residents: readonly ResidentVersion[],
+  asker: ResidentVersion,
+  { needed, budgetBytes, anyway }: { needed: number; budgetBytes: number; anyway: boolean },
+): readonly ResidentVersion[] | undefined {
+  const staying = residents.filter(({ state }) => state === "resident");
+  let excess = staying.reduce((sum, { bytes }) => sum + bytes, needed) - budgetBytes;
+  const victims: ResidentVersion[] = [];
+  const candidates = staying
+    .filter((resident) => resident !== asker && resident.users === 0)
+    .sort((a, b) => a.lastUse - b.lastUse);
+  for (const candidate of candidates) {
+    if (excess <= 0) break;
+    if (!anyway && asker.useBefore <= candidate.lastUse) break;
+    victims.push(candidate);
+    excess -= candidate.bytes;
+  }
+  return excess <= 0 ? victims : undefined;
+}
