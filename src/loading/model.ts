@@ -1,0 +1,34 @@
+import type { RejectedRow } from "../engine/file-scan.ts";
+import type { OperationSnapshot } from "../operations/model.ts";
+import type { SourceSpec } from "../sources/connector.ts";
+
+export interface LoadRequest {
+  readonly dataset: string;
+  readonly source: SourceSpec;
+  /** Chosen by the client; made when left out or empty. */
+  readonly operationId?: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly requestedBy: string;
+}
+
+/** What a succeeded load leaves in its operation, as JSON. */
+export interface LoadOutcome {
+  readonly version: number;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly sourceBytes: number;
+  readonly rejectedRows: number;
+  /** The first ones, 100 at most. */
+  readonly rejectedSamples: readonly RejectedRow[];
+  readonly warnings: readonly string[];
+}
+
+/** From a source to a published version. */
+export interface LoadService {
+  /**
+   * Starts a load and answers at once. The same operation id is the same operation, also after it has ended; the same source
+   * and options while such a load of the dataset runs joins it. Throws LOAD_CONFLICT, OPERATION_EXISTS, UNKNOWN_FORMAT,
+   * UNKNOWN_OPTION, INVALID_OPTION; whatever else is wrong fails the operation.
+   */
+  load(request: LoadRequest): { readonly operation: OperationSnapshot; readonly joined: boolean };
+}

@@ -1,0 +1,103 @@
+import type { DatasetStore } from "../datasets/model.ts";
+import type { LoadEngine } from "../engine/engine.ts";
+import type { SegmentLimits } from "../engine/file-scan.ts";
+import { DriverError } from "../errors/driver-error.ts";
+import type { JsonObject, OperationSnapshot, Operations } from "../operations/model.ts";
+import type { Pool } from "../scheduling/model.ts";
+import type { Connector } from "../sources/connector.ts";
+import { chooseConnector } from "../sources/connectors.ts";
+import type { LoadRequest, LoadService } from "./model.ts";
+import { isSameLoad } from "./request-identity.ts";
+import { runLoad } from "./run-load.ts";
+
+export interface LoadOptions {
+  /** Folders that sources must lie under, made real; undefined allows any. */
+  readonly fileRoots: readonly string[] | undefined;
+  readonly limits: SegmentLimits;
+}
+
+export interface LoadServiceParts {
+  readonly engine: LoadEngine;
+  readonly connectors: readonly Connector[];
+  readonly datasets: DatasetStore;
+  readonly operations: Operations;
+  readonly pool: Pool;
+  readonly options: LoadOptions;
+}
+
+/** About a million rows and at most 256 MiB for a segment; 64 MiB for a row group. */
+export const DEFAULT_SEGMENT_LIMITS: SegmentLimits = {
+  maxRows: 1_000_000,
+  maxBytes: 256 * 1024 * 1024,
+  maxRowGroupBytes: 64 * 1024 * 1024,
+};
+
+export function createLoadService(parts: LoadServiceParts): LoadService {
+  return new Loads(parts);
+}
+
+class Loads implements LoadService {
+  readonly #parts: LoadServiceParts;
+  /** The id of the load that runs, by dataset. */
+  readonly #running = new Map<string, string>();
+
+  constructor(parts: LoadServiceParts) {
+    this.#parts = parts;
+  }
+
+  load(request: LoadRequest): { readonly operation: OperationSnapshot; readonly joined: boolean } {
+    const { dataset, source, labels, requestedBy } = request;
+    const { operations } = this.#parts;
+    const connector = chooseConnector(this.#parts.connectors, source);
+    connector.check(source.options);
+    const configuration = { format: connector.kind, uri: source.uri, options: source.options };
+    const earlier = this.#earlier(request, configuration);
+    if (earlier) return earlier;
+    const joined = this.#join(dataset, configuration);
+    if (joined) return { operation: joined, joined: true };
+    const { id, done } = operations.run(
+      {
+        ...(request.operationId ? { id: request.operationId } : {}),
+        kind: "load",
+        dataset,
+        requestedBy,
+        labels,
+        configuration,
+      },
+      (handle) => runLoad(this.#parts, connector, request, handle),
+      {},
+    );
+    this.#running.set(dataset, id);
+    const ended = () => {
+      if (this.#running.get(dataset) === id) this.#running.delete(dataset);
+    };
+    done.then(ended, ended);
+    return { operation: operations.get(id), joined: false };
+  }
+
+  /** A repeated call with the same id is no new work. */
+  #earlier(
+    request: LoadRequest,
+    configuration: JsonObject,
+  ): { operation: OperationSnapshot; joined: boolean } | undefined {
+    const { operationId, dataset } = request;
+    const operation = operationId ? this.#parts.operations.find(operationId) : undefined;
+    if (!operation) return undefined;
+    if (!isSameLoad(operation, dataset, configuration))
+      throw new DriverError("OPERATION_EXISTS", `operation "${operation.id}" is another one`, {
+        metadata: { operation: operation.id },
+      });
+    return { operation, joined: operation.endTime === undefined };
+  }
+
+  #join(dataset: string, configuration: JsonObject): OperationSnapshot | undefined {
+    const id = this.#running.get(dataset);
+    const operation = id === undefined ? undefined : this.#parts.operations.find(id);
+    if (!operation || operation.endTime !== undefined) return undefined;
+    // A load that is being cancelled gives no version to whoever joins it now.
+    if (operation.state !== "cancelling" && isSameLoad(operation, dataset, configuration)) return operation;
+    throw new DriverError("LOAD_CONFLICT", `operation "${operation.id}" is loading ${JSON.stringify(dataset)}`, {
+      metadata: { dataset, operation: operation.id },
+    });
+  }
+}
