@@ -1,0 +1,125 @@
+import type { QueryResult } from "../engine/engine.ts";
+import { DriverError } from "../errors/driver-error.ts";
+import type { JsonObject, OperationHandle } from "../operations/model.ts";
+import type { Lane } from "../scheduling/model.ts";
+import { EventStream } from "./event-stream.ts";
+import type { QueryCompletion, QueryEvent, ResultFormat } from "./events.ts";
+import type { Question } from "./model.ts";
+import type { QueryServiceParts } from "./parts.ts";
+import { prepareQuestion } from "./prepare.ts";
+
+export interface RunOptions {
+  /** Chosen by the client; made when left out. */
+  readonly operationId?: string;
+  readonly lane: Lane;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Who asks: shown in the history, and whose turn it is in the pool. */
+  readonly caller: string;
+  readonly signal: AbortSignal;
+  readonly format: ResultFormat;
+}
+
+/** For now a query has one frame, the exact one. */
+const FRAME_ID = 1;
+/**
+ * Values of rows take about twice their bytes on the wire, and each is an object on the way there: 32,768 of them would hold up
+ * the event loop for 100 ms and pass 1 MiB.
+ */
+const ROW_BATCH = { maxBatchBytes: 256 * 1024, maxBatchRows: 2_048 };
+
+/** Runs a question as an operation and gives its events. Leaving the loop cancels the query and waits for its end. */
+export async function* runQuery(
+  parts: QueryServiceParts,
+  question: Question,
+  options: RunOptions,
+): AsyncGenerator<QueryEvent, void, undefined> {
+  const left = new AbortController();
+  const signal = AbortSignal.any([options.signal, left.signal]);
+  const stream = new EventStream();
+  const { id, done } = parts.operations.run(
+    {
+      ...(options.operationId !== undefined && { id: options.operationId }),
+      kind: "query",
+      dataset: question.kind === "aggregate" ? question.query.dataset : "",
+      requestedBy: options.caller,
+      labels: options.labels,
+      configuration: configurationOf(question),
+    },
+    (handle) => execute(parts, question, options, handle, stream),
+    { signal },
+  );
+  // Whatever the end is, the reader wakes; the reason is taken from `done` itself.
+  const settled = done.then(
+    () => stream.end(),
+    () => stream.end(),
+  );
+  try {
+    yield { type: "accepted", operationId: id };
+    yield* stream.events();
+    yield { type: "completed", completion: await done };
+  } finally {
+    left.abort(new DriverError("CANCELLED", "the reader of the query left"));
+    await settled;
+  }
+}
+
+async function execute(
+  parts: QueryServiceParts,
+  question: Question,
+  { lane, caller, format }: RunOptions,
+  handle: OperationHandle,
+  stream: EventStream,
+): Promise<{ result: QueryCompletion; outcome: JsonObject }> {
+  const { signal } = handle;
+  using permit = await parts.pool.acquire({ signal, lane, caller });
+  handle.begin();
+  const begun = performance.now();
+  await using prepared = await prepareQuestion(question, parts, { signal });
+  const planned = performance.now();
+  const onProgress = ({ fraction, rows }: { fraction: number | undefined; rows: number }) => {
+    handle.report({ fraction, rows, phase: "executing" });
+    const progress = parts.operations.find(handle.id)?.progress;
+    if (progress) stream.offerProgress(progress);
+  };
+  const limits = format === "rows" ? ROW_BATCH : {};
+  await using result = await parts.engine.query(prepared.statement(), { signal, onProgress, ...limits });
+  const { rows, encodedMs } = await sendFrame(result, format, (event) => stream.push(event, { signal }));
+  const executed = performance.now();
+  const completion: QueryCompletion = {
+    rows,
+    timings: {
+      queuedMs: permit.queuedMs,
+      plannedMs: planned - begun,
+      executedMs: executed - planned - encodedMs,
+      encodedMs,
+    },
+    ...prepared.versions.cost(prepared.planned?.plan),
+    versions: prepared.versions.numbers(),
+  };
+  return { result: completion, outcome: { ...completion } };
+}
+
+async function sendFrame(
+  result: QueryResult,
+  format: ResultFormat,
+  push: (event: QueryEvent) => Promise<void>,
+): Promise<{ readonly rows: number; readonly encodedMs: number }> {
+  const { columns } = result;
+  const schema = format === "arrow" ? { arrowSchema: result.arrowSchema() } : {};
+  await push({ type: "frameStart", frameId: FRAME_ID, exact: true, columns, ...schema });
+  let [rows, encodedMs, seq] = [0, 0, 0];
+  for (let batch = await result.next(); batch !== undefined; batch = await result.next()) {
+    const started = performance.now();
+    const content = format === "arrow" ? { arrow: batch.toArrow() } : { rows: batch.toRows() };
+    encodedMs += performance.now() - started;
+    rows += batch.rows;
+    seq += 1;
+    await push({ type: "frameBatch", frameId: FRAME_ID, seq, ...content });
+  }
+  await push({ type: "frameEnd", frameId: FRAME_ID, rows });
+  return { rows, encodedMs };
+}
+
+function configurationOf(question: Question): JsonObject {
+  return question.kind === "aggregate" ? { aggregate: question.query } : { sql: question.sql };
+}

@@ -1,0 +1,85 @@
+import type { DatasetStore, PinnedVersion } from "../datasets/model.ts";
+import type { ReadableVersion } from "../engine/engine.ts";
+import type { Plan, ScanPlan } from "../engine/plan.ts";
+import { DriverError } from "../errors/driver-error.ts";
+import type { DatasetSchema } from "./schema.ts";
+
+/** The versions that one statement reads, held open until disposed. */
+export class PinnedVersions implements AsyncDisposable {
+  readonly #pins = new Map<string, PinnedVersion>();
+
+  /** Pins datasets at a version, or at their current ones (0); if one fails, none stays pinned. */
+  static async pin(
+    datasets: DatasetStore,
+    wanted: readonly { readonly dataset: string; readonly version: number }[],
+    options: { readonly signal: AbortSignal },
+  ): Promise<PinnedVersions> {
+    const pinned = new PinnedVersions();
+    try {
+      for (const { dataset, version } of wanted)
+        pinned.#pins.set(dataset, await datasets.pin(dataset, version, options));
+      return pinned;
+    } catch (error) {
+      await pinned[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get(dataset: string): PinnedVersion {
+    const pin = this.#pins.get(dataset);
+    if (pin === undefined) throw new DriverError("INTERNAL", `dataset ${JSON.stringify(dataset)} is not pinned`);
+    return pin;
+  }
+
+  schema(dataset: string): DatasetSchema {
+    const { manifest } = this.get(dataset);
+    return { dataset, version: manifest.number, columns: manifest.columns };
+  }
+
+  /** What an engine needs to read a version. */
+  readable(dataset: string): ReadableVersion {
+    const { manifest, segmentPaths, residentTable } = this.get(dataset);
+    return {
+      dataset,
+      version: manifest.number,
+      columns: manifest.columns,
+      segmentPaths,
+      ...(residentTable !== undefined && { residentTable }),
+    };
+  }
+
+  all(): readonly ReadableVersion[] {
+    return [...this.#pins.keys()].map((dataset) => this.readable(dataset));
+  }
+
+  numbers(): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.#pins].map(([dataset, { manifest }]) => [dataset, manifest.number]));
+  }
+
+  /** What a plan reads, or, without one (SQL), all columns of all versions. */
+  cost(plan: Plan | undefined): { readonly rowsScanned: number; readonly bytesScanned: number } {
+    const scans =
+      plan === undefined
+        ? [...this.#pins].map(([dataset, { manifest }]) => ({ dataset, columns: manifest.columns.length }))
+        : scansOf(plan).map(({ dataset, columns }) => ({ dataset, columns: columns.length }));
+    let [rowsScanned, bytesScanned] = [0, 0];
+    for (const { dataset, columns } of scans) {
+      const { manifest } = this.get(dataset);
+      rowsScanned += manifest.rows;
+      bytesScanned += Math.round((manifest.bytes * columns) / Math.max(1, manifest.columns.length));
+    }
+    return { rowsScanned, bytesScanned };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const pins = [...this.#pins.values()];
+    this.#pins.clear();
+    await Promise.all(pins.map((pin) => pin[Symbol.asyncDispose]()));
+  }
+}
+
+function scansOf(plan: Plan): readonly ScanPlan[] {
+  if (plan.op === "scan") return [plan];
+  if (plan.op === "unionAll") return plan.inputs.flatMap(scansOf);
+  return plan.op === "top" ? [...scansOf(plan.input), ...scansOf(plan.ranking)] : scansOf(plan.input);
+}
