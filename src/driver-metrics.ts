@@ -1,0 +1,52 @@
+import type { DatasetStore } from "./datasets/model.ts";
+import type { LoadEngine, ReadEngine } from "./engine/engine.ts";
+import type { Identity } from "./lifecycle/identity.ts";
+import type { Readiness } from "./lifecycle/readiness.ts";
+import type { EventLoopMonitor } from "./observability/event-loop.ts";
+import type { Metrics } from "./observability/metrics.ts";
+import type { MemoryStatus } from "./rpc/handlers/driver.ts";
+import type { Pool } from "./scheduling/model.ts";
+
+export interface MeasuredParts {
+  readonly identity: Identity;
+  readonly readiness: Readiness;
+  readonly pools: readonly Pool[];
+  readonly engine: ReadEngine;
+  readonly loadEngine: LoadEngine;
+  readonly datasets: DatasetStore;
+  readonly eventLoop: EventLoopMonitor;
+  memory(): MemoryStatus;
+}
+
+/** Tells the metrics where to read what is read rather than counted. */
+export function measure(metrics: Metrics, parts: MeasuredParts): void {
+  const { identity, readiness, pools, engine, loadEngine, datasets, eventLoop, memory } = parts;
+  metrics.collect((set) => {
+    set("drover_info", [identity.version, identity.profile, identity.instanceId], 1);
+    set("drover_start_time_seconds", [], identity.startTime.getTime() / 1000);
+    for (const state of ["starting", "serving", "stopping"]) {
+      set("drover_state", [state], Number(readiness.state === state));
+    }
+    for (const { name, size, running, queued } of pools.map((pool) => pool.status())) {
+      set("drover_pool_size", [name], size);
+      set("drover_pool_running", [name], running);
+      set("drover_pool_queued", [name], queued);
+    }
+    set("drover_engine_active", ["reader"], engine.active);
+    set("drover_engine_active", ["loader"], loadEngine.active);
+    const listed = datasets.list({ labels: {} });
+    set("drover_datasets", [], listed.length);
+    set("drover_resident_datasets", [], listed.filter(({ resident }) => resident).length);
+    const { budget, resident, residentBudget, process: processBytes } = memory();
+    set("drover_memory_budget_bytes", [], budget);
+    set("drover_resident_bytes", [], resident);
+    set("drover_resident_budget_bytes", [], residentBudget);
+    set("drover_process_resident_bytes", [], processBytes);
+    set("drover_heap_used_bytes", [], process.memoryUsage().heapUsed);
+    const { user, system } = process.cpuUsage();
+    set("drover_cpu_seconds_total", [], (user + system) / 1e6);
+    for (const quantile of [0.5, 0.99, 1]) {
+      set("drover_event_loop_delay_seconds", [String(quantile)], eventLoop.quantile(quantile));
+    }
+  });
+}

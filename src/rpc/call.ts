@@ -1,0 +1,105 @@
+import { DriverError } from "../errors/driver-error.ts";
+
+/** How a call came in. */
+export type Protocol = "grpc" | "grpc-web" | "connect";
+
+/** What a handler may know of its call. */
+export interface Call {
+  /** Aborted when the client is gone, the deadline has passed or the driver stops; its reason is a DriverError. */
+  readonly signal: AbortSignal;
+  /** Sent back as `drover-request-id`; in every log line of the call. */
+  readonly requestId: string;
+  /** The client's W3C trace context, as it came. */
+  readonly traceparent: string | undefined;
+  /** Who calls: the name that the token or the certificate carries. */
+  readonly principal: string;
+  readonly protocol: Protocol;
+  /** Whether messages travel as JSON. */
+  readonly json: boolean;
+  /** The operation that the call is about, once a handler knows it: for the log. */
+  operationId: string | undefined;
+}
+
+export interface CallOptions {
+  readonly requestId: string;
+  readonly traceparent: string | undefined;
+  readonly principal: string;
+  readonly protocol: Protocol;
+  readonly json: boolean;
+  /** Called when the signal is first asked for: reports later aborts by `abort`. Most short calls never need it. */
+  watch(call: ActiveCall): void;
+}
+
+/** A call under way. The signal is made when somebody asks for it: most short calls never do. */
+export class ActiveCall implements Call {
+  readonly requestId: string;
+  readonly traceparent: string | undefined;
+  readonly principal: string;
+  readonly protocol: Protocol;
+  readonly json: boolean;
+  operationId: string | undefined;
+  #controller: AbortController | undefined;
+  #reason: DriverError | undefined;
+  #ended = false;
+  readonly #watch: (call: ActiveCall) => void;
+
+  constructor(options: CallOptions) {
+    this.requestId = options.requestId;
+    this.traceparent = options.traceparent;
+    this.principal = options.principal;
+    this.protocol = options.protocol;
+    this.json = options.json;
+    this.#watch = options.watch;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason) this.#controller.abort(this.#reason);
+      else this.#watch(this);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Why the call was aborted, if it was. */
+  get abortReason(): DriverError | undefined {
+    return this.#reason;
+  }
+
+  /**
+   * Stops the call's work; the first reason counts, and none after the end. Both stacks report every end as an abort, so
+   * the reason, which captures a stack, is made only when it counts (6 µs of 50 for a whole call).
+   */
+  abort(reason: () => DriverError): void {
+    if (this.#ended || this.#reason) return;
+    this.#reason = reason();
+    this.#controller?.abort(this.#reason);
+  }
+
+  end(): void {
+    this.#ended = true;
+  }
+}
+
+export function clientGone(): DriverError {
+  return new DriverError("CANCELLED", "the client left the call");
+}
+
+export function deadlinePassed(): DriverError {
+  return new DriverError("DEADLINE_EXCEEDED", "the deadline passed before the work was done");
+}
+
+const PREFIX = Math.random().toString(36).slice(2, 8);
+let lastRequest = 0;
+
+/** Unique within a driver's life, and cheap: a random prefix of the process and a counter. */
+export function nextRequestId(): string {
+  return `${PREFIX}-${(++lastRequest).toString(36)}`;
+}
+
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}/;
+
+/** The header's value if it is a W3C trace context; what is not one must not reach the logs. */
+export function readTraceparent(header: string | undefined): string | undefined {
+  return header !== undefined && header.length <= 256 && TRACEPARENT.test(header) ? header : undefined;
+}

@@ -1,0 +1,146 @@
+import type { DescMessage, Message } from "@bufbuild/protobuf";
+import { DriverError } from "../errors/driver-error.ts";
+import type { Readiness } from "../lifecycle/readiness.ts";
+import type { Logger } from "../observability/logger.ts";
+import type { Metrics } from "../observability/metrics.ts";
+import { type ActiveCall, clientGone } from "./call.ts";
+import type { BoundMethod, BoundStream, BoundUnary } from "./service.ts";
+
+/** Throws INVALID_REQUEST with field violations. */
+export type Validate = (schema: DescMessage, message: Message) => Promise<void> | undefined;
+
+export interface DispatcherOptions {
+  readonly methods: readonly BoundMethod[];
+  readonly readiness: Readiness;
+  readonly validate: Validate;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+/** What both stacks do with a call once its message is decoded: refuse, validate, run, count, log. */
+export class Dispatcher {
+  readonly methods: readonly BoundMethod[];
+  readonly #readiness: Readiness;
+  readonly #validate: Validate;
+  readonly #metrics: Metrics;
+  readonly #logger: Logger;
+  readonly #active = new Set<ActiveCall>();
+  #working = 0;
+  readonly #waiters = new Set<() => void>();
+
+  constructor(options: DispatcherOptions) {
+    this.methods = options.methods;
+    this.#readiness = options.readiness;
+    this.#validate = options.validate;
+    this.#metrics = options.metrics;
+    this.#logger = options.logger;
+    options.metrics.collect((set) => set("drover_rpc_in_flight", [], this.#active.size));
+  }
+
+  /** Runs a unary method. Rejects with a DriverError only. */
+  async unary(bound: BoundUnary, request: Message, call: ActiveCall): Promise<Message> {
+    const startedAt = this.#begin(bound, call);
+    let error: DriverError | undefined;
+    try {
+      const checked = this.#check(bound, request);
+      if (checked) await checked;
+      return await bound.handler(request, call);
+    } catch (thrown) {
+      error = DriverError.from(thrown);
+      throw error;
+    } finally {
+      this.#end(bound, call, startedAt, error);
+    }
+  }
+
+  /** Runs a streaming method. Throws a DriverError only. Leaving the loop stops the handler. */
+  async *stream(bound: BoundStream, request: Message, call: ActiveCall): AsyncGenerator<Message> {
+    const startedAt = this.#begin(bound, call);
+    let error: DriverError | undefined;
+    let ended = false;
+    try {
+      const checked = this.#check(bound, request);
+      if (checked) await checked;
+      yield* bound.handler(request, call);
+      ended = true;
+    } catch (thrown) {
+      error = DriverError.from(thrown);
+      throw error;
+    } finally {
+      // A consumer that leaves early skips both `ended` and `catch`.
+      this.#end(bound, call, startedAt, error ?? (ended ? undefined : (call.abortReason ?? clientGone())));
+    }
+  }
+
+  /** Records a call that was refused before it got here. */
+  refused(path: string, call: { readonly requestId: string }, error: DriverError): void {
+    this.#metrics.count("drover_errors_total", [error.reason]);
+    this.#logger.debug("call refused", { rpc: path, requestId: call.requestId, reason: error.reason });
+  }
+
+  /** Aborts every call that still runs. */
+  abortAll(reason: DriverError): void {
+    for (const call of [...this.#active]) call.abort(() => reason);
+  }
+
+  /** Settles when no call does work, or when the signal is aborted. */
+  workDone(options: { readonly signal: AbortSignal }): Promise<void> {
+    return this.#until(() => this.#working === 0, options);
+  }
+
+  /** Settles when there is no call, or when the signal is aborted. */
+  callsDone(options: { readonly signal: AbortSignal }): Promise<void> {
+    return this.#until(() => this.#active.size === 0, options);
+  }
+
+  async #until(condition: () => boolean, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+    while (!condition() && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        const settle = () => {
+          this.#waiters.delete(settle);
+          signal.removeEventListener("abort", settle);
+          resolve();
+        };
+        this.#waiters.add(settle);
+        signal.addEventListener("abort", settle);
+      });
+    }
+  }
+
+  #check(bound: BoundMethod, request: Message): Promise<void> | undefined {
+    if (bound.work && !this.#readiness.serving) {
+      throw new DriverError("NOT_SERVING", `the driver is ${this.#readiness.state} and takes no work`, {
+        metadata: { state: this.#readiness.state },
+      });
+    }
+    return this.#validate(bound.method.input, request);
+  }
+
+  #begin(bound: BoundMethod, call: ActiveCall): number {
+    this.#active.add(call);
+    if (bound.work) this.#working++;
+    return performance.now();
+  }
+
+  #end(bound: BoundMethod, call: ActiveCall, startedAt: number, error: DriverError | undefined): void {
+    call.end();
+    this.#active.delete(call);
+    if (bound.work) this.#working--;
+    for (const wake of this.#waiters) wake();
+    const milliseconds = performance.now() - startedAt;
+    this.#metrics.observe("drover_rpc_duration_seconds", [bound.path, String(error?.code ?? 0)], milliseconds / 1000);
+    if (error) this.#metrics.count("drover_errors_total", [error.reason]);
+    const level = error === undefined ? "debug" : error.reason === "INTERNAL" ? "error" : "info";
+    if (!this.#logger.enabled(level)) return;
+    this.#logger[level]("call", {
+      rpc: bound.path,
+      requestId: call.requestId,
+      operationId: call.operationId,
+      traceparent: call.traceparent,
+      principal: call.principal,
+      protocol: call.protocol,
+      milliseconds: Math.round(milliseconds * 100) / 100,
+      ...(error && { reason: error.reason, error: error.reason === "INTERNAL" ? error : error.message }),
+    });
+  }
+}

@@ -1,0 +1,133 @@
+import { Metadata, type ServerInterceptingCall, type ServerInterceptor, status } from "@grpc/grpc-js";
+import { DriverError } from "../../errors/driver-error.ts";
+import type { Authenticate } from "../authenticate.ts";
+import { nextRequestId } from "../call.ts";
+import { statusBytes, statusMessage } from "../status.ts";
+
+type ServerInterceptingCallInterface = Parameters<ServerInterceptor>[1];
+type InterceptingServerListener = Parameters<ServerInterceptingCallInterface["start"]>[0];
+
+const REQUEST_ID = "drover-request-id-assigned";
+
+export interface CallGuardOptions {
+  readonly authenticate: Authenticate;
+  /** Paths of the methods that need no token. */
+  readonly open: ReadonlySet<string>;
+  readonly instanceId: string;
+  readonly maxRequestBytes: number;
+  readonly refused: (path: string, requestId: string, error: DriverError) => void;
+}
+
+/** What a refusal looks like to grpc-js. */
+export interface GrpcStatus {
+  readonly code: number;
+  readonly details: string;
+  readonly metadata: Metadata;
+}
+
+/**
+ * Stands before every gRPC call: gives it an id, refuses it without the token before its message is read, and gives the
+ * errors that grpc-js answers by itself (too large, undecodable, deadline) the reason that every error carries.
+ *
+ * grpc-js calls `sendStatus` of its own call object for those errors, which no responder of an interceptor sees; so the
+ * method is replaced on that object, which an interceptor is given, instead of wrapping it. That also costs less: what
+ * hangs on a call is copied by the garbage collector several times before the HTTP/2 stream goes.
+ */
+export function createCallGuard(options: CallGuardOptions): ServerInterceptor {
+  return (definition, call) => {
+    const requestId = nextRequestId();
+    const base: ServerInterceptingCallInterface = Object.getPrototypeOf(call);
+    const refuse = (error: DriverError) => {
+      options.refused(definition.path, requestId, error);
+      base.sendStatus.call(call, toGrpcStatus(error, responseMetadata(options.instanceId, requestId)));
+    };
+    call.sendStatus = (given) => {
+      const ours = given.code === status.OK || given.metadata?.getOpaque(REQUEST_ID) !== undefined;
+      if (ours) base.sendStatus.call(call, given);
+      else refuse(explain(given.code ?? status.UNKNOWN, given.details ?? "", options.maxRequestBytes));
+    };
+    call.start = (listener) => {
+      const authenticate = options.open.has(definition.path) ? undefined : options.authenticate;
+      base.start.call(call, new GuardedListener(listener, requestId, authenticate, refuse));
+    };
+    // Typed as a wrapper, but grpc-js asks no more of it than of the call itself.
+    return call as ServerInterceptingCall;
+  };
+}
+
+/** Lets a call's events through once its metadata has shown the token. */
+class GuardedListener implements InterceptingServerListener {
+  readonly #listener: InterceptingServerListener;
+  readonly #requestId: string;
+  readonly #authenticate: Authenticate | undefined;
+  readonly #refuse: (error: DriverError) => void;
+
+  constructor(
+    listener: InterceptingServerListener,
+    requestId: string,
+    authenticate: Authenticate | undefined,
+    refuse: (error: DriverError) => void,
+  ) {
+    this.#listener = listener;
+    this.#requestId = requestId;
+    this.#authenticate = authenticate;
+    this.#refuse = refuse;
+  }
+
+  onReceiveMetadata(metadata: Metadata): void {
+    const refusal = this.#authenticate?.(metadata.get("authorization")[0]?.toString());
+    if (refusal) {
+      this.#refuse(refusal);
+      return;
+    }
+    metadata.setOpaque(REQUEST_ID, this.#requestId);
+    this.#listener.onReceiveMetadata(metadata);
+  }
+
+  onReceiveMessage(message: unknown): void {
+    this.#listener.onReceiveMessage(message);
+  }
+
+  onReceiveHalfClose(): void {
+    this.#listener.onReceiveHalfClose();
+  }
+
+  onCancel(): void {
+    this.#listener.onCancel();
+  }
+}
+
+/** The id that the guard gave the call to which this metadata belongs. */
+export function requestIdOf(metadata: Metadata): string {
+  return String(metadata.getOpaque(REQUEST_ID));
+}
+
+/** The metadata of every response. */
+export function responseMetadata(instanceId: string, requestId: string): Metadata {
+  const metadata = new Metadata();
+  metadata.set("drover-instance-id", instanceId);
+  metadata.set("drover-request-id", requestId);
+  return metadata;
+}
+
+/** Adds the details to `metadata`, which becomes the status's trailers. */
+export function toGrpcStatus(error: DriverError, metadata: Metadata): GrpcStatus {
+  metadata.set("grpc-status-details-bin", statusBytes(error));
+  metadata.setOpaque(REQUEST_ID, true);
+  return { code: error.code, details: statusMessage(error), metadata };
+}
+
+function explain(code: number, details: string, maxRequestBytes: number): DriverError {
+  switch (code) {
+    case status.RESOURCE_EXHAUSTED:
+      return new DriverError("REQUEST_TOO_LARGE", `the request is larger than ${maxRequestBytes} bytes`, {
+        metadata: { maxRequestBytes: String(maxRequestBytes) },
+      });
+    case status.DEADLINE_EXCEEDED:
+      return new DriverError("DEADLINE_EXCEEDED", "the deadline passed before the work was done");
+    case status.CANCELLED:
+      return new DriverError("CANCELLED", "the call was cancelled");
+    default:
+      return new DriverError("INVALID_REQUEST", `the call can't be read: ${details}`);
+  }
+}

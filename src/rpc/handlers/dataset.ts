@@ -1,0 +1,99 @@
+import { create } from "@bufbuild/protobuf";
+import type { DatasetInfo, DatasetStore } from "../../datasets/model.ts";
+import { DriverError } from "../../errors/driver-error.ts";
+import {
+  DatasetService,
+  DeleteDatasetResponseSchema,
+  GetDatasetResponseSchema,
+  ListDatasetsResponseSchema,
+  ListVersionsResponseSchema,
+  LoadDatasetResponseSchema,
+  type WatchLoadResponse,
+} from "../../gen/drover/v1/dataset_service_pb.js";
+import type { LoadService } from "../../loading/model.ts";
+import type { OperationSnapshot, Operations } from "../../operations/model.ts";
+import { fromDataset, fromVersion } from "../mapping/datasets.ts";
+import { fromLoadEvent } from "../mapping/load-events.ts";
+import { fromOperation } from "../mapping/operations.ts";
+import { pageOf, pageSize } from "../mapping/pages.ts";
+import { type BoundMethod, bindService } from "../service.ts";
+
+export interface DatasetHandlerParts {
+  readonly datasets: DatasetStore;
+  readonly loads: LoadService;
+  readonly operations: Operations;
+}
+
+const PAGE = { fallback: 100, max: 1_000 };
+
+export function datasetService({ datasets, loads, operations }: DatasetHandlerParts): readonly BoundMethod[] {
+  return bindService(
+    DatasetService,
+    { authenticated: true, work: ["loadDataset", "deleteDataset"] },
+    {
+      loadDataset: ({ dataset, source, operationId, labels }, call) => {
+        const { uri = "", format, options = {} } = source ?? {};
+        const request = {
+          dataset,
+          source: { uri, format: format || undefined, options },
+          ...(operationId && { operationId }),
+          labels,
+          requestedBy: call.principal,
+        };
+        const { operation, joined } = loads.load(request);
+        call.operationId = operation.id;
+        return create(LoadDatasetResponseSchema, { operation: fromOperation(operation), joined });
+      },
+      async *watchLoad({ operationId }, call): AsyncGenerator<WatchLoadResponse> {
+        call.operationId = operationId;
+        requireLoad(operations, operationId);
+        let accepted = false;
+        for await (const event of operations.watch(operationId, { signal: call.signal })) {
+          // Later states are told by the progress's phase and by the end.
+          if (event.type === "state" && accepted) continue;
+          accepted = true;
+          yield fromLoadEvent(event, (operation) => loadedDataset(datasets, operation));
+        }
+      },
+      getDataset: ({ dataset }) => {
+        const found = fromDataset(datasets.get(dataset), { columns: true });
+        return create(GetDatasetResponseSchema, { dataset: found });
+      },
+      listDatasets: ({ pageSize: asked, pageToken, labels }) => {
+        const all = datasets.list({ labels });
+        const { items, nextPageToken } = pageOf(all, ({ name }) => name, {
+          size: pageSize(asked, PAGE),
+          token: pageToken,
+          request: ["datasets", Object.entries(labels).sort()],
+        });
+        return create(ListDatasetsResponseSchema, {
+          datasets: items.map((dataset) => fromDataset(dataset, { columns: false })),
+          nextPageToken,
+        });
+      },
+      deleteDataset: async ({ dataset }) => {
+        await datasets.delete(dataset);
+        return create(DeleteDatasetResponseSchema, {});
+      },
+      listVersions: async ({ dataset, pageSize: asked, pageToken }) => {
+        const { items, nextPageToken } = pageOf(await datasets.versions(dataset), ({ number }) => -number, {
+          size: pageSize(asked, PAGE),
+          token: pageToken,
+          request: ["versions", dataset],
+        });
+        return create(ListVersionsResponseSchema, { versions: items.map(fromVersion), nextPageToken });
+      },
+    },
+  );
+}
+
+function requireLoad(operations: Operations, id: string): void {
+  if (operations.get(id).kind === "load") return;
+  throw new DriverError("OPERATION_NOT_FOUND", `operation "${id}" is no load`, { metadata: { operation: id } });
+}
+
+/** The dataset of a load that succeeded; it may be gone by now. */
+function loadedDataset(datasets: DatasetStore, { state, dataset }: OperationSnapshot): DatasetInfo | undefined {
+  if (state !== "succeeded") return undefined;
+  return datasets.list({ labels: {} }).find(({ name }) => name === dataset);
+}

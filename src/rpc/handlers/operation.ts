@@ -1,0 +1,41 @@
+import { create } from "@bufbuild/protobuf";
+import { DriverError } from "../../errors/driver-error.ts";
+import {
+  CancelOperationResponseSchema,
+  GetOperationResponseSchema,
+  ListOperationsResponseSchema,
+  OperationService,
+} from "../../gen/drover/v1/operation_service_pb.js";
+import type { Operations } from "../../operations/model.ts";
+import { fromOperation, toOperationKind, toOperationState } from "../mapping/operations.ts";
+import { pageSize } from "../mapping/pages.ts";
+import { type BoundMethod, bindService } from "../service.ts";
+
+/** Answers while the driver stops, too: somebody waits for what still runs. */
+export function operationService(operations: Operations): readonly BoundMethod[] {
+  return bindService(
+    OperationService,
+    { authenticated: true, work: [] },
+    {
+      listOperations: (request) => {
+        const { operations: found, nextPageToken } = operations.list({
+          pageSize: pageSize(request.pageSize, { fallback: 50, max: 1_000 }),
+          pageToken: request.pageToken,
+          kinds: request.kinds.map(toOperationKind).filter((kind) => kind !== undefined),
+          states: request.states.map(toOperationState).filter((state) => state !== undefined),
+          labels: request.labels,
+          dataset: request.dataset,
+        });
+        return create(ListOperationsResponseSchema, { operations: found.map(fromOperation), nextPageToken });
+      },
+      getOperation: ({ id }) => create(GetOperationResponseSchema, { operation: fromOperation(operations.get(id)) }),
+      cancelOperation: async ({ id }, { principal }) => {
+        const reason = new DriverError("CANCELLED", `${principal} cancelled the operation`, {
+          metadata: { operation: id, principal },
+        });
+        const operation = fromOperation(await operations.cancel(id, reason));
+        return create(CancelOperationResponseSchema, { operation });
+      },
+    },
+  );
+}

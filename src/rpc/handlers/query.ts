@@ -1,0 +1,171 @@
+import { create } from "@bufbuild/protobuf";
+import { DriverError } from "../../errors/driver-error.ts";
+import {
+  ExplainQueryResponseSchema,
+  GetStatisticsResponseSchema,
+  Lane,
+  ListRowsResponseSchema,
+  ListValuesResponseSchema,
+  type Question as ProtoQuestion,
+  QueryResponseSchema,
+  QueryService,
+  ResultFormat,
+  type RunQueryResponse,
+} from "../../gen/drover/v1/query_service_pb.js";
+import type { Metrics } from "../../observability/metrics.ts";
+import type { QueryCompletion, ResultFormat as ServiceFormat } from "../../queries/events.ts";
+import type { CallOptions, QueryService as Queries } from "../../queries/service.ts";
+import type { Lane as PoolLane } from "../../scheduling/model.ts";
+import type { Call } from "../call.ts";
+import { fromColumn, fromColumns } from "../mapping/columns.ts";
+import { toFilter } from "../mapping/filters.ts";
+import { fromCompletion, fromQueryEvent } from "../mapping/query-events.ts";
+import { toQuestion } from "../mapping/questions.ts";
+import { fromStatistics } from "../mapping/statistics.ts";
+import { fromJsonValue, fromRow, toCount, toStruct } from "../mapping/values.ts";
+import { type BoundMethod, bindService } from "../service.ts";
+import { timeLimit } from "../time-limit.ts";
+import { whileRead } from "../while-read.ts";
+
+export interface QueryHandlerParts {
+  readonly queries: Queries;
+  readonly metrics: Metrics;
+  /** The `limits.queryTimeout` setting; 0 for none. */
+  readonly timeoutMs: number;
+  /** The `limits.readerTimeout` setting; 0 for none. */
+  readonly readerTimeoutMs: number;
+}
+
+export function queryService({
+  queries,
+  metrics,
+  timeoutMs,
+  readerTimeoutMs,
+}: QueryHandlerParts): readonly BoundMethod[] {
+  const within = async <T>(call: Call, work: (options: CallOptions) => Promise<T>): Promise<T> => {
+    using limit = timeLimit(call.signal, timeoutMs);
+    return await work({ caller: call.principal, signal: limit.signal });
+  };
+  return bindService(
+    QueryService,
+    { authenticated: true, work: ["runQuery", "query", "listRows", "listValues", "getStatistics"] },
+    {
+      async *runQuery({ question, operationId, format, lane, labels }, call): AsyncGenerator<RunQueryResponse> {
+        using limit = timeLimit(call.signal, timeoutMs);
+        const options = {
+          ...(operationId && { operationId }),
+          lane: toLane(lane),
+          labels,
+          caller: call.principal,
+          format: toFormat(format, call),
+        };
+        const run = (signal: AbortSignal) => queries.run(toQuestion(question), { ...options, signal });
+        try {
+          for await (const event of whileRead(run, { signal: limit.signal, timeoutMs: readerTimeoutMs })) {
+            if (event.type === "accepted") call.operationId = event.operationId;
+            if (event.type === "completed") count(metrics, event.completion);
+            yield fromQueryEvent(event);
+          }
+        } catch (error) {
+          throw placed(error, question);
+        }
+      },
+      query: ({ question, operationId, lane, labels }, call) =>
+        within(call, async (options) => {
+          const asked = { ...options, ...(operationId && { operationId }), lane: toLane(lane), labels };
+          const answer = await queries.query(toQuestion(question), asked).catch((error: unknown) => {
+            throw placed(error, question);
+          });
+          call.operationId = answer.operationId;
+          count(metrics, answer.completion);
+          return create(QueryResponseSchema, {
+            columns: fromColumns(answer.columns),
+            rows: answer.rows.map(fromRow),
+            completed: fromCompletion(answer.completion),
+            operationId: answer.operationId,
+          });
+        }),
+      explainQuery: ({ question }, call) =>
+        within(call, async (options) => {
+          const explained = await queries.explain(toQuestion(question), options).catch((error: unknown) => {
+            throw placed(error, question);
+          });
+          const { plan, text, statement, columns } = explained;
+          return create(ExplainQueryResponseSchema, {
+            ...(Object.keys(plan).length > 0 && { plan: toStruct(plan) }),
+            text,
+            statement,
+            columns: fromColumns(columns),
+          });
+        }),
+      listRows: ({ version, filter, ...request }, call) =>
+        within(call, async (options) => {
+          const page = await queries.listRows(
+            { ...request, version: toCount(version), ...(filter && { filter: toFilter(filter, "filter") }) },
+            options,
+          );
+          return create(ListRowsResponseSchema, {
+            columns: fromColumns(page.columns),
+            rows: page.rows.map(fromRow),
+            nextPageToken: page.nextPageToken,
+            version: BigInt(page.version),
+          });
+        }),
+      listValues: ({ version, filter, ...request }, call) =>
+        within(call, async (options) => {
+          const page = await queries.listValues(
+            { ...request, version: toCount(version), ...(filter && { filter: toFilter(filter, "filter") }) },
+            options,
+          );
+          return create(ListValuesResponseSchema, {
+            column: fromColumn(page.column),
+            values: page.values.map(({ value, count }) => ({ value: fromJsonValue(value), count: BigInt(count) })),
+            nextPageToken: page.nextPageToken,
+            version: BigInt(page.version),
+          });
+        }),
+      getStatistics: ({ version, filter, ...request }, call) =>
+        within(call, async (options) => {
+          const found = await queries.statistics(
+            { ...request, version: toCount(version), ...(filter && { filter: toFilter(filter, "filter") }) },
+            options,
+          );
+          return create(GetStatisticsResponseSchema, {
+            rows: BigInt(found.rows),
+            columns: found.columns.map(fromStatistics),
+            version: BigInt(found.version),
+          });
+        }),
+    },
+  );
+}
+
+function toLane(lane: Lane): PoolLane {
+  return lane === Lane.BATCH ? "batch" : "interactive";
+}
+
+function toFormat(format: ResultFormat, { json }: Call): ServiceFormat {
+  if (format === ResultFormat.UNSPECIFIED) return json ? "rows" : "arrow";
+  return format === ResultFormat.ROWS ? "rows" : "arrow";
+}
+
+/** The query service names fields within the aggregate query; clients know them from the request's root. */
+function placed(error: unknown, question: ProtoQuestion | undefined): unknown {
+  if (!(error instanceof DriverError) || question?.kind.case !== "aggregate" || error.violations.length === 0)
+    return error;
+  const prefix = "question.aggregate";
+  const violations = error.violations.map(({ field, description }) => ({
+    field: field.startsWith("question") ? field : field === "" ? prefix : `${prefix}.${field}`,
+    description,
+  }));
+  return new DriverError(error.reason, error.message, { metadata: error.metadata, violations, cause: error });
+}
+
+function count(metrics: Metrics, { timings, rows, rowsScanned }: QueryCompletion): void {
+  metrics.observe("drover_query_phase_seconds", ["queued"], timings.queuedMs / 1000);
+  metrics.observe("drover_query_phase_seconds", ["planned"], timings.plannedMs / 1000);
+  metrics.observe("drover_query_phase_seconds", ["executed"], timings.executedMs / 1000);
+  metrics.observe("drover_query_phase_seconds", ["encoded"], timings.encodedMs / 1000);
+  metrics.count("drover_query_rows_total", [], rows);
+  metrics.count("drover_query_scanned_rows_total", [], rowsScanned);
+}

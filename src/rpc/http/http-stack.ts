@@ -1,0 +1,156 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
+import { DriverError } from "../../errors/driver-error.ts";
+import type { Authenticate } from "../authenticate.ts";
+import { nextRequestId } from "../call.ts";
+import type { Dispatcher } from "../dispatcher.ts";
+import type { BoundMethod } from "../service.ts";
+import type { ConnectEndpoint } from "./connect-endpoint.ts";
+import { allowOrigin, answerPreflight } from "./origins.ts";
+
+/** As a module import it would run all its getters, one of which loads fetch and WebSocket: 36 ms of a start instead of 4. */
+const { createServer } = process.getBuiltinModule("node:http");
+/** How what is no request is answered, by the parser's code; the rest is 400. */
+const UNREADABLE: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
+  ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
+};
+const KEEP_ALIVE_TIMEOUT_MS = 60_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+
+/** A plain page: text for people, probes or scrapers. */
+export interface Page {
+  /** Whether it needs the token. */
+  readonly authenticated: boolean;
+  render(context: { readonly authenticated: boolean }): {
+    readonly status: number;
+    readonly contentType: string;
+    readonly body: string;
+  };
+}
+
+export interface HttpStackOptions {
+  readonly dispatcher: Dispatcher;
+  readonly authenticate: Authenticate;
+  readonly instanceId: string;
+  readonly maxRequestBytes: number;
+  readonly origins: readonly string[];
+  readonly pages: ReadonlyMap<string, Page>;
+  readonly clientCertificates: boolean;
+  readonly tokenPrincipal: string;
+  readonly onError: (message: string, error: unknown) => void;
+}
+
+/** HTTP/1.1 on the connections that are handed to it: pages, Connect (JSON and binary), gRPC-Web. */
+export class HttpStack {
+  readonly #options: HttpStackOptions;
+  readonly #server: Server;
+  readonly #methods: ReadonlyMap<string, BoundMethod>;
+  #endpoint: Promise<ConnectEndpoint> | undefined;
+  #draining = false;
+
+  constructor(options: HttpStackOptions) {
+    this.#options = options;
+    this.#methods = new Map(options.dispatcher.methods.map((bound) => [bound.path, bound]));
+    this.#server = createServer(
+      { keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+      (request, response) => {
+        this.#answer(request, response).catch((error: unknown) => {
+          options.onError("an HTTP request failed", error);
+          response.destroy();
+        });
+      },
+    );
+    this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+      if (!socket.writable || error.code === "ECONNRESET") socket.destroy();
+      else socket.end(`HTTP/1.1 ${UNREADABLE[error.code ?? ""] ?? "400 Bad Request"}\r\nconnection: close\r\n\r\n`);
+    });
+    // This server never listens itself; without the event Node neither ends slow requests nor knows its connections.
+    this.#server.emit("listening");
+  }
+
+  /** Takes over a connection whose TLS, if any, is done. */
+  serve(connection: Duplex): void {
+    this.#server.emit("connection", connection);
+  }
+
+  /** Connections close once their present request is answered; idle ones at once. */
+  drain(): void {
+    this.#draining = true;
+    this.#server.closeIdleConnections();
+  }
+
+  close(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+
+  /** Loads what only calls over HTTP/1.1 need. */
+  async warmUp(): Promise<void> {
+    await this.#connect();
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const requestId = nextRequestId();
+    response.setHeader("drover-instance-id", this.#options.instanceId);
+    response.setHeader("drover-request-id", requestId);
+    if (this.#draining) response.setHeader("connection", "close");
+    const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
+    const allowed = allowOrigin(request, response, this.#options.origins);
+    if (request.method === "OPTIONS") return answerPreflight(response, allowed);
+    const page = this.#options.pages.get(path);
+    if (page) return this.#answerPage(page, request, response);
+    const endpoint = await this.#connect();
+    const refusal = allowed
+      ? this.#authenticate(path, request)
+      : new DriverError("ORIGIN_FORBIDDEN", `pages of ${request.headers.origin} may not call the driver`, {
+          metadata: { origin: String(request.headers.origin) },
+        });
+    await endpoint.answer(request, response, { path, requestId, principal: this.#principal(request), refusal });
+  }
+
+  #answerPage(page: Page, request: IncomingMessage, response: ServerResponse): void {
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      response.writeHead(405, { allow: "GET, HEAD" }).end();
+      return;
+    }
+    const refusal = this.#options.authenticate(request.headers.authorization);
+    if (page.authenticated && refusal) {
+      response.writeHead(401, { "content-type": "text/plain; charset=utf-8", "www-authenticate": "Bearer" });
+      response.end(`${refusal.reason}: ${refusal.message}\n`);
+      return;
+    }
+    const { status, contentType, body } = page.render({ authenticated: refusal === undefined });
+    response.writeHead(status, {
+      "content-type": contentType,
+      "content-length": Buffer.byteLength(body),
+      "cache-control": "no-store",
+      "x-content-type-options": "nosniff",
+      "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    });
+    response.end(request.method === "HEAD" ? undefined : body);
+  }
+
+  #authenticate(path: string, request: IncomingMessage): DriverError | undefined {
+    if (this.#methods.get(path)?.authenticated === false) return undefined;
+    return this.#options.authenticate(request.headers.authorization);
+  }
+
+  #principal({ socket }: IncomingMessage): string {
+    if (!this.#options.clientCertificates) return this.#options.tokenPrincipal;
+    const name = (socket as TLSSocket).getPeerCertificate?.()?.subject?.CN;
+    return (Array.isArray(name) ? name[0] : name) ?? this.#options.tokenPrincipal;
+  }
+
+  #connect(): Promise<ConnectEndpoint> {
+    this.#endpoint ??= import("./connect-endpoint.ts").then(
+      ({ createConnectEndpoint }) => createConnectEndpoint({ ...this.#options, methods: this.#methods }),
+      (error: unknown) => {
+        this.#endpoint = undefined;
+        throw error;
+      },
+    );
+    return this.#endpoint;
+  }
+}

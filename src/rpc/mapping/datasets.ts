@@ -1,0 +1,47 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { DatasetInfo, VersionManifest } from "../../datasets/model.ts";
+import type { RejectedRow as EngineRejectedRow } from "../../engine/file-scan.ts";
+import {
+  type Dataset,
+  DatasetSchema,
+  type RejectedRow,
+  RejectedRowSchema,
+  type Version,
+  VersionSchema,
+} from "../../gen/drover/v1/dataset_service_pb.js";
+import { fromColumns } from "./columns.ts";
+import { toStruct } from "./values.ts";
+
+/** Lists leave the columns out: thousands of datasets may have thousands each. */
+export function fromDataset(dataset: DatasetInfo, { columns }: { readonly columns: boolean }): Dataset {
+  return create(DatasetSchema, {
+    name: dataset.name,
+    version: fromVersion(dataset.current),
+    columns: columns ? fromColumns(dataset.current.columns) : [],
+    labels: { ...dataset.labels },
+    createTime: timestampFromDate(new Date(dataset.createTime)),
+    resident: dataset.resident,
+    residentBytes: BigInt(dataset.residentBytes),
+  });
+}
+
+export function fromVersion(version: VersionManifest): Version {
+  const { format, uri, options, operationId } = version.lineage;
+  return create(VersionSchema, {
+    number: BigInt(version.number),
+    rows: BigInt(version.rows),
+    bytes: BigInt(version.bytes),
+    segments: version.segments.length,
+    createTime: timestampFromDate(new Date(version.createTime)),
+    source: { format, uri, options: toStruct(options) },
+    operationId,
+    sourceBytes: BigInt(version.sourceBytes),
+    warnings: [...version.warnings],
+    rejectedRows: BigInt(version.rejectedRows),
+  });
+}
+
+export function fromRejectedRow(row: EngineRejectedRow): RejectedRow {
+  return create(RejectedRowSchema, { ...row, line: BigInt(row.line) });
+}

@@ -1,0 +1,49 @@
+import { create } from "@bufbuild/protobuf";
+import type { DatasetInfo } from "../../datasets/model.ts";
+import type { RejectedRow } from "../../engine/file-scan.ts";
+import {
+  type LoadCompleted,
+  LoadCompletedSchema,
+  type WatchLoadResponse,
+} from "../../gen/drover/v1/dataset_service_pb.js";
+import type { OperationEvent, OperationSnapshot } from "../../operations/model.ts";
+import { fromDataset, fromRejectedRow } from "./datasets.ts";
+import { fromOperation, fromProgress } from "./operations.ts";
+
+type DatasetOf = (operation: OperationSnapshot) => DatasetInfo | undefined;
+
+/** An event of a load as the contract carries it. */
+export function fromLoadEvent(event: OperationEvent, datasetOf: DatasetOf): WatchLoadResponse {
+  return { $typeName: "drover.v1.WatchLoadResponse", event: eventOf(event, datasetOf) };
+}
+
+function eventOf(event: OperationEvent, datasetOf: DatasetOf): WatchLoadResponse["event"] {
+  switch (event.type) {
+    case "state": {
+      const operation = fromOperation(event.operation);
+      return { case: "accepted", value: { $typeName: "drover.v1.LoadAccepted", operation } };
+    }
+    case "progress":
+      return { case: "progress", value: fromProgress(event.progress) };
+    case "warning":
+      return { case: "warning", value: { $typeName: "drover.v1.LoadWarning", message: event.message } };
+    case "ended":
+      return { case: "completed", value: completed(event.operation, datasetOf(event.operation)) };
+  }
+}
+
+function completed(operation: OperationSnapshot, dataset: DatasetInfo | undefined): LoadCompleted {
+  const { rejectedRows = 0, rejectedSamples = [] } = (operation.outcome ?? {}) as LoadOutcome;
+  return create(LoadCompletedSchema, {
+    operation: fromOperation(operation),
+    ...(dataset && { dataset: fromDataset(dataset, { columns: true }) }),
+    rejectedRows: BigInt(rejectedRows),
+    rejectedSamples: rejectedSamples.map(fromRejectedRow),
+  });
+}
+
+/** What a load's outcome says of rows that were skipped. */
+interface LoadOutcome {
+  readonly rejectedRows?: number;
+  readonly rejectedSamples?: readonly RejectedRow[];
+}

@@ -1,0 +1,140 @@
+import { isIP } from "node:net";
+import { DriverError } from "../errors/driver-error.ts";
+import type { Readiness } from "../lifecycle/readiness.ts";
+import type { Logger } from "../observability/logger.ts";
+import type { Metrics } from "../observability/metrics.ts";
+import { createAuthenticate } from "./authenticate.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { GrpcStack } from "./grpc/grpc-stack.ts";
+import { healthService } from "./handlers/health.ts";
+import { HttpStack, type Page } from "./http/http-stack.ts";
+import { Port } from "./port.ts";
+import type { BoundMethod } from "./service.ts";
+import { TlsContext, type TlsFiles } from "./tls.ts";
+import { createValidate } from "./validate.ts";
+
+/** The principal of a caller that shows the token and no certificate. */
+const TOKEN_PRINCIPAL = "owner";
+/** How long clients have to take the last bytes of their answers when the server closes. */
+const LAST_BYTES_TIMEOUT_MS = 1_000;
+
+export interface RpcServerOptions {
+  /** `host:port`. */
+  readonly listen: string;
+  readonly allowPlainRemote: boolean;
+  /** Undefined: no TLS. */
+  readonly tls: (TlsFiles & { readonly reloadIntervalMs: number }) | undefined;
+  readonly token: string;
+  readonly instanceId: string;
+  readonly origins: readonly string[];
+  readonly limits: { readonly maxRequestBytes: number; readonly maxStreams: number; readonly maxConnections: number };
+  readonly methods: readonly BoundMethod[];
+  readonly pages: ReadonlyMap<string, Page>;
+  readonly readiness: Readiness;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+/** The driver's port with both stacks behind it. */
+export interface RpcServer extends AsyncDisposable {
+  /** `host:port`, to be dialled. */
+  readonly address: string;
+  /** Loads what the first calls would wait for otherwise. */
+  warmUp(): Promise<void>;
+  /** Takes no more connections and lets those that are there end after their calls. */
+  stopListening(graceMs: number): void;
+  /** Settles when no call does work, or when the signal is aborted. */
+  workDone(options: { readonly signal: AbortSignal }): Promise<void>;
+  /** Aborts every call that is left and waits for their ends, until the signal is aborted. */
+  abortCalls(reason: DriverError, options: { readonly signal: AbortSignal }): Promise<void>;
+}
+
+/** Binds the port. Throws LISTEN_REFUSED, LISTEN_FAILED, TLS_INVALID. */
+export async function openRpcServer(options: RpcServerOptions): Promise<RpcServer> {
+  const { host, port: portNumber } = splitAddress(options.listen);
+  refusePlainRemote(host, options);
+  const { logger, metrics, readiness } = options;
+  const validate = createValidate();
+  const services = [...new Set(options.methods.map(({ method }) => method.parent.typeName))];
+  const methods = [...options.methods, ...healthService(readiness, services)];
+  const dispatcher = new Dispatcher({ methods, readiness, validate, metrics, logger });
+  const shared = {
+    dispatcher,
+    authenticate: createAuthenticate(options.token),
+    instanceId: options.instanceId,
+    maxRequestBytes: options.limits.maxRequestBytes,
+    clientCertificates: Boolean(options.tls?.clientCaFile),
+    tokenPrincipal: TOKEN_PRINCIPAL,
+  };
+  const grpc = new GrpcStack({ ...shared, maxStreams: options.limits.maxStreams });
+  const http = new HttpStack({
+    ...shared,
+    origins: options.origins,
+    pages: options.pages,
+    onError: (message, error) => logger.error(message, { error }),
+  });
+  const tls = options.tls && (await TlsContext.open(options.tls));
+  const port = await Port.open({
+    host,
+    port: portNumber,
+    tls,
+    maxConnections: options.limits.maxConnections,
+    onHttp2: (connection) => grpc.serve(connection),
+    onHttp1: (connection) => http.serve(connection),
+  });
+  if (tls && options.tls) {
+    tls.poll(options.tls.reloadIntervalMs, {
+      changed: () => logger.info("the certificates were read again"),
+      failed: (error) => logger.error("the certificates can't be read again; the ones before stay", { error }),
+    });
+  }
+  metrics.collect((set) => set("drover_connections", [], port.connections));
+  return {
+    address: port.address,
+    warmUp: async () => {
+      await validate.warmUp(new Set(methods.map(({ method }) => method.input)));
+      await http.warmUp();
+    },
+    stopListening: (graceMs) => {
+      port.stopListening();
+      grpc.drain(graceMs);
+      http.drain();
+    },
+    workDone: (waitOptions) => dispatcher.workDone(waitOptions),
+    abortCalls: (reason, waitOptions) => {
+      dispatcher.abortAll(reason);
+      return dispatcher.callsDone(waitOptions);
+    },
+    [Symbol.asyncDispose]: async () => {
+      // Connections that were busy when draining began are idle now.
+      http.drain();
+      await port.close({ graceMs: LAST_BYTES_TIMEOUT_MS });
+      grpc.close();
+      http.close();
+      await tls?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export function splitAddress(listen: string): { readonly host: string; readonly port: number } {
+  const colon = listen.lastIndexOf(":");
+  const port = Number(listen.slice(colon + 1));
+  if (port > 65_535) throw new DriverError("CONFIG_INVALID", `listen: ${port} is no port`);
+  return { host: listen.slice(0, colon).replace(/^\[(.*)\]$/, "$1"), port };
+}
+
+function refusePlainRemote(host: string, { tls, allowPlainRemote, listen }: RpcServerOptions): void {
+  if (tls || allowPlainRemote || isLoopback(host)) return;
+  throw new DriverError(
+    "LISTEN_REFUSED",
+    `${listen} is not loopback, and TLS is off: the token would travel in the clear`,
+    {
+      metadata: { listen },
+    },
+  );
+}
+
+/** A name other than localhost may resolve to anything. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
