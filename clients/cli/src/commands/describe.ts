@@ -1,0 +1,37 @@
+import type { Command } from "commander";
+import type { Dataset } from "../../../node/src/index.ts";
+import type { Act, Context } from "../context.ts";
+import { printable } from "../render/cell.ts";
+import { datasetDetailJson } from "../render/json.ts";
+import { pairs, table } from "../render/table.ts";
+import { bytesText, countText, plural, timeText } from "../render/units.ts";
+
+/** `drover describe NAME` */
+export function registerDescribe(program: Command, act: Act): void {
+  program.command("describe <dataset>").description("show a dataset and its columns").action(act(describe));
+}
+
+async function describe({ connect, call, globals, output }: Context, name: string): Promise<void> {
+  await using drover = await connect();
+  const dataset = await drover.dataset(name, call);
+  if (globals.json) return output.document({ dataset: datasetDetailJson(dataset) });
+  const rows = dataset.columns.map((column) => [printable(column.name), printable(column.type), column.kind]);
+  const columns = [{ title: "column" }, { title: "type" }, { title: "kind" }];
+  await output.write(`${pairs(facts(dataset), output.style)}\n${table(columns, rows, output.style)}`);
+}
+
+function facts({ name, version, labels, resident, residentBytes }: Dataset): [string, string][] {
+  const labelText = Object.entries(labels).map(([key, value]) => printable(`${key}=${value}`));
+  const entries: [string, string][] = [
+    ["name", printable(name)],
+    ["version", `${version.number}, loaded ${timeText(version.createTime)}`],
+    ["rows", countText(version.rows)],
+    ["source", printable(`${version.source?.uri ?? "-"} (${bytesText(version.sourceBytes)})`)],
+    ["on disk", `${bytesText(version.bytes)} in ${plural(version.segments, "segment")}`],
+    ["in memory", resident ? bytesText(residentBytes) : "no"],
+  ];
+  if (labelText.length > 0) entries.push(["labels", labelText.join(", ")]);
+  if (version.rejectedRows > 0) entries.push(["rejected", plural(version.rejectedRows, "row")]);
+  for (const warning of version.warnings) entries.push(["warning", printable(warning)]);
+  return entries;
+}

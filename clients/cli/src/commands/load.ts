@@ -1,0 +1,152 @@
+import { randomUUID } from "node:crypto";
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import {
+  type Drover,
+  DroverError,
+  type Load,
+  type LoadCompletedEvent,
+  type LoadEvent,
+  resultOf,
+} from "../../../node/src/index.ts";
+import type { Act, Context } from "../context.ts";
+import { parseLabels, parseSourceOptions } from "../grammar/assignment.ts";
+import { repeatable } from "../options.ts";
+import { printable } from "../render/cell.ts";
+import { datasetDetailJson, operationJson } from "../render/json.ts";
+import { ProgressBar } from "../render/progress-bar.ts";
+import { bytesText, durationText, plural, shortCount } from "../render/units.ts";
+import { UsageError } from "../usage-error.ts";
+
+interface LoadFlags {
+  readonly format?: string;
+  readonly option: readonly string[];
+  readonly label: readonly string[];
+  readonly wait: boolean;
+}
+
+/** `drover load NAME URI …` */
+export function registerLoad(program: Command, act: Act): void {
+  program
+    .command("load <dataset> <uri>")
+    .description("load a path, a glob or a file: URI into a dataset")
+    .option("-f, --format <FORMAT>", "csv, tsv, json or parquet (default: from the ending)")
+    .addOption(repeatable("-o, --option <KEY=VALUE>", "an option of the source; may be repeated"))
+    .addOption(repeatable("--label <KEY=VALUE>", "a label of dataset and operation; may be repeated"))
+    .option("--no-wait", "start the load and leave it to the driver")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  drover load flights flights.csv
+  drover load sales 'sales-2024-*.csv.gz' -o delimiter=';' -o decimalSeparator=,
+  drover load zips zips.csv -o types.zip=VARCHAR -o badRows=skip
+`,
+    )
+    .action(act(load));
+}
+
+async function load(context: Context, dataset: string, uri: string, flags: LoadFlags): Promise<void> {
+  if (uri === "") throw new UsageError("the path is empty");
+  const source = { uri: absolute(uri), format: flags.format, options: parseSourceOptions(flags.option) };
+  const labels = parseLabels(flags.label);
+  const operationId = randomUUID();
+  await using drover = await context.connect();
+  const begin = () => drover.load(dataset, source, { ...context.call, operationId, labels });
+  if (!flags.wait) return await told(context, drover, await begin());
+  let started: Load | undefined;
+  const cancel = (signal: AbortSignal) => stop(started ?? drover.watchLoad(operationId), signal);
+  await context.interrupts.guard(cancel, async () => {
+    started = await begin();
+    await watched(context, dataset, started);
+  });
+}
+
+/** The driver has another working directory than the person at the keyboard. */
+function absolute(uri: string): string {
+  return /^[a-z][a-z0-9+.-]*:/i.test(uri) ? uri : resolve(uri);
+}
+
+async function told({ globals, output, call }: Context, drover: Drover, started: Load): Promise<void> {
+  if (!globals.json) return output.write(`${started.operationId}\n`);
+  const operation = operationJson(await drover.operation(started.operationId, call));
+  await output.event({ event: "accepted", operation, joined: started.joined });
+}
+
+async function watched(context: Context, dataset: string, started: Load): Promise<void> {
+  const { output, globals, call } = context;
+  const bar = new ProgressBar(output.stderr, printable(dataset));
+  try {
+    for await (const event of started.events(call)) {
+      if (globals.json) await output.event(jsonEvent(event, started));
+      if (event.type === "progress" && !globals.json) bar.update(event.progress);
+      if (event.type === "warning" && !globals.json) {
+        bar.clear();
+        output.note(`warning: ${printable(event.message)}`);
+      }
+      if (event.type === "completed") {
+        bar.clear();
+        await finished(context, event);
+      }
+    }
+  } catch (error) {
+    if (error instanceof DroverError && error.reason === "DEADLINE_EXCEEDED")
+      await stop(started, undefined).catch(() => {});
+    throw error;
+  } finally {
+    bar.clear();
+  }
+}
+
+/** A load that somebody else began is only left. */
+async function stop(started: Load, signal: AbortSignal | undefined): Promise<void> {
+  if (!started.joined) await started.cancel({ signal, timeoutMs: 10_000 });
+}
+
+function jsonEvent(event: LoadEvent, started: Load) {
+  switch (event.type) {
+    case "accepted":
+      return { event: "accepted", operation: operationJson(event.operation), joined: started.joined };
+    case "progress":
+      return { event: "progress", ...event.progress };
+    case "warning":
+      return { event: "warning", message: event.message };
+    case "completed": {
+      const { operation, dataset, rejectedRows, rejectedSamples } = event;
+      return {
+        event: "completed",
+        operation: operationJson(operation),
+        dataset: dataset && datasetDetailJson(dataset),
+        rejectedRows,
+        rejectedSamples,
+      };
+    }
+  }
+}
+
+async function finished({ output, globals }: Context, event: LoadCompletedEvent): Promise<void> {
+  if (!globals.json) rejected(output, event);
+  const { dataset, operation } = resultOf(event);
+  if (globals.json) return;
+  const { version } = dataset;
+  const ms = (operation.endTime?.getTime() ?? 0) - (operation.startTime?.getTime() ?? 0);
+  const seconds = Math.max(ms, 1) / 1000;
+  const rates = `${shortCount(version.rows / seconds)} rows/s, ${bytesText(version.sourceBytes / seconds)}/s`;
+  const sizes = `${bytesText(version.sourceBytes)} became ${bytesText(version.bytes)}`;
+  await output.write(
+    `${printable(dataset.name)}: version ${version.number}, ${plural(version.rows, "row")}, ` +
+      `${plural(dataset.columns.length, "column")}, ${sizes} in ${durationText(ms)} (${rates})\n`,
+  );
+}
+
+const shownRejects = 10;
+
+function rejected(output: Context["output"], { rejectedRows, rejectedSamples }: LoadCompletedEvent): void {
+  if (rejectedRows === 0) return;
+  output.note(`${plural(rejectedRows, "row")} rejected`);
+  for (const { file, line, column, reason } of rejectedSamples.slice(0, shownRejects)) {
+    const place = [file, line > 0 ? `line ${line}` : "", column === "" ? "" : `column "${column}"`];
+    output.note(`  ${printable(place.filter((part) => part !== "").join(", "))}: ${printable(reason)}`);
+  }
+  if (rejectedSamples.length > shownRejects) output.note(`  … --json shows ${rejectedSamples.length} of them`);
+}

@@ -1,0 +1,19 @@
+import { UsageError } from "../usage-error.ts";
+
+const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** `500ms`, `30s`, `5m`, `1h`; a bare number is seconds. The answer is in milliseconds. */
+export function parseDuration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim());
+  const ms = Number(match?.[1]) * (unitsMs[match?.[2] ?? "s"] ?? Number.NaN);
+  if (!(ms > 0)) throw new UsageError(`"${text}" is no time: write for example 500ms, 30s or 5m`);
+  return ms;
+}
+
+/** A whole number of at least `least`. */
+export function parseCount(text: string, least = 0): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least)
+    throw new UsageError(`"${text}" is no whole number of at least ${least}`);
+  return value;
+}

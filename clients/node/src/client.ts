@@ -1,0 +1,284 @@
+import { randomUUID } from "node:crypto";
+import type { JsonObject as WireJson } from "@bufbuild/protobuf";
+import { wholeNumber } from "./checks.ts";
+import { clientError } from "./errors.ts";
+import {
+  columnFrom,
+  columnsFrom,
+  datasetFrom,
+  driverFrom,
+  kindToWire,
+  operationFrom,
+  stateToWire,
+  statisticsFrom,
+  versionFrom,
+} from "./from-wire.ts";
+import { DatasetService } from "./gen/drover/v1/dataset_service_pb.js";
+import { DriverService } from "./gen/drover/v1/driver_service_pb.js";
+import { OperationService } from "./gen/drover/v1/operation_service_pb.js";
+import { QueryService, type Question } from "./gen/drover/v1/query_service_pb.js";
+import { Load, type LoadOptions } from "./load.ts";
+import type {
+  ColumnStatistics,
+  Dataset,
+  DriverInfo,
+  Explanation,
+  Labels,
+  Operation,
+  OperationKind,
+  OperationState,
+  Source,
+  Version,
+} from "./model.ts";
+import { paged } from "./pages.ts";
+import type { Filter } from "./query/filter.ts";
+import { Query, type QueryOptions } from "./query/query.ts";
+import { aggregateQuestion, type QuerySpec, questionFromJson, type SqlSpec, sqlQuestion } from "./query/spec.ts";
+import { RowReader, type RowsOptions } from "./row-reader.ts";
+import type { CallOptions, Transport } from "./transport.ts";
+import { decoderOf, type IntegerMode, type JsonObject, type ResultValue } from "./values.ts";
+
+/** Which datasets are listed. */
+export interface DatasetListOptions extends CallOptions {
+  /** Only datasets that carry every one of these. */
+  readonly labels?: Labels | undefined;
+}
+
+/** Which operations are listed, newest first. */
+export interface OperationListOptions extends CallOptions {
+  readonly kinds?: readonly OperationKind[] | undefined;
+  readonly states?: readonly OperationState[] | undefined;
+  readonly labels?: Labels | undefined;
+  readonly dataset?: string | undefined;
+  /** At most this many. Default: all. */
+  readonly limit?: number | undefined;
+}
+
+/** Which values of a column are listed. */
+export interface ValuesOptions extends CallOptions {
+  /** Only values whose text starts with this, whatever the case. */
+  readonly prefix?: string | undefined;
+  readonly where?: Filter | undefined;
+  readonly version?: number | undefined;
+  /** At most this many. Default: all. */
+  readonly limit?: number | undefined;
+  readonly integers?: IntegerMode | undefined;
+}
+
+/** A value and in how many rows it is. */
+export interface ValueCount {
+  readonly value: ResultValue;
+  readonly count: number;
+}
+
+/** Which columns and rows are described. */
+export interface StatisticsOptions extends CallOptions {
+  readonly columns?: readonly string[] | undefined;
+  readonly where?: Filter | undefined;
+  readonly version?: number | undefined;
+  readonly integers?: IntegerMode | undefined;
+}
+
+/** What columns hold. */
+export interface Statistics {
+  readonly rows: number;
+  readonly version: number;
+  readonly columns: readonly ColumnStatistics[];
+}
+
+const maxPageSize = 1000;
+
+/** A connection to one driver. Close it with `await using` or `close()`. */
+export class Drover implements AsyncDisposable {
+  /** `host:port` of the driver. */
+  readonly address: string;
+  readonly #transport: Transport;
+
+  constructor(transport: Transport, address: string) {
+    this.#transport = transport;
+    this.address = address;
+  }
+
+  /** The instance id that the latest answer carried; another one than before means that the driver was restarted. */
+  get instanceId(): string {
+    return this.#transport.instanceId;
+  }
+
+  /** Who the driver is and how it is. */
+  async driver(options: CallOptions = {}): Promise<DriverInfo> {
+    return driverFrom(await this.#transport.unary(DriverService.method.getDriver, {}, options));
+  }
+
+  /**
+   * Starts loading a source into a dataset and answers at once. The same source and options while such a load runs joins
+   * it. Aborting `signal` later does not stop the load: `load.cancel()` does.
+   */
+  async load(dataset: string, source: Source, options: LoadOptions = {}): Promise<Load> {
+    const { operationId = randomUUID(), labels = {} } = options;
+    const { uri, format = "", options: settings = {} } = source;
+    const request = {
+      dataset,
+      source: { uri, format, options: settings as WireJson },
+      operationId,
+      labels: { ...labels },
+    };
+    const response = await this.#transport.unary(DatasetService.method.loadDataset, request, options);
+    return new Load(this.#transport, response.operation?.id ?? operationId, response.joined);
+  }
+
+  /** A load by its operation's id, to watch or cancel it. */
+  watchLoad(operationId: string): Load {
+    return new Load(this.#transport, operationId, false);
+  }
+
+  /** Datasets by name, without their columns. */
+  datasets(options: DatasetListOptions = {}): AsyncGenerator<Dataset, void, undefined> {
+    return paged(async (pageToken) => {
+      const request = { pageSize: maxPageSize, pageToken, labels: { ...options.labels } };
+      const response = await this.#transport.unary(DatasetService.method.listDatasets, request, options);
+      return { items: response.datasets.map(datasetFrom), nextPageToken: response.nextPageToken };
+    });
+  }
+
+  async dataset(name: string, options: CallOptions = {}): Promise<Dataset> {
+    const request = { dataset: name };
+    const { dataset } = await this.#transport.unary(DatasetService.method.getDataset, request, options);
+    return datasetFrom(required(dataset));
+  }
+
+  /** Deletes a dataset with all its versions. Queries that run on it finish. */
+  async deleteDataset(name: string, options: CallOptions = {}): Promise<void> {
+    await this.#transport.unary(DatasetService.method.deleteDataset, { dataset: name }, options);
+  }
+
+  /** The versions that are kept, newest first. */
+  versions(dataset: string, options: CallOptions = {}): AsyncGenerator<Version, void, undefined> {
+    return paged(async (pageToken) => {
+      const request = { dataset, pageSize: maxPageSize, pageToken };
+      const response = await this.#transport.unary(DatasetService.method.listVersions, request, options);
+      return { items: response.versions.map(versionFrom), nextPageToken: response.nextPageToken };
+    });
+  }
+
+  /** Asks an aggregate question. It runs when its answer is asked for; see Query. */
+  query(dataset: string, spec: QuerySpec, options: QueryOptions = {}): Query {
+    return new Query(this.#transport, aggregateQuestion(dataset, spec), options);
+  }
+
+  /** Asks one SELECT over datasets; `parameters` stand for `$1`, `$2`, ... */
+  sql(sql: string, options: QueryOptions & Pick<SqlSpec, "parameters"> = {}): Query {
+    return new Query(this.#transport, sqlQuestion({ sql, parameters: options.parameters }), options);
+  }
+
+  /** Asks a question in the contract's JSON form (`drover.v1.Question`), for example one that a browser sent. */
+  ask(question: JsonObject, options: QueryOptions = {}): Query {
+    return new Query(this.#transport, questionFromJson(question), options);
+  }
+
+  /** How a query would be answered. */
+  async explain(dataset: string, spec: QuerySpec, options: CallOptions = {}): Promise<Explanation> {
+    return this.#explain(aggregateQuestion(dataset, spec), options);
+  }
+
+  /** How SQL would be answered. */
+  async explainSql(sql: SqlSpec, options: CallOptions = {}): Promise<Explanation> {
+    return this.#explain(sqlQuestion(sql), options);
+  }
+
+  /** Raw rows of one version, in the order in which they are stored. */
+  rows(dataset: string, options: RowsOptions = {}): RowReader {
+    return new RowReader(this.#transport, dataset, options);
+  }
+
+  /** The different values of a column with their counts, in the order of the values, NULL last. */
+  values(dataset: string, column: string, options: ValuesOptions = {}): AsyncGenerator<ValueCount, void, undefined> {
+    const { prefix = "", where, version = 0, limit, integers = "bigint" } = options;
+    return paged(async (pageToken) => {
+      const request = {
+        dataset,
+        column,
+        prefix,
+        version: wholeNumber("version", version),
+        ...(where && { filter: where.wire }),
+        pageSize: Math.min(limit ?? maxPageSize, maxPageSize),
+        pageToken,
+      };
+      const response = await this.#transport.unary(QueryService.method.listValues, request, options);
+      const decode = decoderOf(columnFrom(required(response.column)), integers);
+      const items = response.values.map(({ value, count }) => ({
+        value: value === undefined ? null : decode(value),
+        count: Number(count),
+      }));
+      return { items, nextPageToken: response.nextPageToken };
+    }, limit);
+  }
+
+  /** Counts, bounds and quantiles of columns. */
+  async statistics(dataset: string, options: StatisticsOptions = {}): Promise<Statistics> {
+    const { columns = [], where, version = 0, integers = "bigint" } = options;
+    const request = {
+      dataset,
+      columns: [...columns],
+      version: wholeNumber("version", version),
+      ...(where && { filter: where.wire }),
+    };
+    const response = await this.#transport.unary(QueryService.method.getStatistics, request, options);
+    return {
+      rows: Number(response.rows),
+      version: Number(response.version),
+      columns: response.columns.map((column) => statisticsFrom(column, integers)),
+    };
+  }
+
+  /** Running and finished operations, newest first. */
+  operations(options: OperationListOptions = {}): AsyncGenerator<Operation, void, undefined> {
+    const { kinds = [], states = [], labels = {}, dataset = "", limit } = options;
+    return paged(async (pageToken) => {
+      const request = {
+        kinds: kinds.map(kindToWire),
+        states: states.map(stateToWire),
+        labels: { ...labels },
+        dataset,
+        pageSize: Math.min(limit ?? maxPageSize, maxPageSize),
+        pageToken,
+      };
+      const response = await this.#transport.unary(OperationService.method.listOperations, request, options);
+      return { items: response.operations.map(operationFrom), nextPageToken: response.nextPageToken };
+    }, limit);
+  }
+
+  async operation(id: string, options: CallOptions = {}): Promise<Operation> {
+    const { operation } = await this.#transport.unary(OperationService.method.getOperation, { id }, options);
+    return operationFrom(required(operation));
+  }
+
+  /** Cancels an operation and answers once its work has stopped, or after 10 s; the state in the answer says which. */
+  async cancel(id: string, options: CallOptions = {}): Promise<Operation> {
+    const { operation } = await this.#transport.unary(OperationService.method.cancelOperation, { id }, options);
+    return operationFrom(required(operation));
+  }
+
+  /** Ends the connection; calls under way are cancelled and fail with CLIENT_CLOSED. May be called twice. */
+  async close(): Promise<void> {
+    await this.#transport[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #explain(question: Question, options: CallOptions): Promise<Explanation> {
+    const response = await this.#transport.unary(QueryService.method.explainQuery, { question }, options);
+    return {
+      plan: response.plan as JsonObject | undefined,
+      text: response.text,
+      statement: response.statement,
+      columns: columnsFrom(response.columns),
+    };
+  }
+}
+
+function required<T>(part: T | undefined): T {
+  if (part === undefined) throw clientError("UNEXPECTED_MESSAGE", "the driver's answer lacks its content");
+  return part;
+}

@@ -1,0 +1,71 @@
+export {
+  type AddressFile,
+  type AddressFileLocation,
+  addressFilePath,
+  defaultDataDirectory,
+  readAddressFile,
+} from "./address-file.ts";
+export {
+  type DatasetListOptions,
+  Drover,
+  type OperationListOptions,
+  type Statistics,
+  type StatisticsOptions,
+  type ValueCount,
+  type ValuesOptions,
+} from "./client.ts";
+export {
+  type ConnectionOptions,
+  type ConnectOptions,
+  connect,
+  connectByAddressFile,
+  type TlsOptions,
+} from "./connect.ts";
+export { type ClientReason, DroverError, type DroverErrorInit, type FieldViolation } from "./errors.ts";
+export { Load, type LoadCompletedEvent, type LoadEvent, type LoadOptions, type LoadResult, resultOf } from "./load.ts";
+export type * from "./model.ts";
+export { Dimension, dim, type WeekOptions, type ZoneOptions } from "./query/dimension.ts";
+export type * from "./query/events.ts";
+export {
+  CaseBuilder,
+  call,
+  column,
+  Expression,
+  expressionOf,
+  literal,
+  type Operand,
+  when,
+} from "./query/expression.ts";
+export { all, any, ColumnCondition, Filter, not, type RangeOptions, type TextOptions, where } from "./query/filter.ts";
+export {
+  avg,
+  count,
+  countDistinct,
+  Measure,
+  max,
+  median,
+  min,
+  quantile,
+  stddev,
+  sum,
+  variance,
+} from "./query/measure.ts";
+export {
+  type FunctionName,
+  functions,
+  type MeasureOpName,
+  measureOps,
+  type TimePartName,
+  type TimeUnitName,
+  type TotalsName,
+  timeParts,
+  timeUnits,
+  type WeekdayName,
+  weekdays,
+} from "./query/names.ts";
+export { Query, type QueryOptions } from "./query/query.ts";
+export type { Calculated, OrderKey, QuerySpec, SqlSpec, Top } from "./query/spec.ts";
+export { RowPage, RowReader, type RowsOptions } from "./row-reader.ts";
+export { type Row, Rows } from "./rows.ts";
+export type { CallOptions } from "./transport.ts";
+export type { IntegerMode, JsonObject, JsonValue, ResultValue, Scalar } from "./values.ts";

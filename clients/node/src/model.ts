@@ -1,0 +1,198 @@
+import type { DroverError } from "./errors.ts";
+import type { JsonObject, ResultValue } from "./values.ts";
+
+/** The family that a column's type belongs to. An unknown one from a newer driver is `other`. */
+export type TypeKind =
+  | "boolean"
+  | "integer"
+  | "decimal"
+  | "float"
+  | "text"
+  | "binary"
+  | "date"
+  | "time"
+  | "timestamp"
+  | "timestampTz"
+  | "interval"
+  | "nested"
+  | "other";
+
+/** A column of a dataset or of a result. */
+export interface Column {
+  readonly name: string;
+  /** The full type as SQL text, for example `DECIMAL(18,3)`. */
+  readonly type: string;
+  readonly kind: TypeKind;
+}
+
+/** Free labels. */
+export type Labels = Readonly<Record<string, string>>;
+
+/** Who a driver is and how it is. Sizes are bytes. */
+export interface DriverInfo {
+  readonly version: string;
+  readonly apiVersion: string;
+  readonly instanceId: string;
+  readonly profile: string;
+  readonly fingerprint: string;
+  readonly state: "starting" | "serving" | "stopping" | "unknown";
+  readonly startTime: Date | undefined;
+  readonly pid: number;
+  readonly capabilities: readonly string[];
+  readonly pools: readonly Pool[];
+  readonly memory: Memory;
+  readonly threads: number;
+  readonly eventLoopDelayP99Ms: number;
+}
+
+/** A share of the driver's machine for one kind of work. */
+export interface Pool {
+  readonly name: string;
+  readonly size: number;
+  readonly running: number;
+  readonly queued: number;
+  readonly maxQueued: number;
+}
+
+/** How the driver's memory budget is divided and used, in bytes. */
+export interface Memory {
+  readonly budgetBytes: number;
+  readonly residentBudgetBytes: number;
+  readonly residentBytes: number;
+  readonly readerLimitBytes: number;
+  readonly loaderLimitBytes: number;
+  readonly processBytes: number;
+}
+
+/** Where data comes from. */
+export interface Source {
+  /** A path, a glob or a `file:` URI on the driver's machine. */
+  readonly uri: string;
+  /** `csv`, `tsv`, `json` or `parquet`. Default: taken from the URI's ending. */
+  readonly format?: string | undefined;
+  /** Options of the connector, by name. */
+  readonly options?: JsonObject | undefined;
+}
+
+/** One immutable state of a dataset. */
+export interface Version {
+  readonly number: number;
+  readonly rows: number;
+  /** Bytes of its segments on disk. */
+  readonly bytes: number;
+  readonly segments: number;
+  readonly createTime: Date | undefined;
+  readonly source: Source | undefined;
+  readonly operationId: string;
+  /** Bytes that were read from the source. */
+  readonly sourceBytes: number;
+  readonly warnings: readonly string[];
+  readonly rejectedRows: number;
+}
+
+/** Named columnar data that queries run on. */
+export interface Dataset {
+  readonly name: string;
+  readonly version: Version;
+  /** Empty in lists. */
+  readonly columns: readonly Column[];
+  readonly labels: Labels;
+  readonly createTime: Date | undefined;
+  /** Whether the version is in memory. */
+  readonly resident: boolean;
+  readonly residentBytes: number;
+}
+
+/** How far an operation is. No value ever goes back. */
+export interface Progress {
+  /** The share that is done, 0 to 1; undefined while unknown. */
+  readonly fraction: number | undefined;
+  readonly rows: number;
+  readonly bytes: number;
+  /** 0 while unknown. */
+  readonly totalBytes: number;
+  readonly rowsPerSecond: number;
+  readonly bytesPerSecond: number;
+  readonly phase: string;
+}
+
+/** What an operation does. */
+export type OperationKind = "load" | "query" | "unknown";
+
+/** Where an operation stands. */
+export type OperationState =
+  | "pending"
+  | "running"
+  | "cancelling"
+  | "succeeded"
+  | "failed"
+  | "cancelled"
+  | "lost"
+  | "unknown";
+
+/** Anything that takes time. */
+export interface Operation {
+  readonly id: string;
+  readonly kind: OperationKind;
+  readonly state: OperationState;
+  readonly dataset: string;
+  readonly progress: Progress | undefined;
+  readonly error: DroverError | undefined;
+  readonly requestedBy: string;
+  readonly labels: Labels;
+  readonly configuration: JsonObject;
+  readonly outcome: JsonObject;
+  readonly createTime: Date | undefined;
+  readonly startTime: Date | undefined;
+  readonly endTime: Date | undefined;
+}
+
+/** A row that could not be loaded. */
+export interface RejectedRow {
+  readonly file: string;
+  /** Counted from 1; 0 if unknown. */
+  readonly line: number;
+  readonly column: string;
+  readonly reason: string;
+  readonly text: string;
+}
+
+/** What a query took and read. Times are milliseconds. */
+export interface QuerySummary {
+  readonly rows: number;
+  readonly rowsScanned: number;
+  readonly bytesScanned: number;
+  readonly timings: {
+    readonly queuedMs: number;
+    readonly plannedMs: number;
+    readonly executedMs: number;
+    readonly encodedMs: number;
+  };
+  /** The versions that were read, by dataset. */
+  readonly versions: Readonly<Record<string, number>>;
+}
+
+/** What a column holds. */
+export interface ColumnStatistics {
+  readonly column: Column;
+  readonly nullCount: number;
+  /** A few percent off. */
+  readonly approximateDistinctCount: number;
+  readonly min: ResultValue;
+  readonly max: ResultValue;
+  readonly mean: number | undefined;
+  readonly stddev: number | undefined;
+  /** The quantiles 0.25, 0.5 and 0.75, approximate; empty for all but numbers. */
+  readonly quartiles: readonly number[];
+}
+
+/** How a query would be answered. */
+export interface Explanation {
+  /** The engine-neutral plan; undefined for SQL. */
+  readonly plan: JsonObject | undefined;
+  /** The plan as indented text. */
+  readonly text: string;
+  /** What the engine would run. */
+  readonly statement: string;
+  readonly columns: readonly Column[];
+}

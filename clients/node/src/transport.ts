@@ -1,0 +1,194 @@
+import type { DescMethodServerStreaming, DescMethodUnary } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { type Client, type CallOptions as GrpcCallOptions, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { abortError, callError, clientError, DroverError, headerText } from "./errors.ts";
+
+/** What every call takes. */
+export interface CallOptions {
+  /** Aborting it cancels the call, and its work in the driver. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Milliseconds until the call fails with DEADLINE_EXCEEDED and its work is stopped; Infinity for no limit. Default: 60 s;
+   * none for streams.
+   */
+  readonly timeoutMs?: number | undefined;
+  /** Headers to send along, for example a W3C `traceparent`. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}
+
+const defaultTimeoutMs = 60_000;
+/** Longer deadlines than some 11,000 years have no form on the wire; a year is as good as none. */
+const longestTimeoutMs = 365 * 24 * 3_600_000;
+
+/** The two kinds of calls over one channel. */
+export class Transport implements AsyncDisposable {
+  readonly #client: Client;
+  readonly #address: string;
+  readonly #token: string | undefined;
+  /** Those under way: closing a channel of grpc-js leaves its calls running. */
+  readonly #calls = new Set<{ cancel(): void }>();
+  #closed = false;
+  #instanceId = "";
+
+  constructor(client: Client, address: string, token: string | undefined) {
+    this.#client = client;
+    this.#address = address;
+    this.#token = token;
+  }
+
+  /** The instance id that the latest response carried; a new one means that the driver has been restarted. */
+  get instanceId(): string {
+    return this.#instanceId;
+  }
+
+  unary<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    request: MessageInitShape<I>,
+    options: CallOptions,
+  ): Promise<MessageShape<O>> {
+    const { signal, timeoutMs = defaultTimeoutMs } = options;
+    return new Promise((resolve, reject) => {
+      this.#refuse(signal);
+      const call = this.#client.makeUnaryRequest(
+        path(method),
+        asIs,
+        (bytes) => fromBinary(method.output, bytes),
+        encode(method.input, request),
+        this.#metadata(options),
+        deadline(timeoutMs),
+        (error, response) => {
+          signal?.removeEventListener("abort", abort);
+          this.#calls.delete(call);
+          if (response !== undefined && error === null) resolve(response);
+          else reject(this.#failure(error, signal));
+        },
+      );
+      this.#calls.add(call);
+      const abort = () => call.cancel();
+      signal?.addEventListener("abort", abort, { once: true });
+      call.on("metadata", (metadata) => this.#notice(metadata));
+    });
+  }
+
+  /** Calls `onBytes` with the size of every message. Back-pressure: nothing is read from the wire beyond a few messages until the consumer asks for more. */
+  async *stream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodServerStreaming<I, O>,
+    request: MessageInitShape<I>,
+    options: CallOptions,
+    onBytes?: (bytes: number) => void,
+  ): AsyncGenerator<MessageShape<O>, void, undefined> {
+    const { signal } = options;
+    this.#refuse(signal);
+    const call = this.#client.makeServerStreamRequest(
+      path(method),
+      asIs,
+      (bytes) => ({ value: fromBinary(method.output, bytes), size: bytes.byteLength }),
+      encode(method.input, request),
+      this.#metadata(options),
+      deadline(options.timeoutMs),
+    );
+    this.#calls.add(call);
+    const abort = () => call.cancel();
+    signal?.addEventListener("abort", abort, { once: true });
+    // The status of a call that is left early arrives after the iterator's own listeners are gone.
+    call.on("error", () => {});
+    call.on("metadata", (metadata) => this.#notice(metadata));
+    let begun = false;
+    try {
+      for await (const message of call) {
+        begun = true;
+        const { value, size } = message as { value: MessageShape<O>; size: number };
+        onBytes?.(size);
+        yield value;
+      }
+    } catch (error) {
+      throw this.#failure(error, signal, begun);
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      this.#calls.delete(call);
+      call.cancel();
+    }
+  }
+
+  /** Ends the connection; calls under way are cancelled and fail with CLIENT_CLOSED. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const call of this.#calls) call.cancel();
+    this.#client.close();
+  }
+
+  #refuse(signal: AbortSignal | undefined): void {
+    if (this.#closed) throw clientError("CLIENT_CLOSED", "the client is closed");
+    if (signal?.aborted) throw abortError(signal.reason);
+  }
+
+  /** `begun` says that a part of the answer has come. */
+  #failure(error: unknown, signal: AbortSignal | undefined, begun = false): DroverError {
+    if (error instanceof DroverError) return error;
+    if (signal?.aborted) return abortError(signal.reason);
+    if (this.#closed) return clientError("CLIENT_CLOSED", "the client was closed during the call", { cause: error });
+    if (isServiceError(error)) return callError(error, this.#address, begun);
+    return clientError("STREAM_CUT", "the call ended without an answer", { cause: error });
+  }
+
+  #metadata({ headers }: CallOptions): Metadata {
+    const metadata = new Metadata();
+    for (const [name, value] of Object.entries(headers ?? {})) setHeader(metadata, name, value);
+    if (this.#token !== undefined) metadata.set("authorization", `Bearer ${this.#token}`);
+    return metadata;
+  }
+
+  #notice(metadata: Metadata): void {
+    this.#instanceId = headerText(metadata, "drover-instance-id") || this.#instanceId;
+  }
+}
+
+function path(method: DescMethodUnary | DescMethodServerStreaming): string {
+  return `/${method.parent.typeName}/${method.name}`;
+}
+
+function asIs(bytes: Buffer): Buffer {
+  return bytes;
+}
+
+function encode<I extends DescMessage>(schema: I, value: MessageInitShape<I>): Buffer {
+  try {
+    const bytes = toBinary(schema, create(schema, value));
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  } catch (cause) {
+    throw clientError("INVALID_ARGUMENT", `the request can't be sent: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function setHeader(metadata: Metadata, name: string, value: string): void {
+  try {
+    metadata.set(name, value);
+  } catch (cause) {
+    throw clientError("INVALID_ARGUMENT", `the header ${JSON.stringify(name)} has an impossible name or value`, {
+      cause,
+    });
+  }
+}
+
+/** gRPC throws outside of the call, where nobody can catch it, for a deadline that is NaN or infinite. */
+function deadline(timeoutMs: number | undefined): GrpcCallOptions {
+  if (timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY) return {};
+  if (Number.isNaN(timeoutMs)) throw clientError("INVALID_ARGUMENT", "timeoutMs: NaN is no time");
+  return { deadline: Date.now() + Math.min(timeoutMs, longestTimeoutMs) };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && "code" in error && typeof error.code === "number" && "details" in error;
+}
