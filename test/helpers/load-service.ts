@@ -1,0 +1,103 @@
+import { mkdir, realpath } from "node:fs/promises";
+import { join } from "node:path";
+import { openCatalog } from "../../src/catalog/catalog.ts";
+import { claimInstance } from "../../src/catalog/instance.ts";
+import type { DatasetStore } from "../../src/datasets/model.ts";
+import { openDatasetStore } from "../../src/datasets/store.ts";
+import { openLoadEngine } from "../../src/engine/duckdb/load/load-engine.ts";
+import type { LoadEngine } from "../../src/engine/engine.ts";
+import type { LoadOutcome, LoadService } from "../../src/loading/model.ts";
+import { createLoadService, DEFAULT_SEGMENT_LIMITS } from "../../src/loading/service.ts";
+import type { OperationEvent, OperationSnapshot, Operations } from "../../src/operations/model.ts";
+import { createOperations } from "../../src/operations/operations.ts";
+import { createPool } from "../../src/scheduling/pool.ts";
+import { connectors } from "../../src/sources/connectors.ts";
+import { openTestEngine } from "./dataset-store.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
+
+/** The load use case over a data directory of its own, with the real parts around it. */
+export interface LoadBench extends AsyncDisposable {
+  readonly path: string;
+  readonly dataDirectory: string;
+  readonly engine: LoadEngine;
+  readonly datasets: DatasetStore;
+  readonly operations: Operations;
+  readonly loads: LoadService;
+  /** Starts a load with the usual labels and caller. */
+  start(
+    dataset: string,
+    uri: string,
+    more?: { options?: Record<string, unknown>; operationId?: string; labels?: Record<string, string> },
+  ): { readonly operation: OperationSnapshot; readonly joined: boolean };
+  /** Waits for an operation's end. */
+  end(id: string): Promise<OperationSnapshot & { readonly outcome?: Partial<LoadOutcome> }>;
+  /** All that a watcher gets until the end. */
+  events(id: string): Promise<readonly OperationEvent[]>;
+}
+
+export async function openLoadBench(options: { quotaBytes?: number } = {}): Promise<LoadBench> {
+  const parts = new AsyncDisposableStack();
+  const folder = parts.use(await temporaryFolder());
+  const path = await realpath(folder.path);
+  const dataDirectory = join(path, "data");
+  await mkdir(dataDirectory);
+  const instance = parts.use(await claimInstance({ dataDirectory, id: "test" }));
+  const catalog = parts.use(await openCatalog({ dataDirectory, instance }));
+  const reading = parts.use(await openTestEngine(dataDirectory));
+  const engine = parts.use(
+    await openLoadEngine({
+      memoryLimitBytes: 500_000_000,
+      threads: 2,
+      spillDirectory: join(path, "spill"),
+      maxSpillBytes: 100_000_000,
+    }),
+  );
+  const datasets = parts.use(
+    await openDatasetStore({
+      dataDirectory,
+      instance,
+      catalog: catalog.datasets,
+      engine: reading.read,
+      residency: { budgetBytes: 0, idleMs: 1e9 },
+      retention: { maxVersions: 3, maxAgeMs: 1e9, maxBytes: 1e12 },
+      quota: { maxBytes: options.quotaBytes ?? 1e12, minFreeBytes: 0 },
+    }),
+  );
+  const operations = parts.use(createOperations({ progressIntervalMs: 10 }));
+  const pool = createPool({ name: "loaders", size: 2, maxQueued: 10 });
+  const loads = createLoadService({
+    engine,
+    connectors,
+    datasets,
+    operations,
+    pool,
+    options: { fileRoots: undefined, limits: DEFAULT_SEGMENT_LIMITS },
+  });
+  const events = async (id: string) => {
+    const seen: OperationEvent[] = [];
+    for await (const event of operations.watch(id, { signal: new AbortController().signal })) seen.push(event);
+    return seen;
+  };
+  return {
+    path,
+    dataDirectory,
+    engine,
+    datasets,
+    operations,
+    loads,
+    start: (dataset, uri, { options: given = {}, operationId, labels = {} } = {}) =>
+      loads.load({
+        dataset,
+        source: { uri, format: undefined, options: given },
+        labels,
+        requestedBy: "test",
+        ...(operationId !== undefined && { operationId }),
+      }),
+    async end(id) {
+      await events(id);
+      return operations.get(id);
+    },
+    events,
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  };
+}

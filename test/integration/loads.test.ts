@@ -1,0 +1,237 @@
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createClient, type Interceptor } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DatasetService, type WatchLoadResponse } from "../../src/gen/drover/v1/dataset_service_pb.js";
+import { DriverService, DriverState } from "../../src/gen/drover/v1/driver_service_pb.js";
+import { OperationService, OperationState } from "../../src/gen/drover/v1/operation_service_pb.js";
+import { startDriver, type TestDriver } from "../helpers/driver.ts";
+import { failure, GrpcClient } from "../helpers/grpc-client.ts";
+
+const datasets = DatasetService.method;
+const operations = OperationService.method;
+let folder: string;
+let driver: TestDriver;
+let client: GrpcClient;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "drover-loads-"));
+  await writeFile(join(folder, "small.csv"), "a,b\n1,x\n2,y\n");
+  await writeFile(join(folder, "ragged.csv"), "a,b\n1,x\nnot a number,y\n3,z\n");
+  driver = await startDriver();
+  client = new GrpcClient(driver.address, { token: driver.token });
+});
+
+afterAll(async () => {
+  client[Symbol.dispose]();
+  await driver[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** A file that takes seconds to load. */
+async function largeFile(): Promise<string> {
+  const path = join(folder, "large.csv");
+  const stream = createWriteStream(path);
+  const line = (row: number) => `${row},${row % 97},some text of row ${row} that takes room,${row / 7},${row * 31}\n`;
+  stream.write("id,mod,text,share,product\n");
+  for (let row = 0; row < 1_000_000; row += 20_000) {
+    const block = Array.from({ length: 20_000 }, (_, index) => line(row + index)).join("");
+    if (!stream.write(block)) await once(stream, "drain");
+  }
+  stream.end();
+  await once(stream, "close");
+  return path;
+}
+
+function load(dataset: string, file: string, more: object = {}) {
+  return { dataset, source: { uri: join(folder, file) }, ...more };
+}
+
+function watch(operationId: string, of = client): Promise<WatchLoadResponse[]> {
+  return of.stream(datasets.watchLoad, { operationId }).toArray();
+}
+
+function lastOf(events: readonly WatchLoadResponse[]) {
+  const event = events.at(-1)?.event;
+  if (event?.case !== "completed") throw new Error(`the last event is ${event?.case}`);
+  return event.value;
+}
+
+test("a load is watched from accepted to completed, over both stacks, also late", async () => {
+  const { response } = await client.unary(datasets.loadDataset, load("small", "small.csv", { operationId: "load-1" }));
+  expect(response).toMatchObject({
+    joined: false,
+    operation: { id: "load-1", dataset: "small", requestedBy: "owner" },
+  });
+  const events = await watch("load-1");
+  expect(events[0]?.event.case).toBe("accepted");
+  expect(lastOf(events)).toMatchObject({
+    operation: { state: OperationState.SUCCEEDED },
+    dataset: { name: "small", version: { number: 1n, rows: 2n } },
+  });
+  const authorize: Interceptor = (next) => (request) => {
+    request.header.set("authorization", `Bearer ${driver.token}`);
+    return next(request);
+  };
+  const transport = createConnectTransport({
+    httpVersion: "1.1",
+    baseUrl: `http://${driver.address}`,
+    interceptors: [authorize],
+  });
+  const late: WatchLoadResponse[] = [];
+  for await (const event of createClient(DatasetService, transport).watchLoad({ operationId: "load-1" }))
+    late.push(event);
+  expect(lastOf(late).operation?.state).toBe(OperationState.SUCCEEDED);
+});
+
+test("the same operation id is the same load, another wish with it is refused", async () => {
+  const request = load("again", "small.csv", { operationId: "load-2" });
+  await client.unary(datasets.loadDataset, request);
+  await watch("load-2");
+  const { response } = await client.unary(datasets.loadDataset, request);
+  expect(response.operation).toMatchObject({ id: "load-2", state: OperationState.SUCCEEDED });
+  const other = load("other", "small.csv", { operationId: "load-2" });
+  expect(await failure(client.unary(datasets.loadDataset, other))).toMatchObject({ reason: "OPERATION_EXISTS" });
+});
+
+test("rows that are skipped are counted and shown", async () => {
+  const options = { badRows: "skip", maxBadRows: 10, types: { a: "BIGINT" } };
+  const source = { uri: join(folder, "ragged.csv"), options };
+  const { response } = await client.unary(datasets.loadDataset, { dataset: "ragged", source });
+  const completed = lastOf(await watch(String(response.operation?.id)));
+  expect(completed).toMatchObject({ rejectedRows: 1n, rejectedSamples: [{ line: 3n, column: "a" }] });
+});
+
+test("a load that fails carries its reason in the operation", async () => {
+  const { response } = await client.unary(datasets.loadDataset, load("missing", "nothing.csv"));
+  const { operation } = lastOf(await watch(String(response.operation?.id)));
+  expect(operation?.state).toBe(OperationState.FAILED);
+  expect(operation?.error?.details[0]?.typeUrl).toBe("type.googleapis.com/google.rpc.ErrorInfo");
+  expect(await failure(client.unary(datasets.getDataset, { dataset: "missing" }))).toMatchObject({
+    code: 5,
+    reason: "DATASET_NOT_FOUND",
+  });
+});
+
+test("a bad name is refused with the field at fault", async () => {
+  for (const dataset of ["", "a/b", " a", "a\n", "x".repeat(129)]) {
+    const error = await failure(client.unary(datasets.loadDataset, load(dataset, "small.csv")));
+    expect(error, dataset).toMatchObject({ reason: "INVALID_REQUEST", fields: expect.arrayContaining(["dataset"]) });
+  }
+});
+
+test("watching what is no load is refused", async () => {
+  expect(await failure(watch("nothing"))).toMatchObject({ code: 5, reason: "OPERATION_NOT_FOUND" });
+});
+
+test("datasets, versions and operations are listed by page and label, and deleted", async () => {
+  for (const [name, labels] of [
+    ["list-a", { team: "x" }],
+    ["list-b", { team: "x" }],
+    ["list-c", { team: "y" }],
+  ] as const) {
+    const { response } = await client.unary(datasets.loadDataset, load(name, "small.csv", { labels }));
+    await watch(String(response.operation?.id));
+  }
+  const first = await client.unary(datasets.listDatasets, { pageSize: 1, labels: { team: "x" } });
+  const { nextPageToken: pageToken } = first.response;
+  const second = await client.unary(datasets.listDatasets, { pageSize: 1, pageToken, labels: { team: "x" } });
+  expect([first, second].flatMap(({ response }) => response.datasets.map(({ name }) => name))).toEqual([
+    "list-a",
+    "list-b",
+  ]);
+  expect(second.response.nextPageToken).toBe("");
+  expect(await failure(client.unary(datasets.listDatasets, { pageToken }))).toMatchObject({
+    reason: "INVALID_PAGE_TOKEN",
+  });
+
+  const again = await client.unary(datasets.loadDataset, load("list-a", "small.csv"));
+  await watch(String(again.response.operation?.id));
+  const versions = await client.unary(datasets.listVersions, { dataset: "list-a" });
+  expect(versions.response.versions.map(({ number }) => number)).toEqual([2n, 1n]);
+
+  const loads = await client.unary(operations.listOperations, { dataset: "list-a", pageSize: 1 });
+  expect(loads.response.operations[0]).toMatchObject({ id: again.response.operation?.id });
+  expect(loads.response.nextPageToken).not.toBe("");
+
+  await client.unary(datasets.deleteDataset, { dataset: "list-a" });
+  expect(await failure(client.unary(datasets.deleteDataset, { dataset: "list-a" }))).toMatchObject({
+    reason: "DATASET_NOT_FOUND",
+  });
+});
+
+describe("with a file that takes seconds", () => {
+  beforeAll(async () => {
+    await largeFile();
+  });
+
+  async function running(of: GrpcClient, operationId: string): Promise<void> {
+    await of.unary(datasets.loadDataset, load("large", "large.csv", { operationId }));
+    const phase = async () => {
+      const { response } = await of.unary(operations.getOperation, { id: operationId });
+      return response.operation?.progress?.phase;
+    };
+    await expect.poll(phase, { timeout: 60_000 }).toBe("reading");
+  }
+
+  test("a driver that stops cancels the load after the grace period, and leaves nothing behind", async () => {
+    await using stopping = await startDriver({ args: ["--stop-grace", "100ms"] });
+    using other = new GrpcClient(stopping.address, { token: stopping.token });
+    await running(other, "cut");
+    const watched = other.stream(datasets.watchLoad, { operationId: "cut" });
+    const events: WatchLoadResponse[] = [];
+    for await (const event of watched) {
+      if (events.length === 0) stopping.process.kill("SIGTERM");
+      events.push(event);
+    }
+    expect(lastOf(events).operation?.state).toBe(OperationState.CANCELLED);
+    expect(await stopping.exited).toEqual({ code: 0, signal: null });
+    expect(await readdir(join(stopping.dataDir, "staging"))).toEqual([]);
+    expect(await readdir(join(stopping.dataDir, "work"))).toEqual([]);
+  });
+
+  /** The signal takes a moment to be noticed. */
+  async function refusedOnceStopping(stopping: GrpcClient): Promise<unknown> {
+    while ((await stopping.unary(DriverService.method.getDriver, {})).response.state !== DriverState.STOPPING);
+    return failure(stopping.unary(datasets.deleteDataset, { dataset: "x" }));
+  }
+
+  test("a driver that stops lets the load finish within the grace period", async () => {
+    await using stopping = await startDriver({ args: ["--stop-grace", "2m"] });
+    using other = new GrpcClient(stopping.address, { token: stopping.token });
+    await running(other, "finished");
+    const watched = other.stream(datasets.watchLoad, { operationId: "finished" });
+    const events: WatchLoadResponse[] = [];
+    let refused: Promise<unknown> | undefined;
+    for await (const event of watched) {
+      if (events.length === 0) stopping.process.kill("SIGTERM");
+      events.push(event);
+      refused ??= refusedOnceStopping(other);
+    }
+    expect(lastOf(events).operation?.state).toBe(OperationState.SUCCEEDED);
+    expect(await refused).toMatchObject({ code: 14 });
+    expect(await stopping.exited).toEqual({ code: 0, signal: null });
+  });
+
+  test("a cancelled load stops the engine", async () => {
+    await running(client, "cancelled");
+    const { response } = await client.unary(operations.cancelOperation, { id: "cancelled" });
+    expect(response.operation?.state).toBe(OperationState.CANCELLED);
+    const headers = { authorization: `Bearer ${driver.token}` };
+    const metrics = await (await fetch(`http://${driver.address}/metrics`, { headers })).text();
+    expect(metrics).toContain('drover_engine_active{engine="loader"} 0');
+  });
+
+  test("leaving a watched load does not cancel it", async () => {
+    await running(client, "watched");
+    const call = client.stream(datasets.watchLoad, { operationId: "watched" });
+    await once(call, "data");
+    call.on("error", () => {});
+    call.cancel();
+    expect(lastOf(await watch("watched")).operation?.state).toBe(OperationState.SUCCEEDED);
+  });
+});

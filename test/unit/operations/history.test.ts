@@ -1,0 +1,119 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type Catalog, openCatalog } from "../../../src/catalog/catalog.ts";
+import { claimInstance, type Instance } from "../../../src/catalog/instance.ts";
+import type { HistoryStore } from "../../../src/operations/history.ts";
+import type { OperationRequest, OperationSnapshot, Operations } from "../../../src/operations/model.ts";
+import { createOperations } from "../../../src/operations/operations.ts";
+import { temporaryFolder } from "../../helpers/temporary-folder.ts";
+
+const everything = { pageSize: 100_000, pageToken: "", kinds: [], states: [], labels: {}, dataset: "" };
+const all = { maxPerKind: 100_000, endedAfter: new Date(0) };
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let instance: Instance;
+let catalog: Catalog;
+
+beforeEach(async () => {
+  folder = await temporaryFolder();
+  instance = await claimInstance({ dataDirectory: folder.path, id: "own" });
+  catalog = await openCatalog({ dataDirectory: folder.path, instance });
+});
+
+afterEach(async () => {
+  await catalog[Symbol.asyncDispose]();
+  await instance[Symbol.asyncDispose]();
+  await folder[Symbol.asyncDispose]();
+});
+
+function request(id: string, kind: OperationRequest["kind"] = "query"): OperationRequest {
+  return { id, kind, dataset: "a", requestedBy: "ann", labels: {}, configuration: { id } };
+}
+
+function runShort(operations: Operations, id: string, kind: OperationRequest["kind"] = "query"): Promise<number> {
+  return operations.run(request(id, kind), async () => ({ result: 1, outcome: {} }), {}).done;
+}
+
+async function written(store: HistoryStore): Promise<OperationSnapshot[]> {
+  const found: OperationSnapshot[] = [];
+  for await (const some of store.load(all)) found.push(...some);
+  return found;
+}
+
+function ids(operations: readonly OperationSnapshot[]): string[] {
+  return operations.map(({ id }) => id);
+}
+
+describe("the history", () => {
+  it("is what it was before a restart, with all that was in memory", async () => {
+    const before = createOperations({ history: catalog.operations });
+    for (let index = 0; index < 200; index++) await runShort(before, `op-${index}`, index % 2 === 0 ? "load" : "query");
+    const list = before.list(everything).operations;
+    await before.stop({ graceMs: 0 });
+    await using after = createOperations({ history: catalog.operations });
+    expect(after.find("op-7")).toBeUndefined();
+    await after.recover();
+    expect(after.list(everything).operations).toEqual(list);
+    expect(after.get("op-7")).toEqual(before.get("op-7"));
+    await expect(async () => runShort(after, "op-7")).rejects.toMatchObject({ reason: "OPERATION_EXISTS" });
+  });
+
+  it("does not disturb what ran while it was read", async () => {
+    const before = createOperations({ history: catalog.operations });
+    for (const id of ["old-1", "old-2"]) await runShort(before, id);
+    await before.stop({ graceMs: 0 });
+    await using after = createOperations({ history: catalog.operations, maxOperations: 6 });
+    const recovered = after.recover();
+    for (const id of ["new-1", "new-2"]) await runShort(after, id);
+    await recovered;
+    expect(ids(after.list(everything).operations).sort()).toEqual(["new-1", "new-2", "old-2"]);
+  });
+
+  it("holds a load as soon as it runs, so that a crash does not forget it", async () => {
+    await using operations = createOperations({ history: catalog.operations });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const work = async () => {
+      await promise;
+      return { result: 1, outcome: {} };
+    };
+    const { done } = operations.run(request("load", "load"), work, {});
+    await using other = await openCatalog({
+      dataDirectory: folder.path,
+      instance: { ...instance, id: "other", isAlive: async () => false },
+    });
+    await vi.waitFor(async () => expect(await other.operations.markLost()).toBe(1));
+    expect(await written(catalog.operations)).toMatchObject([{ id: "load", state: "lost" }]);
+    resolve();
+    await done;
+    await vi.waitFor(async () => expect(await written(catalog.operations)).toMatchObject([{ state: "succeeded" }]));
+  });
+
+  it("is never waited for by the work, and is written when the store works again", async () => {
+    let broken = true;
+    const errors: unknown[] = [];
+    const history: HistoryStore = {
+      ...catalog.operations,
+      save: (operations) => (broken ? Promise.reject(new Error("broken")) : catalog.operations.save(operations)),
+    };
+    const operations = createOperations({ history, onHistoryError: (error) => errors.push(error) });
+    for (let index = 0; index < 100; index++) await runShort(operations, `op-${index}`);
+    await vi.waitFor(() => expect(errors).toHaveLength(1));
+    broken = false;
+    await operations.stop({ graceMs: 0 });
+    expect(await written(catalog.operations)).toHaveLength(100);
+  });
+
+  it("lets a bounded number wait to be written", async () => {
+    const saved: number[] = [];
+    const history: HistoryStore = {
+      ...catalog.operations,
+      save: async (operations) => {
+        saved.push(operations.length);
+      },
+    };
+    const operations = createOperations({ history });
+    for (let index = 0; index < 10_000; index++) void runShort(operations, `op-${index}`);
+    await operations.stop({ graceMs: 0 });
+    expect(saved.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(4096);
+    expect(Math.max(...saved)).toBeLessThanOrEqual(64);
+  });
+});
