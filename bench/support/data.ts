@@ -1,0 +1,44 @@
+import { existsSync } from "node:fs";
+import { rename } from "node:fs/promises";
+import { join } from "node:path";
+import { bareEngine } from "./bare-engine.ts";
+
+const flightsParquet = join(import.meta.dirname, "../../node_modules/vega-datasets/data/flights-3m.parquet");
+
+/** 3 M flights as CSV, about 100 MB. */
+export function flightsCsv(cache: string): Promise<string> {
+  return generated(join(cache, "flights-3m.csv"), `SELECT * FROM read_parquet('${flightsParquet}')`);
+}
+
+/** `millions` million sales of mixed types, about 60 MB a million; the rows are the same at every run. */
+export function salesCsv(cache: string, millions: number): Promise<string> {
+  return generated(
+    join(cache, `sales-${millions}m.csv`),
+    `SELECT i AS id,
+            TIMESTAMP '2020-01-01' + to_seconds((hash(i) % 126230400)::BIGINT) AS sold_at,
+            'customer-' || (hash(i + 1) % 500000) AS customer,
+            ['Berlin', 'Paris', 'Madrid', 'Rome', 'Lisbon', 'Vienna', 'Oslo', 'Dublin'][(1 + hash(i + 2) % 8)::BIGINT] AS city,
+            (hash(i + 3) % 100)::INTEGER AS quantity,
+            ((hash(i + 4) % 1000000) / 100)::DECIMAL(10, 2) AS price
+     FROM range(${millions * 1_000_000}) numbers(i)`,
+  );
+}
+
+/** 2,000 columns of small numbers, 20,000 rows. */
+export function wideCsv(cache: string): Promise<string> {
+  const columns = Array.from(
+    { length: 2000 },
+    (_, column) => `(hash(i * 2000 + ${column}) % 1000)::INTEGER AS c${column}`,
+  );
+  return generated(join(cache, "wide-2000.csv"), `SELECT ${columns.join(", ")} FROM range(20000) numbers(i)`);
+}
+
+async function generated(path: string, select: string): Promise<string> {
+  if (existsSync(path)) return path;
+  const engine = await bareEngine();
+  // Written beside and renamed, so that an interrupted run leaves no half file behind.
+  await engine.run(`COPY (${select}) TO '${path}.part' (FORMAT csv, HEADER)`);
+  await rename(`${path}.part`, path);
+  engine.closeSync();
+  return path;
+}
