@@ -166,6 +166,8 @@ export async function compose({ settings, file }: LoadedConfig, logger: Logger):
       await operations.recover();
       await workFolder.removeDead();
       await server.warmUp();
+      // Loading modules blocks; what counts is how long callers wait.
+      eventLoop.restart();
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -147,8 +147,10 @@ function allowClosedPipes(): void {
 
 function complain(thrown: unknown): number {
   const error = DriverError.from(thrown);
-  process.stderr.write(`drover: ${error.reason}: ${error.message}\n${reasons[error.reason].help}\n`);
-  if (error.reason === "INTERNAL") console.error(error.cause);
+  const { cause } = error;
+  const why = cause instanceof Error && !error.message.includes(cause.message) ? `because: ${cause.message}\n` : "";
+  process.stderr.write(`drover: ${error.reason}: ${error.message}\n${why}${reasons[error.reason].help}\n`);
+  if (error.reason === "INTERNAL") console.error(cause);
   return error.reason === "USAGE" || error.reason === "CONFIG_INVALID" ? EXIT.usage : EXIT.failed;
 }
 

@@ -1,6 +1,10 @@
+import { sep } from "node:path";
 import type { DatasetRecord } from "../catalog/datasets.ts";
 import { DriverError } from "../errors/driver-error.ts";
+import type { Reason } from "../errors/reasons.ts";
 import type { Version } from "./version.ts";
+
+const ABOUT_FILES: ReadonlySet<Reason> = new Set<Reason>(["VERSION_DAMAGED", "DATA_DIRECTORY_NEWER"]);
 
 /** One dataset in this process. */
 export class Dataset {
@@ -69,12 +73,17 @@ export class Dataset {
     return [...this.#versions.values(), ...this.#retired].some(({ pins }) => pins > 0);
   }
 
-  /** Says of damage which version it concerns; other errors come back as they are. */
+  /**
+   * Says which version an error of its files concerns, and not where the data directory lies: that is for the log. Other
+   * errors come back as they are.
+   */
   explainDamage(version: Version, error: unknown): unknown {
-    if (!(error instanceof DriverError) || error.reason !== "VERSION_DAMAGED") return error;
+    if (!(error instanceof DriverError) || !ABOUT_FILES.has(error.reason)) return error;
     const which = version === this.#current ? "the current version" : "version";
-    const message = `${which} ${version.number} of "${this.record.name}" is damaged: ${error.message}`;
-    return new DriverError("VERSION_DAMAGED", message, {
+    const what = error.message.replaceAll(version.folder + sep, "");
+    const state = error.reason === "VERSION_DAMAGED" ? "is damaged" : "can't be read";
+    const message = `${which} ${version.number} of "${this.record.name}" ${state}: ${what}`;
+    return new DriverError(error.reason, message, {
       metadata: { dataset: this.record.name, version: String(version.number) },
       cause: error,
     });

@@ -76,10 +76,10 @@ export function asStorageError(error: unknown): unknown {
   if (full.some((code) => isCode(error, code)) || /no space left on device|disk quota exceeded/i.test(error.message)) {
     return new DriverError("DISK_FULL", "no space is left in the data directory", { cause: error });
   }
-  if (unusable.some((code) => isCode(error, code))) {
-    return new DriverError("DATA_DIRECTORY_UNUSABLE", `the data directory can't be written: ${error.message}`, {
-      cause: error,
-    });
+  const code = unusable.find((each) => isCode(error, each));
+  if (code !== undefined) {
+    // Where it lies is for the log, not for callers.
+    return new DriverError("DATA_DIRECTORY_UNUSABLE", `the data directory can't be written: ${code}`, { cause: error });
   }
   return error;
 }

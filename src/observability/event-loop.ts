@@ -16,6 +16,12 @@ export class EventLoopMonitor implements Disposable {
     return Math.max(0, nanoseconds / NANOSECONDS_PER_SECOND - RESOLUTION_MS / 1000);
   }
 
+  /** Forgets what was seen so far. */
+  restart(): void {
+    this.#older.reset();
+    this.#younger.reset();
+  }
+
   #turn(): void {
     [this.#older, this.#younger] = [this.#younger, this.#older];
     this.#younger.reset();

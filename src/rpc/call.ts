@@ -20,12 +20,7 @@ export interface Call {
   operationId: string | undefined;
 }
 
-export interface CallOptions {
-  readonly requestId: string;
-  readonly traceparent: string | undefined;
-  readonly principal: string;
-  readonly protocol: Protocol;
-  readonly json: boolean;
+export interface CallOptions extends Pick<Call, "requestId" | "traceparent" | "principal" | "protocol" | "json"> {
   /** Called when the signal is first asked for: reports later aborts by `abort`. Most short calls never need it. */
   watch(call: ActiveCall): void;
 }
