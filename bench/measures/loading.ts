@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Drover } from "@drover/client";
 import { bareEngine } from "../support/bare-engine.ts";
-import { copyOptions } from "../support/copy-options.ts";
+import { copyOptions, loaderSettings } from "../support/copy-options.ts";
 import { flightsCsv, wideCsv } from "../support/data.ts";
 import { startDriver } from "../support/driver.ts";
 import type { Bench, MeasureGroup } from "../support/measure.ts";
@@ -23,7 +23,7 @@ export const loading: MeasureGroup = {
       value: async (bench) => {
         const path = await flightsCsv(bench.cache);
         await using driver = await startDriver(bench);
-        const bare = await bareEngine();
+        const bare = await bareEngine(loaderSettings);
         const ratio = await pairedRatio(
           7,
           () => loadAgain(driver.client, path),
@@ -60,7 +60,7 @@ export const loading: MeasureGroup = {
       value: async (bench) => {
         const path = await wideCsv(bench.cache);
         await using driver = await startDriver(bench, ["--memory", "1GB"]);
-        const bare = await bareEngine({ memory_limit: "1GB" });
+        const bare = await bareEngine({ ...loaderSettings, memory_limit: "1GB" });
         const columns = Array.from({ length: 2000 }, (_, column) => `c${column}: 'BIGINT'`).join(", ");
         const ratio = await pairedRatio(
           3,
