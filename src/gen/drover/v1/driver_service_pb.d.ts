@@ -4,7 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file drover/v1/driver_service.proto.
@@ -113,6 +113,483 @@ export declare type Memory = Message<"drover.v1.Memory"> & {
  * Use `create(MemorySchema)` to create a new message.
  */
 export declare const MemorySchema: GenMessage<Memory>;
+
+/**
+ * What an attached client holds.
+ *
+ * @generated from message drover.v1.Lease
+ */
+export declare type Lease = Message<"drover.v1.Lease"> & {
+  /**
+   * Made by the driver.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The name that the client gave itself, for example `dashboard-1`.
+   *
+   * @generated from field: string client_name = 2;
+   */
+  clientName: string;
+
+  /**
+   * The host that the client named.
+   *
+   * @generated from field: string client_host = 3;
+   */
+  clientHost: string;
+
+  /**
+   * The process id that the client named.
+   *
+   * @generated from field: int32 client_pid = 4;
+   */
+  clientPid: number;
+
+  /**
+   * The product version of the client.
+   *
+   * @generated from field: string client_version = 5;
+   */
+  clientVersion: string;
+
+  /**
+   * Who attached: the name that the token or the certificate carries.
+   *
+   * @generated from field: string principal = 6;
+   */
+  principal: string;
+
+  /**
+   * Since when.
+   *
+   * @generated from field: google.protobuf.Timestamp attach_time = 7;
+   */
+  attachTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message drover.v1.Lease.
+ * Use `create(LeaseSchema)` to create a new message.
+ */
+export declare const LeaseSchema: GenMessage<Lease>;
+
+/**
+ * Request of ProveIdentity.
+ *
+ * @generated from message drover.v1.ProveIdentityRequest
+ */
+export declare type ProveIdentityRequest = Message<"drover.v1.ProveIdentityRequest"> & {
+  /**
+   * 16 to 64 random bytes, new for each call. Errors: INVALID_REQUEST.
+   *
+   * @generated from field: bytes nonce = 1;
+   */
+  nonce: Uint8Array;
+};
+
+/**
+ * Describes the message drover.v1.ProveIdentityRequest.
+ * Use `create(ProveIdentityRequestSchema)` to create a new message.
+ */
+export declare const ProveIdentityRequestSchema: GenMessage<ProveIdentityRequest>;
+
+/**
+ * Response of ProveIdentity.
+ *
+ * @generated from message drover.v1.ProveIdentityResponse
+ */
+export declare type ProveIdentityResponse = Message<"drover.v1.ProveIdentityResponse"> & {
+  /**
+   * The driver's instance id.
+   *
+   * @generated from field: string instance_id = 1;
+   */
+  instanceId: string;
+
+  /**
+   * `host:port` where the driver itself listens, as in its address file.
+   *
+   * @generated from field: string address = 2;
+   */
+  address: string;
+
+  /**
+   * HMAC-SHA256 with the token's bytes as key, over `drover-driver-proof-v1`, line feed, `instance_id`, line feed,
+   * `address`, line feed, and the bytes of `nonce`. Since the address is part of it, a process at another address can't pass
+   * the driver's proof on as its own.
+   *
+   * @generated from field: bytes proof = 3;
+   */
+  proof: Uint8Array;
+};
+
+/**
+ * Describes the message drover.v1.ProveIdentityResponse.
+ * Use `create(ProveIdentityResponseSchema)` to create a new message.
+ */
+export declare const ProveIdentityResponseSchema: GenMessage<ProveIdentityResponse>;
+
+/**
+ * Request of Attach.
+ *
+ * @generated from message drover.v1.AttachRequest
+ */
+export declare type AttachRequest = Message<"drover.v1.AttachRequest"> & {
+  /**
+   * A name for people, shown by GetDriver, for example `dashboard-1`.
+   *
+   * @generated from field: string client_name = 1;
+   */
+  clientName: string;
+
+  /**
+   * The client's host. Default: not known.
+   *
+   * @generated from field: string client_host = 2;
+   */
+  clientHost: string;
+
+  /**
+   * The client's process id. Default: not known.
+   *
+   * @generated from field: int32 client_pid = 3;
+   */
+  clientPid: number;
+
+  /**
+   * The client's product version. Default: not known.
+   *
+   * @generated from field: string client_version = 4;
+   */
+  clientVersion: string;
+};
+
+/**
+ * Describes the message drover.v1.AttachRequest.
+ * Use `create(AttachRequestSchema)` to create a new message.
+ */
+export declare const AttachRequestSchema: GenMessage<AttachRequest>;
+
+/**
+ * Response of Attach: one event.
+ *
+ * @generated from message drover.v1.AttachResponse
+ */
+export declare type AttachResponse = Message<"drover.v1.AttachResponse"> & {
+  /**
+   * What happened.
+   *
+   * @generated from oneof drover.v1.AttachResponse.event
+   */
+  event: {
+    /**
+     * First: the lease is held.
+     *
+     * @generated from field: drover.v1.Attached attached = 1;
+     */
+    value: Attached;
+    case: "attached";
+  } | {
+    /**
+     * Nothing happened for `heartbeat_interval`; the driver lives.
+     *
+     * @generated from field: drover.v1.Heartbeat heartbeat = 2;
+     */
+    value: Heartbeat;
+    case: "heartbeat";
+  } | {
+    /**
+     * A dataset has a new current version.
+     *
+     * @generated from field: drover.v1.DatasetPublished dataset_published = 3;
+     */
+    value: DatasetPublished;
+    case: "datasetPublished";
+  } | {
+    /**
+     * A dataset was deleted.
+     *
+     * @generated from field: drover.v1.DatasetDropped dataset_dropped = 4;
+     */
+    value: DatasetDropped;
+    case: "datasetDropped";
+  } | {
+    /**
+     * The driver drains: look for the next one.
+     *
+     * @generated from field: drover.v1.Draining draining = 5;
+     */
+    value: Draining;
+    case: "draining";
+  } | {
+    /**
+     * The driver's memory is nearly used up, or no longer is.
+     *
+     * @generated from field: drover.v1.MemoryPressure memory_pressure = 6;
+     */
+    value: MemoryPressure;
+    case: "memoryPressure";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message drover.v1.AttachResponse.
+ * Use `create(AttachResponseSchema)` to create a new message.
+ */
+export declare const AttachResponseSchema: GenMessage<AttachResponse>;
+
+/**
+ * The first event of Attach.
+ *
+ * @generated from message drover.v1.Attached
+ */
+export declare type Attached = Message<"drover.v1.Attached"> & {
+  /**
+   * The lease's id.
+   *
+   * @generated from field: string lease_id = 1;
+   */
+  leaseId: string;
+
+  /**
+   * How often something is sent at least. Silence for three times as long means that the connection is dead.
+   *
+   * @generated from field: google.protobuf.Duration heartbeat_interval = 2;
+   */
+  heartbeatInterval?: Duration | undefined;
+};
+
+/**
+ * Describes the message drover.v1.Attached.
+ * Use `create(AttachedSchema)` to create a new message.
+ */
+export declare const AttachedSchema: GenMessage<Attached>;
+
+/**
+ * A sign of life.
+ *
+ * @generated from message drover.v1.Heartbeat
+ */
+export declare type Heartbeat = Message<"drover.v1.Heartbeat"> & {
+};
+
+/**
+ * Describes the message drover.v1.Heartbeat.
+ * Use `create(HeartbeatSchema)` to create a new message.
+ */
+export declare const HeartbeatSchema: GenMessage<Heartbeat>;
+
+/**
+ * A dataset has a new current version; a dataset is new when the version is 1.
+ *
+ * @generated from message drover.v1.DatasetPublished
+ */
+export declare type DatasetPublished = Message<"drover.v1.DatasetPublished"> & {
+  /**
+   * The dataset's name.
+   *
+   * @generated from field: string dataset = 1;
+   */
+  dataset: string;
+
+  /**
+   * The number of the version.
+   *
+   * @generated from field: int64 version = 2;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message drover.v1.DatasetPublished.
+ * Use `create(DatasetPublishedSchema)` to create a new message.
+ */
+export declare const DatasetPublishedSchema: GenMessage<DatasetPublished>;
+
+/**
+ * A dataset was deleted.
+ *
+ * @generated from message drover.v1.DatasetDropped
+ */
+export declare type DatasetDropped = Message<"drover.v1.DatasetDropped"> & {
+  /**
+   * The name that it had.
+   *
+   * @generated from field: string dataset = 1;
+   */
+  dataset: string;
+};
+
+/**
+ * Describes the message drover.v1.DatasetDropped.
+ * Use `create(DatasetDroppedSchema)` to create a new message.
+ */
+export declare const DatasetDroppedSchema: GenMessage<DatasetDropped>;
+
+/**
+ * The driver drains.
+ *
+ * @generated from message drover.v1.Draining
+ */
+export declare type Draining = Message<"drover.v1.Draining"> & {
+  /**
+   * Why, in words.
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * When what is left is cancelled.
+   *
+   * @generated from field: google.protobuf.Timestamp deadline = 2;
+   */
+  deadline?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message drover.v1.Draining.
+ * Use `create(DrainingSchema)` to create a new message.
+ */
+export declare const DrainingSchema: GenMessage<Draining>;
+
+/**
+ * How far the driver's memory is used.
+ *
+ * @generated from message drover.v1.MemoryPressure
+ */
+export declare type MemoryPressure = Message<"drover.v1.MemoryPressure"> & {
+  /**
+   * Whether it is nearly used up now.
+   *
+   * @generated from field: bool high = 1;
+   */
+  high: boolean;
+
+  /**
+   * The process's resident set, in bytes.
+   *
+   * @generated from field: int64 process_bytes = 2;
+   */
+  processBytes: bigint;
+
+  /**
+   * The `memory` setting, in bytes.
+   *
+   * @generated from field: int64 budget_bytes = 3;
+   */
+  budgetBytes: bigint;
+};
+
+/**
+ * Describes the message drover.v1.MemoryPressure.
+ * Use `create(MemoryPressureSchema)` to create a new message.
+ */
+export declare const MemoryPressureSchema: GenMessage<MemoryPressure>;
+
+/**
+ * Request of Drain.
+ *
+ * @generated from message drover.v1.DrainRequest
+ */
+export declare type DrainRequest = Message<"drover.v1.DrainRequest"> & {
+  /**
+   * Why, in words: shown to attached clients and in the log.
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * How long running work may take to finish. Default: the `drainTimeout` setting.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 2;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message drover.v1.DrainRequest.
+ * Use `create(DrainRequestSchema)` to create a new message.
+ */
+export declare const DrainRequestSchema: GenMessage<DrainRequest>;
+
+/**
+ * Response of Drain.
+ *
+ * @generated from message drover.v1.DrainResponse
+ */
+export declare type DrainResponse = Message<"drover.v1.DrainResponse"> & {
+  /**
+   * When what is left is cancelled.
+   *
+   * @generated from field: google.protobuf.Timestamp deadline = 1;
+   */
+  deadline?: Timestamp | undefined;
+
+  /**
+   * Operations that run or wait.
+   *
+   * @generated from field: int32 running_operations = 2;
+   */
+  runningOperations: number;
+};
+
+/**
+ * Describes the message drover.v1.DrainResponse.
+ * Use `create(DrainResponseSchema)` to create a new message.
+ */
+export declare const DrainResponseSchema: GenMessage<DrainResponse>;
+
+/**
+ * Request of Stop.
+ *
+ * @generated from message drover.v1.StopRequest
+ */
+export declare type StopRequest = Message<"drover.v1.StopRequest"> & {
+  /**
+   * Why, in words: shown to attached clients and in the log.
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message drover.v1.StopRequest.
+ * Use `create(StopRequestSchema)` to create a new message.
+ */
+export declare const StopRequestSchema: GenMessage<StopRequest>;
+
+/**
+ * Response of Stop.
+ *
+ * @generated from message drover.v1.StopResponse
+ */
+export declare type StopResponse = Message<"drover.v1.StopResponse"> & {
+  /**
+   * When what is left is cancelled.
+   *
+   * @generated from field: google.protobuf.Timestamp deadline = 1;
+   */
+  deadline?: Timestamp | undefined;
+
+  /**
+   * Operations that run or wait.
+   *
+   * @generated from field: int32 running_operations = 2;
+   */
+  runningOperations: number;
+};
+
+/**
+ * Describes the message drover.v1.StopResponse.
+ * Use `create(StopResponseSchema)` to create a new message.
+ */
+export declare const StopResponseSchema: GenMessage<StopResponse>;
 
 /**
  * Request of GetDriver.
@@ -224,6 +701,41 @@ export declare type GetDriverResponse = Message<"drover.v1.GetDriverResponse"> &
    * @generated from field: double event_loop_delay_p99_ms = 13;
    */
   eventLoopDelayP99Ms: number;
+
+  /**
+   * Who is attached.
+   *
+   * @generated from field: repeated drover.v1.Lease leases = 14;
+   */
+  leases: Lease[];
+
+  /**
+   * Operations that run or wait.
+   *
+   * @generated from field: int32 running_operations = 15;
+   */
+  runningOperations: number;
+
+  /**
+   * Why it drains; empty unless it does.
+   *
+   * @generated from field: string drain_reason = 16;
+   */
+  drainReason: string;
+
+  /**
+   * The launch that started it; empty for a driver that was not spawned by a client.
+   *
+   * @generated from field: string launch_id = 17;
+   */
+  launchId: string;
+
+  /**
+   * Where its log goes, on the driver's host; empty where that is not known, as for `drover serve`.
+   *
+   * @generated from field: string log_file = 18;
+   */
+  logFile: string;
 };
 
 /**
@@ -260,11 +772,18 @@ export enum DriverState {
   SERVING = 2,
 
   /**
-   * Finishes what runs and refuses new work.
+   * Ends: cancels what is left and closes.
    *
    * @generated from enum value: DRIVER_STATE_STOPPING = 3;
    */
   STOPPING = 3,
+
+  /**
+   * Finishes what runs and refuses new work; its address is withdrawn.
+   *
+   * @generated from enum value: DRIVER_STATE_DRAINING = 4;
+   */
+  DRAINING = 4,
 }
 
 /**
@@ -279,6 +798,16 @@ export declare const DriverStateSchema: GenEnum<DriverState>;
  */
 export declare const DriverService: GenService<{
   /**
+   * Shows that the driver knows the token's secret, before the client shows that it does. Needs no token.
+   *
+   * @generated from rpc drover.v1.DriverService.ProveIdentity
+   */
+  proveIdentity: {
+    methodKind: "unary";
+    input: typeof ProveIdentityRequestSchema;
+    output: typeof ProveIdentityResponseSchema;
+  },
+  /**
    * Handshake: who this driver is, what it can do and how it is. Cheap; answers while the driver is busy.
    *
    * @generated from rpc drover.v1.DriverService.GetDriver
@@ -287,6 +816,39 @@ export declare const DriverService: GenService<{
     methodKind: "unary";
     input: typeof GetDriverRequestSchema;
     output: typeof GetDriverResponseSchema;
+  },
+  /**
+   * Holds a lease for as long as the stream is open, and brings the driver's events: `attached` first, then what happens.
+   * A driver with leases is not idle. Events that happened while no stream was open are not told again.
+   *
+   * @generated from rpc drover.v1.DriverService.Attach
+   */
+  attach: {
+    methodKind: "server_streaming";
+    input: typeof AttachRequestSchema;
+    output: typeof AttachResponseSchema;
+  },
+  /**
+   * Begins to drain: the driver withdraws its address and refuses new work with NOT_SERVING; what runs may finish until
+   * the timeout, then it is cancelled; then the process ends. Answers at once. Where the driver drains already, the
+   * earlier deadline counts.
+   *
+   * @generated from rpc drover.v1.DriverService.Drain
+   */
+  drain: {
+    methodKind: "unary";
+    input: typeof DrainRequestSchema;
+    output: typeof DrainResponseSchema;
+  },
+  /**
+   * Drains with the short grace of the `stopGrace` setting. Answers at once.
+   *
+   * @generated from rpc drover.v1.DriverService.Stop
+   */
+  stop: {
+    methodKind: "unary";
+    input: typeof StopRequestSchema;
+    output: typeof StopResponseSchema;
   },
 }>;
 

@@ -3,13 +3,14 @@
 /* eslint-disable */
 
 import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_buf_validate_validate } from "../../buf/validate/validate_pb.js";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file drover/v1/driver_service.proto.
  */
 export const file_drover_v1_driver_service = /*@__PURE__*/
-  fileDesc("Ch5kcm92ZXIvdjEvZHJpdmVyX3NlcnZpY2UucHJvdG8SCWRyb3Zlci52MSJXCgRQb29sEgwKBG5hbWUYASABKAkSDAoEc2l6ZRgCIAEoBRIPCgdydW5uaW5nGAMgASgFEg4KBnF1ZXVlZBgEIAEoBRISCgptYXhfcXVldWVkGAUgASgFIqQBCgZNZW1vcnkSFAoMYnVkZ2V0X2J5dGVzGAEgASgDEh0KFXJlc2lkZW50X2J1ZGdldF9ieXRlcxgCIAEoAxIWCg5yZXNpZGVudF9ieXRlcxgDIAEoAxIaChJyZWFkZXJfbGltaXRfYnl0ZXMYBCABKAMSGgoSbG9hZGVyX2xpbWl0X2J5dGVzGAUgASgDEhUKDXByb2Nlc3NfYnl0ZXMYBiABKAMiEgoQR2V0RHJpdmVyUmVxdWVzdCLjAgoRR2V0RHJpdmVyUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRITCgthcGlfdmVyc2lvbhgCIAEoCRITCgtpbnN0YW5jZV9pZBgDIAEoCRIPCgdwcm9maWxlGAQgASgJEhMKC2ZpbmdlcnByaW50GAUgASgJEiUKBXN0YXRlGAYgASgOMhYuZHJvdmVyLnYxLkRyaXZlclN0YXRlEi4KCnN0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA3BpZBgIIAEoBRIUCgxjYXBhYmlsaXRpZXMYCSADKAkSHgoFcG9vbHMYCiADKAsyDy5kcm92ZXIudjEuUG9vbBIhCgZtZW1vcnkYCyABKAsyES5kcm92ZXIudjEuTWVtb3J5Eg8KB3RocmVhZHMYDCABKAUSHwoXZXZlbnRfbG9vcF9kZWxheV9wOTlfbXMYDSABKAEqewoLRHJpdmVyU3RhdGUSHAoYRFJJVkVSX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVRFJJVkVSX1NUQVRFX1NUQVJUSU5HEAESGAoURFJJVkVSX1NUQVRFX1NFUlZJTkcQAhIZChVEUklWRVJfU1RBVEVfU1RPUFBJTkcQAzJcCg1Ecml2ZXJTZXJ2aWNlEksKCUdldERyaXZlchIbLmRyb3Zlci52MS5HZXREcml2ZXJSZXF1ZXN0GhwuZHJvdmVyLnYxLkdldERyaXZlclJlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Ch5kcm92ZXIvdjEvZHJpdmVyX3NlcnZpY2UucHJvdG8SCWRyb3Zlci52MSJXCgRQb29sEgwKBG5hbWUYASABKAkSDAoEc2l6ZRgCIAEoBRIPCgdydW5uaW5nGAMgASgFEg4KBnF1ZXVlZBgEIAEoBRISCgptYXhfcXVldWVkGAUgASgFIqQBCgZNZW1vcnkSFAoMYnVkZ2V0X2J5dGVzGAEgASgDEh0KFXJlc2lkZW50X2J1ZGdldF9ieXRlcxgCIAEoAxIWCg5yZXNpZGVudF9ieXRlcxgDIAEoAxIaChJyZWFkZXJfbGltaXRfYnl0ZXMYBCABKAMSGgoSbG9hZGVyX2xpbWl0X2J5dGVzGAUgASgDEhUKDXByb2Nlc3NfYnl0ZXMYBiABKAMirQEKBUxlYXNlEgoKAmlkGAEgASgJEhMKC2NsaWVudF9uYW1lGAIgASgJEhMKC2NsaWVudF9ob3N0GAMgASgJEhIKCmNsaWVudF9waWQYBCABKAUSFgoOY2xpZW50X3ZlcnNpb24YBSABKAkSEQoJcHJpbmNpcGFsGAYgASgJEi8KC2F0dGFjaF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIlChRQcm92ZUlkZW50aXR5UmVxdWVzdBINCgVub25jZRgBIAEoDCJMChVQcm92ZUlkZW50aXR5UmVzcG9uc2USEwoLaW5zdGFuY2VfaWQYASABKAkSDwoHYWRkcmVzcxgCIAEoCRINCgVwcm9vZhgDIAEoDCKNAQoNQXR0YWNoUmVxdWVzdBIfCgtjbGllbnRfbmFtZRgBIAEoCUIKukgHcgUQARjIARIdCgtjbGllbnRfaG9zdBgCIAEoCUIIukgFcgMY/wESGwoKY2xpZW50X3BpZBgDIAEoBUIHukgEGgIoABIfCg5jbGllbnRfdmVyc2lvbhgEIAEoCUIHukgEcgIYZCK8AgoOQXR0YWNoUmVzcG9uc2USJwoIYXR0YWNoZWQYASABKAsyEy5kcm92ZXIudjEuQXR0YWNoZWRIABIpCgloZWFydGJlYXQYAiABKAsyFC5kcm92ZXIudjEuSGVhcnRiZWF0SAASOAoRZGF0YXNldF9wdWJsaXNoZWQYAyABKAsyGy5kcm92ZXIudjEuRGF0YXNldFB1Ymxpc2hlZEgAEjQKD2RhdGFzZXRfZHJvcHBlZBgEIAEoCzIZLmRyb3Zlci52MS5EYXRhc2V0RHJvcHBlZEgAEicKCGRyYWluaW5nGAUgASgLMhMuZHJvdmVyLnYxLkRyYWluaW5nSAASNAoPbWVtb3J5X3ByZXNzdXJlGAYgASgLMhkuZHJvdmVyLnYxLk1lbW9yeVByZXNzdXJlSABCBwoFZXZlbnQiUwoIQXR0YWNoZWQSEAoIbGVhc2VfaWQYASABKAkSNQoSaGVhcnRiZWF0X2ludGVydmFsGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIgsKCUhlYXJ0YmVhdCI0ChBEYXRhc2V0UHVibGlzaGVkEg8KB2RhdGFzZXQYASABKAkSDwoHdmVyc2lvbhgCIAEoAyIhCg5EYXRhc2V0RHJvcHBlZBIPCgdkYXRhc2V0GAEgASgJIkgKCERyYWluaW5nEg4KBnJlYXNvbhgBIAEoCRIsCghkZWFkbGluZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSwoOTWVtb3J5UHJlc3N1cmUSDAoEaGlnaBgBIAEoCBIVCg1wcm9jZXNzX2J5dGVzGAIgASgDEhQKDGJ1ZGdldF9ieXRlcxgDIAEoAyJeCgxEcmFpblJlcXVlc3QSGAoGcmVhc29uGAEgASgJQgi6SAVyAxjoBxI0Cgd0aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIyACJZCg1EcmFpblJlc3BvbnNlEiwKCGRlYWRsaW5lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaChJydW5uaW5nX29wZXJhdGlvbnMYAiABKAUiJwoLU3RvcFJlcXVlc3QSGAoGcmVhc29uGAEgASgJQgi6SAVyAxjoByJYCgxTdG9wUmVzcG9uc2USLAoIZGVhZGxpbmUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhoKEnJ1bm5pbmdfb3BlcmF0aW9ucxgCIAEoBSISChBHZXREcml2ZXJSZXF1ZXN0ItwDChFHZXREcml2ZXJSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEhMKC2FwaV92ZXJzaW9uGAIgASgJEhMKC2luc3RhbmNlX2lkGAMgASgJEg8KB3Byb2ZpbGUYBCABKAkSEwoLZmluZ2VycHJpbnQYBSABKAkSJQoFc3RhdGUYBiABKA4yFi5kcm92ZXIudjEuRHJpdmVyU3RhdGUSLgoKc3RhcnRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASCwoDcGlkGAggASgFEhQKDGNhcGFiaWxpdGllcxgJIAMoCRIeCgVwb29scxgKIAMoCzIPLmRyb3Zlci52MS5Qb29sEiEKBm1lbW9yeRgLIAEoCzIRLmRyb3Zlci52MS5NZW1vcnkSDwoHdGhyZWFkcxgMIAEoBRIfChdldmVudF9sb29wX2RlbGF5X3A5OV9tcxgNIAEoARIgCgZsZWFzZXMYDiADKAsyEC5kcm92ZXIudjEuTGVhc2USGgoScnVubmluZ19vcGVyYXRpb25zGA8gASgFEhQKDGRyYWluX3JlYXNvbhgQIAEoCRIRCglsYXVuY2hfaWQYESABKAkSEAoIbG9nX2ZpbGUYEiABKAkqlgEKC0RyaXZlclN0YXRlEhwKGERSSVZFUl9TVEFURV9VTlNQRUNJRklFRBAAEhkKFURSSVZFUl9TVEFURV9TVEFSVElORxABEhgKFERSSVZFUl9TVEFURV9TRVJWSU5HEAISGQoVRFJJVkVSX1NUQVRFX1NUT1BQSU5HEAMSGQoVRFJJVkVSX1NUQVRFX0RSQUlOSU5HEAQy9QIKDURyaXZlclNlcnZpY2USVwoNUHJvdmVJZGVudGl0eRIfLmRyb3Zlci52MS5Qcm92ZUlkZW50aXR5UmVxdWVzdBogLmRyb3Zlci52MS5Qcm92ZUlkZW50aXR5UmVzcG9uc2UiA5ACARJLCglHZXREcml2ZXISGy5kcm92ZXIudjEuR2V0RHJpdmVyUmVxdWVzdBocLmRyb3Zlci52MS5HZXREcml2ZXJSZXNwb25zZSIDkAIBEj8KBkF0dGFjaBIYLmRyb3Zlci52MS5BdHRhY2hSZXF1ZXN0GhkuZHJvdmVyLnYxLkF0dGFjaFJlc3BvbnNlMAESPwoFRHJhaW4SFy5kcm92ZXIudjEuRHJhaW5SZXF1ZXN0GhguZHJvdmVyLnYxLkRyYWluUmVzcG9uc2UiA5ACAhI8CgRTdG9wEhYuZHJvdmVyLnYxLlN0b3BSZXF1ZXN0GhcuZHJvdmVyLnYxLlN0b3BSZXNwb25zZSIDkAICYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Describes the message drover.v1.Pool.
@@ -26,18 +27,123 @@ export const MemorySchema = /*@__PURE__*/
   messageDesc(file_drover_v1_driver_service, 1);
 
 /**
+ * Describes the message drover.v1.Lease.
+ * Use `create(LeaseSchema)` to create a new message.
+ */
+export const LeaseSchema = /*@__PURE__*/
+  messageDesc(file_drover_v1_driver_service, 2);
+
+/**
+ * Describes the message drover.v1.ProveIdentityRequest.
+ * Use `create(ProveIdentityRequestSchema)` to create a new message.
+ */
+export const ProveIdentityRequestSchema = /*@__PURE__*/
+  messageDesc(file_drover_v1_driver_service, 3);
+
+/**
+ * Describes the message drover.v1.ProveIdentityResponse.
+ * Use `create(ProveIdentityResponseSchema)` to create a new message.
+ */
+export const ProveIdentityResponseSchema = /*@__PURE__*/
+  messageDesc(file_drover_v1_driver_service, 4);
+
+/**
+ * Describes the message drover.v1.AttachRequest.
+ * Use `create(AttachRequestSchema)` to create a new message.
+ */
+export const AttachRequestSchema = /*@__PURE__*/
+  messageDesc(file_drover_v1_driver_service, 5);
+
+/**
+ * Describes the message drover.v1.AttachResponse.
+ * Use `create(AttachResponseSchema)` to create a new message.
+ */
+export const AttachResponseSchema = /*@__PURE__*/
+  messageDesc(file_drover_v1_driver_service, 6);
+
+/**
+ * Describes the message drover.v1.Attached.
+ * Use `create(AttachedSchema)` to create a new message.
+ */
+export const AttachedSchema = /*@__PURE__*/
+  messageDesc(file_drover_v1_driver_service, 7);
+
+/**
+ * Describes the message drover.v1.Heartbeat.
+ * Use `create(HeartbeatSchema)` to create a new message.
+ */
+export const HeartbeatSchema = /*@__PURE__*/
+  messageDesc(file_drover_v1_driver_service, 8);
+
+/**
+ * Describes the message drover.v1.DatasetPublished.
+ * Use `create(DatasetPublishedSchema)` to create a new message.
+ */
+export const DatasetPublishedSchema = /*@__PURE__*/
+  messageDesc(file_drover_v1_driver_service, 9);
+
+/**
+ * Describes the message drover.v1.DatasetDropped.
+ * Use `create(DatasetDroppedSchema)` to create a new message.
+ */
+export const DatasetDroppedSchema = /*@__PURE__*/
+  messageDesc(file_drover_v1_driver_service, 10);
+
+/**
+ * Describes the message drover.v1.Draining.
+ * Use `create(DrainingSchema)` to create a new message.
+ */
+export const DrainingSchema = /*@__PURE__*/
+  messageDesc(file_drover_v1_driver_service, 11);
+
+/**
+ * Describes the message drover.v1.MemoryPressure.
+ * Use `create(MemoryPressureSchema)` to create a new message.
+ */
+export const MemoryPressureSchema = /*@__PURE__*/
+  messageDesc(file_drover_v1_driver_service, 12);
+
+/**
+ * Describes the message drover.v1.DrainRequest.
+ * Use `create(DrainRequestSchema)` to create a new message.
+ */
+export const DrainRequestSchema = /*@__PURE__*/
+  messageDesc(file_drover_v1_driver_service, 13);
+
+/**
+ * Describes the message drover.v1.DrainResponse.
+ * Use `create(DrainResponseSchema)` to create a new message.
+ */
+export const DrainResponseSchema = /*@__PURE__*/
+  messageDesc(file_drover_v1_driver_service, 14);
+
+/**
+ * Describes the message drover.v1.StopRequest.
+ * Use `create(StopRequestSchema)` to create a new message.
+ */
+export const StopRequestSchema = /*@__PURE__*/
+  messageDesc(file_drover_v1_driver_service, 15);
+
+/**
+ * Describes the message drover.v1.StopResponse.
+ * Use `create(StopResponseSchema)` to create a new message.
+ */
+export const StopResponseSchema = /*@__PURE__*/
+  messageDesc(file_drover_v1_driver_service, 16);
+
+/**
  * Describes the message drover.v1.GetDriverRequest.
  * Use `create(GetDriverRequestSchema)` to create a new message.
  */
 export const GetDriverRequestSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 2);
+  messageDesc(file_drover_v1_driver_service, 17);
 
 /**
  * Describes the message drover.v1.GetDriverResponse.
  * Use `create(GetDriverResponseSchema)` to create a new message.
  */
 export const GetDriverResponseSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 3);
+  messageDesc(file_drover_v1_driver_service, 18);
 
 /**
  * Describes the enum drover.v1.DriverState.

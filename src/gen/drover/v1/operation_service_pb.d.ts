@@ -123,7 +123,7 @@ export declare type Operation = Message<"drover.v1.Operation"> & {
   error?: Status | undefined;
 
   /**
-   * Who asked: the name that the token or certificate carries.
+   * Who asked: the end user that an app server named (`drover-end-user`), else the name that the token or certificate carries.
    *
    * @generated from field: string requested_by = 7;
    */

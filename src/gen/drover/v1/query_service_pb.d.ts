@@ -92,7 +92,8 @@ export declare type RunQueryRequest = Message<"drover.v1.RunQueryRequest"> & {
   question?: Question | undefined;
 
   /**
-   * The operation's id, chosen by the client. Default: made by the driver. Errors: OPERATION_EXISTS.
+   * The operation's id, chosen by the client. Default: made by the driver. A query that another driver process has answered
+   * or left unfinished runs again under its id. Errors: OPERATION_EXISTS.
    *
    * @generated from field: string operation_id = 2;
    */
@@ -118,6 +119,17 @@ export declare type RunQueryRequest = Message<"drover.v1.RunQueryRequest"> & {
    * @generated from field: map<string, string> labels = 5;
    */
   labels: { [key: string]: string };
+
+  /**
+   * Whether WatchQuery may go on with it: the driver then keeps what it has sent, up to a limit, and leaving the call no
+   * longer cancels the query at once, but after `limits.detachedTimeout` without a reader; a client that has lost interest
+   * calls CancelOperation. The deadline of this call bounds the query also when the call was left. A call with the
+   * operation_id of such a query and the same question attaches to it from the beginning; where that is no longer kept, it
+   * is RESULT_EXPIRED.
+   *
+   * @generated from field: bool reattachable = 6;
+   */
+  reattachable: boolean;
 };
 
 /**
@@ -132,6 +144,13 @@ export declare const RunQueryRequestSchema: GenMessage<RunQueryRequest>;
  * @generated from message drover.v1.RunQueryResponse
  */
 export declare type RunQueryResponse = Message<"drover.v1.RunQueryResponse"> & {
+  /**
+   * Counts up from 1 within a reattachable query; 0 for progress and in other queries.
+   *
+   * @generated from field: uint64 event_id = 7;
+   */
+  eventId: bigint;
+
   /**
    * What happened.
    *
@@ -193,6 +212,53 @@ export declare type RunQueryResponse = Message<"drover.v1.RunQueryResponse"> & {
  * Use `create(RunQueryResponseSchema)` to create a new message.
  */
 export declare const RunQueryResponseSchema: GenMessage<RunQueryResponse>;
+
+/**
+ * Request of WatchQuery.
+ *
+ * @generated from message drover.v1.WatchQueryRequest
+ */
+export declare type WatchQueryRequest = Message<"drover.v1.WatchQueryRequest"> & {
+  /**
+   * The query's operation id.
+   *
+   * @generated from field: string operation_id = 1;
+   */
+  operationId: string;
+
+  /**
+   * The last event that the client has. Default: none.
+   *
+   * @generated from field: uint64 after_event_id = 2;
+   */
+  afterEventId: bigint;
+};
+
+/**
+ * Describes the message drover.v1.WatchQueryRequest.
+ * Use `create(WatchQueryRequestSchema)` to create a new message.
+ */
+export declare const WatchQueryRequestSchema: GenMessage<WatchQueryRequest>;
+
+/**
+ * Response of WatchQuery: one event.
+ *
+ * @generated from message drover.v1.WatchQueryResponse
+ */
+export declare type WatchQueryResponse = Message<"drover.v1.WatchQueryResponse"> & {
+  /**
+   * As RunQuery sends it.
+   *
+   * @generated from field: drover.v1.RunQueryResponse event = 1;
+   */
+  event?: RunQueryResponse | undefined;
+};
+
+/**
+ * Describes the message drover.v1.WatchQueryResponse.
+ * Use `create(WatchQueryResponseSchema)` to create a new message.
+ */
+export declare const WatchQueryResponseSchema: GenMessage<WatchQueryResponse>;
 
 /**
  * The first event of a query.
@@ -1000,7 +1066,7 @@ export declare const ResultFormatSchema: GenEnum<ResultFormat>;
 export declare const QueryService: GenService<{
   /**
    * Runs a query and streams its life: `accepted`, `progress`, frames in batches, `completed`. A stream that ends without
-   * `completed` has failed. Leaving the call cancels the query.
+   * `completed` has failed. Leaving the call cancels the query, but for one that is reattachable.
    *
    * @generated from rpc drover.v1.QueryService.RunQuery
    */
@@ -1008,6 +1074,20 @@ export declare const QueryService: GenService<{
     methodKind: "server_streaming";
     input: typeof RunQueryRequestSchema;
     output: typeof RunQueryResponseSchema;
+  },
+  /**
+   * Goes on with a reattachable query after a broken connection: every event after `after_event_id` that is still wanted
+   * comes once, in order. A second reader of one query takes it over from the first, whose call fails with CANCELLED. Works
+   * while the driver drains. Event ids hold in one driver: to another one (its instance id differs), ask the question again
+   * with RunQuery, under the same operation_id. Errors: OPERATION_NOT_FOUND; RESULT_EXPIRED where events after that one are
+   * no longer kept; INVALID_REQUEST where the query has not come as far; what the query itself fails with.
+   *
+   * @generated from rpc drover.v1.QueryService.WatchQuery
+   */
+  watchQuery: {
+    methodKind: "server_streaming";
+    input: typeof WatchQueryRequestSchema;
+    output: typeof WatchQueryResponseSchema;
   },
   /**
    * Runs a query and answers with the final result as rows. Errors: RESULT_TOO_LARGE above 4 MiB; use RunQuery then.

@@ -630,8 +630,9 @@ export declare const ListVersionsResponseSchema: GenMessage<ListVersionsResponse
  */
 export declare const DatasetService: GenService<{
   /**
-   * Starts a load and answers at once with its operation. The same `operation_id` again is the same operation; the same
-   * source and options while such a load of the dataset runs joins that load; a different one is LOAD_CONFLICT.
+   * Starts a load and answers at once with its operation. The same `operation_id` again is the same operation, and one that
+   * the end of its driver has cut short runs again under it; the same source and options while such a load of the dataset
+   * runs joins that load; a different one is LOAD_CONFLICT.
    * Bad input that shows only in the data fails the operation, not this call.
    *
    * @generated from rpc drover.v1.DatasetService.LoadDataset
