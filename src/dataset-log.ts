@@ -3,6 +3,7 @@ import type { Logger, LogLevel } from "./observability/logger.ts";
 
 const LINES: Readonly<Record<DatasetEvent["type"], readonly [Exclude<LogLevel, "silent">, string]>> = {
   published: ["info", "a version was published"],
+  dropped: ["info", "a dataset was deleted"],
   resident: ["info", "a version came into memory"],
   evicted: ["info", "a version left memory"],
   residencyFailed: ["warn", "a version could not be brought into memory"],

@@ -1,20 +1,27 @@
-import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Kysely } from "kysely";
 import type { HistoryStore } from "../operations/history.ts";
+import { type CatalogChanges, createCatalogChanges } from "./changes.ts";
+import { catalogFile } from "./check-catalog.ts";
 import { prepareDataDirectory } from "./data-directory.ts";
 import { createDatasetCatalog, type DatasetCatalog } from "./datasets.ts";
+import { createDriverRegistry, type DriverRegistry, forgetDriver } from "./drivers.ts";
 import type { Instance } from "./instance.ts";
+import { createLoadCatalog, type LoadCatalog } from "./loads.ts";
 import { migrate } from "./migrations/migrate.ts";
 import { createOperationCatalog } from "./operations.ts";
 import type { CatalogSchema } from "./schema.ts";
 import { asCatalogError } from "./sqlite/busy.ts";
+import { createFile } from "./sqlite/create-file.ts";
 import { createNodeSqliteDialect } from "./sqlite/node-sqlite-dialect.ts";
 
 /** What must survive a restart. Several processes may have it open. */
 export interface Catalog extends AsyncDisposable {
   readonly datasets: DatasetCatalog;
+  readonly loads: LoadCatalog;
   readonly operations: HistoryStore;
+  readonly changes: CatalogChanges;
+  readonly drivers: DriverRegistry;
 }
 
 export interface CatalogOptions {
@@ -25,7 +32,7 @@ export interface CatalogOptions {
 /** Opens `catalog.sqlite` in the data directory, making it where there is none. Throws DATA_DIRECTORY_NEWER. */
 export async function openCatalog({ dataDirectory, instance }: CatalogOptions): Promise<Catalog> {
   await prepareDataDirectory(dataDirectory);
-  const path = join(dataDirectory, "catalog.sqlite");
+  const path = catalogFile(dataDirectory);
   const database = openDatabase(path);
   try {
     await migrate(database, path);
@@ -36,12 +43,33 @@ export async function openCatalog({ dataDirectory, instance }: CatalogOptions): 
     throw error;
   }
   const db = new Kysely<CatalogSchema>({ dialect: createNodeSqliteDialect(database) });
+  const closed = new AbortController();
+  const self = {
+    dataDirectory,
+    instanceId: instance.id,
+    isAlive: (id: string) => instance.isAlive(id),
+    closed: closed.signal,
+  };
+  const drivers = createDriverRegistry(db, self);
+  try {
+    await drivers.register();
+  } catch (error) {
+    await close(db, database);
+    throw error;
+  }
   let closing: Promise<void> | undefined;
   return {
-    datasets: createDatasetCatalog(db),
-    operations: createOperationCatalog(db, { instanceId: instance.id, isAlive: (id) => instance.isAlive(id) }),
+    datasets: createDatasetCatalog(db, instance.id),
+    loads: createLoadCatalog(db, self),
+    operations: createOperationCatalog(db, self),
+    changes: createCatalogChanges(db, database),
+    drivers,
     [Symbol.asyncDispose]() {
-      closing ??= close(db, database);
+      closed.abort();
+      // What can't be taken back counts no more once this process has ended.
+      closing ??= forgetDriver(db, instance.id)
+        .catch(() => undefined)
+        .then(() => close(db, database));
       return closing;
     },
   };
@@ -49,6 +77,7 @@ export async function openCatalog({ dataDirectory, instance }: CatalogOptions): 
 
 function openDatabase(path: string): DatabaseSync {
   try {
+    createFile(path);
     return new DatabaseSync(path, { timeout: 0 });
   } catch (error) {
     throw asCatalogError(error);

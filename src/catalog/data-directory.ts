@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { folderMode } from "../config/file-modes.ts";
 import { DriverError } from "../errors/driver-error.ts";
+import { checkCatalog } from "./check-catalog.ts";
 
 /** The layout of the data directory as a whole. It changes only when drivers before the change must keep out. */
 const FORMAT = 1;
@@ -13,10 +15,11 @@ const FORMAT = 1;
 export async function prepareDataDirectory(path: string): Promise<void> {
   const file = join(path, "FORMAT");
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await mkdir(path, { recursive: true, mode: folderMode() });
     const text = await readFile(file, "utf8").catch(absent);
+    if (text !== undefined) checkFormat(file, text);
+    await checkCatalog(path);
     if (text === undefined) await writeFormat(file);
-    else checkFormat(file, text);
   } catch (error) {
     if (error instanceof DriverError) throw error;
     throw new DriverError("DATA_DIRECTORY_UNUSABLE", `the data directory ${path} can't be used: ${String(error)}`, {

@@ -12,31 +12,62 @@ export interface DatasetRecord {
   readonly createTime: Date;
 }
 
-/** The datasets' names and labels. */
-export interface DatasetCatalog {
+/** The datasets' names and labels, and which processes read them. */
+export interface DatasetTables {
   list(): Promise<readonly DatasetRecord[]>;
+  find(uid: string): Promise<DatasetRecord | undefined>;
   /** Writes the record unless there is one with its key; answers the one that is there afterwards. */
   insert(record: DatasetRecord): Promise<DatasetRecord>;
   /** Gives the record with this uid a name, labels and time; the key stays. */
   update(record: DatasetRecord): Promise<void>;
   remove(uid: string): Promise<void>;
+  /** Makes every other process look at a dataset again. */
+  touch(uid: string): Promise<void>;
+  /** Says that this process reads a version. */
+  hold(uid: string, version: number): Promise<void>;
+  /** Takes that back, for all versions of the dataset if none is given. */
+  letGo(uid: string, version?: number): Promise<void>;
+  /** The other processes that read a version, or any of a dataset's; some of them may be dead. */
+  holders(uid: string, version?: number): Promise<readonly string[]>;
+  /** The operation that loads the dataset with this key, and its process. */
+  loading(nameKey: string): Promise<{ readonly operationId: string; readonly instanceId: string } | undefined>;
 }
 
-export function createDatasetCatalog(db: Kysely<CatalogSchema>): DatasetCatalog {
+export interface DatasetCatalog extends DatasetTables {
+  /**
+   * Several steps as one: no other process writes the catalog meanwhile, so `work` must be short. It must use the tables that it
+   * is given: others wait for its end.
+   */
+  atomically<T>(work: (tables: DatasetTables) => Promise<T>): Promise<T>;
+}
+
+export function createDatasetCatalog(db: Kysely<CatalogSchema>, instanceId: string): DatasetCatalog {
+  const atomically = <T>(work: (tables: DatasetTables) => Promise<T>) =>
+    db.transaction().execute((trx) => work(createTables(trx, instanceId)));
+  return {
+    ...createTables(db, instanceId),
+    atomically,
+    insert: (record) => atomically((tables) => tables.insert(record)),
+  };
+}
+
+function createTables(db: Kysely<CatalogSchema>, instanceId: string): DatasetTables {
   return {
     async list() {
       return (await db.selectFrom("datasets").selectAll().execute()).map(fromRow);
     },
-    insert(record) {
-      return db.transaction().execute(async (trx) => {
-        await trx
-          .insertInto("datasets")
-          .values(toRow(record))
-          .onConflict((conflict) => conflict.column("name_key").doNothing())
-          .execute();
-        const row = trx.selectFrom("datasets").selectAll().where("name_key", "=", record.nameKey);
-        return fromRow(await row.executeTakeFirstOrThrow());
-      });
+    async find(uid) {
+      const row = await db.selectFrom("datasets").selectAll().where("uid", "=", uid).executeTakeFirst();
+      return row && fromRow(row);
+    },
+    async insert(record) {
+      await db
+        .insertInto("datasets")
+        .values(toRow(record))
+        .onConflict((conflict) => conflict.column("name_key").doNothing())
+        .execute();
+      const row = db.selectFrom("datasets").selectAll().where("name_key", "=", record.nameKey);
+      return fromRow(await row.executeTakeFirstOrThrow());
     },
     async update(record) {
       const { name, labels, create_time } = toRow(record);
@@ -44,6 +75,37 @@ export function createDatasetCatalog(db: Kysely<CatalogSchema>): DatasetCatalog 
     },
     async remove(uid) {
       await db.deleteFrom("datasets").where("uid", "=", uid).execute();
+    },
+    async touch(uid) {
+      // A trigger notes the change.
+      await db
+        .updateTable("datasets")
+        .set((eb) => ({ name: eb.ref("name") }))
+        .where("uid", "=", uid)
+        .execute();
+    },
+    async hold(uid, version) {
+      const row = { uid, version, instance_id: instanceId };
+      await db
+        .insertInto("version_holds")
+        .values(row)
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+    },
+    async letGo(uid, version) {
+      const own = db.deleteFrom("version_holds").where("uid", "=", uid).where("instance_id", "=", instanceId);
+      await (version === undefined ? own : own.where("version", "=", version)).execute();
+    },
+    async holders(uid, version) {
+      const all = db.selectFrom("version_holds").select("instance_id").distinct().where("uid", "=", uid);
+      const others = all.where("instance_id", "!=", instanceId);
+      const rows = await (version === undefined ? others : others.where("version", "=", version)).execute();
+      return rows.map((row) => row.instance_id);
+    },
+    async loading(nameKey) {
+      const running = db.selectFrom("loads").select(["operation_id", "instance_id"]).where("end_time", "is", null);
+      const row = await running.where("name_key", "=", nameKey).executeTakeFirst();
+      return row && { operationId: row.operation_id, instanceId: row.instance_id };
     },
   };
 }

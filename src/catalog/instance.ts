@@ -3,6 +3,7 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
+import { folderMode } from "../config/file-modes.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import { prepareDataDirectory } from "./data-directory.ts";
 import { tryLock } from "./sqlite/lock-file.ts";
@@ -25,7 +26,7 @@ const CLAIM_DEADLINE_MS = 5_000;
 export async function claimInstance({ dataDirectory, id }: { dataDirectory: string; id: string }): Promise<Instance> {
   await prepareDataDirectory(dataDirectory);
   const folder = join(dataDirectory, "instances");
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await mkdir(folder, { recursive: true, mode: folderMode() });
   await removeDeadInstances(dataDirectory);
   const lock = await lockOwn(join(folder, id + ENDING));
   let closed = false;
@@ -35,22 +36,30 @@ export async function claimInstance({ dataDirectory, id }: { dataDirectory: stri
     async [Symbol.asyncDispose]() {
       if (closed) return;
       closed = true;
-      await rm(join(folder, id + ENDING), { force: true });
+      await removeFilesOf(folder, id);
       lock.close();
     },
   };
 }
 
-/** Removes the lock files that dead processes have left. A missing one means the same as one that nobody holds. */
+/** Removes the lock files that dead processes have left, and what lies beside them. A missing one means the same as one that nobody holds. */
 export async function removeDeadInstances(dataDirectory: string): Promise<void> {
   const folder = join(dataDirectory, "instances");
   for (const file of await readdir(folder)) {
     if (!file.endsWith(ENDING)) continue;
     const lock = tryLock(join(folder, file));
     if (lock === undefined) continue;
-    await rm(join(folder, file), { force: true });
+    await removeFilesOf(folder, file.slice(0, -ENDING.length));
     lock.close();
   }
+}
+
+/** Removes what lies beside an instance's lock, and this at last: without it nobody would find the rest. */
+async function removeFilesOf(folder: string, id: string): Promise<void> {
+  for (const file of await readdir(folder)) {
+    if (file.startsWith(`${id}.`) && file !== id + ENDING) await rm(join(folder, file), { force: true });
+  }
+  await rm(join(folder, id + ENDING), { force: true });
 }
 
 async function lockOwn(path: string): Promise<DatabaseSync> {

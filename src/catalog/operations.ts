@@ -1,9 +1,9 @@
 import { setImmediate } from "node:timers/promises";
 import type { CompiledQuery, Kysely, Selectable } from "kysely";
 import { DriverError } from "../errors/driver-error.ts";
-import { type Reason, reasons } from "../errors/reasons.ts";
 import type { HistoryStore } from "../operations/history.ts";
 import type { OperationKind, OperationSnapshot, OperationState } from "../operations/model.ts";
+import { errorFromJson, errorToJson } from "./error-json.ts";
 import type { CatalogSchema } from "./schema.ts";
 
 export interface OperationCatalogOptions {
@@ -28,6 +28,16 @@ export function createOperationCatalog(db: Kysely<CatalogSchema>, options: Opera
         lost += await markInstanceLost(db, instance_id);
       }
       return lost;
+    },
+    async find(id) {
+      const row = () => db.selectFrom("operations").selectAll().where("id", "=", id).executeTakeFirst();
+      let found = await row();
+      if (found?.end_time === null) {
+        if (found.instance_id === options.instanceId || (await options.isAlive(found.instance_id))) return undefined;
+        await markInstanceLost(db, found.instance_id);
+        found = await row();
+      }
+      return found === undefined || found.end_time === null ? undefined : fromRow(found);
     },
     async *load({ maxPerKind, endedAfter }) {
       for (const kind of kinds) {
@@ -102,7 +112,9 @@ async function markInstanceLost(db: Kysely<CatalogSchema>, instanceId: string): 
     const rows = await unfinished.where("end_time", "is", null).execute();
     for (const row of rows) {
       const { state, end_time, body } = toRow(lost(fromRow(row)), instanceId);
-      await trx.updateTable("operations").set({ state, end_time, body }).where("id", "=", row.id).execute();
+      // Another process may have taken the id over meanwhile.
+      const same = trx.updateTable("operations").where("id", "=", row.id).where("instance_id", "=", instanceId);
+      await same.set({ state, end_time, body }).execute();
     }
     return rows.length;
   });
@@ -143,21 +155,4 @@ function fromRow(row: Row): OperationSnapshot {
     ...(startTime && { startTime: new Date(startTime) }),
     ...(row.end_time !== null && { endTime: new Date(row.end_time) }),
   };
-}
-
-interface ErrorJson {
-  readonly reason: string;
-  readonly message: string;
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly violations: DriverError["violations"];
-}
-
-function errorToJson({ reason, message, metadata, violations }: DriverError): ErrorJson {
-  return { reason, message, metadata, violations };
-}
-
-/** A reason that a later driver has written and this one doesn't know becomes INTERNAL. */
-function errorFromJson({ reason, message, metadata, violations }: ErrorJson): DriverError {
-  const known = Object.hasOwn(reasons, reason) ? (reason as Reason) : "INTERNAL";
-  return new DriverError(known, message, { metadata, violations });
 }

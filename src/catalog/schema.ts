@@ -18,4 +18,27 @@ export interface CatalogSchema {
     /** JSON: the rest of the snapshot. */
     body: string;
   };
+  drivers: {
+    instance_id: string;
+  };
+  dataset_changes: {
+    uid: string;
+    sequence: number;
+    time: number;
+  };
+  version_holds: {
+    uid: string;
+    version: number;
+    instance_id: string;
+  };
+  loads: {
+    operation_id: string;
+    instance_id: string;
+    name_key: string;
+    /** JSON, the same text for the same load. */
+    configuration: string;
+    end_time: number | null;
+    /** JSON, once it has ended. */
+    result: string | null;
+  };
 }

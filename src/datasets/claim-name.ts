@@ -8,18 +8,16 @@ import { nameKey } from "./names.ts";
 export interface ClaimOptions {
   readonly dataDirectory: string;
   readonly catalog: DatasetCatalog;
-  /** The record that this process knows under the name. */
-  readonly known: DatasetRecord | undefined;
   readonly name: string;
   /** Replace the dataset's labels if there are any. */
   readonly labels: Readonly<Record<string, string>>;
 }
 
 /** The record of a dataset that is about to get a version, made where there is none. Throws NAME_CONFLICT. */
-export async function claimName({ dataDirectory, catalog, known, name, labels }: ClaimOptions): Promise<DatasetRecord> {
+export async function claimName({ dataDirectory, catalog, name, labels }: ClaimOptions): Promise<DatasetRecord> {
   const uid = randomUUID().replaceAll("-", "");
   const fresh = { uid, name, nameKey: nameKey(name), labels, createTime: new Date() };
-  const record = known ?? (await catalog.insert(fresh));
+  const record = await catalog.insert(fresh);
   if (record.uid === uid) return record;
   if (record.name !== name) {
     // A name that never got a version is free.

@@ -5,6 +5,7 @@ import { nameKey } from "./names.ts";
 /** The datasets of this process by name. */
 export class DatasetIndex {
   readonly #byKey = new Map<string, Dataset>();
+  readonly #byUid = new Map<string, Dataset>();
 
   /** Throws DATASET_NOT_FOUND, also for a name that is right but for its case. */
   find(name: string): Dataset {
@@ -18,12 +19,19 @@ export class DatasetIndex {
     return this.#byKey.get(key);
   }
 
-  add(dataset: Dataset): void {
-    this.#byKey.set(dataset.record.nameKey, dataset);
+  withUid(uid: string): Dataset | undefined {
+    return this.#byUid.get(uid);
   }
 
-  remove(dataset: Dataset): void {
-    this.#byKey.delete(dataset.record.nameKey);
+  add(dataset: Dataset): void {
+    this.#byKey.set(dataset.record.nameKey, dataset);
+    this.#byUid.set(dataset.record.uid, dataset);
+  }
+
+  remove({ record }: Dataset): void {
+    this.#byUid.delete(record.uid);
+    // The name may have gone to another dataset meanwhile.
+    if (this.#byKey.get(record.nameKey)?.record.uid === record.uid) this.#byKey.delete(record.nameKey);
   }
 
   all(): readonly Dataset[] {

@@ -14,6 +14,8 @@ export class Dataset {
   #current: Version | undefined;
   /** Its folder goes with its last reader. */
   deleted = false;
+  /** Grows with every change of the versions that can be found. */
+  revision = 0;
 
   constructor(record: DatasetRecord) {
     this.record = record;
@@ -25,24 +27,33 @@ export class Dataset {
   }
 
   add(version: Version): void {
+    this.revision++;
     this.#versions.set(version.number, version);
     if (this.#current === undefined || version.number > this.#current.number) this.#current = version;
   }
 
-  /** Hides a version; it is not gone before `forget`. Never the current one. */
+  /** Whether a version with this number is there, hidden or not. */
+  has(number: number): boolean {
+    return this.#versions.has(number) || this.retired.some((version) => version.number === number);
+  }
+
+  /** Hides a version; it is not gone before `forget`. */
   retire(version: Version): void {
+    this.revision++;
     version.retired = true;
     this.#versions.delete(version.number);
     this.#retired.add(version);
+    if (version === this.#current) this.#current = this.newestFirst()[0];
   }
 
   /** Hides all versions for good. */
   retireAll(): void {
-    for (const version of [...this.#versions.values()]) this.retire(version);
+    for (const version of this.newestFirst()) this.retire(version);
     this.deleted = true;
   }
 
   forget(version: Version): void {
+    this.revision++;
     this.#retired.delete(version);
   }
 

@@ -6,6 +6,7 @@ export type EvictionReason = "budget" | "idle" | "superseded" | "removed" | "req
 /** What happens to datasets apart from calls, for logs and metrics. */
 export type DatasetEvent =
   | { readonly type: "published"; readonly dataset: string; readonly version: number }
+  | { readonly type: "dropped"; readonly dataset: string }
   | {
       readonly type: "resident";
       readonly dataset: string;

@@ -1,8 +1,7 @@
-import { randomUUID } from "node:crypto";
-import { chmod, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { chmod, mkdir, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { fileMode, folderMode } from "../config/file-modes.ts";
 import { DriverError } from "../errors/driver-error.ts";
-import { trashFolder } from "./layout.ts";
 
 /** Makes what a file holds safe against a power cut. */
 export async function syncFile(path: string): Promise<void> {
@@ -21,7 +20,7 @@ export async function sealFile(path: string): Promise<void> {
 
 /** Writes a new file, safe against a power cut. */
 export async function writeNewFile(path: string, text: string): Promise<void> {
-  await using file = await open(path, "wx", 0o644);
+  await using file = await open(path, "wx", fileMode());
   await file.writeFile(text);
   await file.sync();
 }
@@ -35,20 +34,8 @@ export async function namesIn(folder: string): Promise<readonly string[]> {
   }
 }
 
-/** Takes a folder out of sight by one rename, then removes it. What a crash leaves is removed at the next start. */
-export async function discardFolder(dataDirectory: string, folder: string): Promise<void> {
-  const trash = join(trashFolder(dataDirectory), randomUUID());
-  try {
-    await rename(folder, trash);
-  } catch (error) {
-    if (isCode(error, "ENOENT")) return;
-    throw error;
-  }
-  await rm(trash, { recursive: true, force: true });
-}
-
 export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o755 });
+  await mkdir(path, { recursive: true, mode: folderMode() });
 }
 
 /** Bytes of all files below a folder. What vanishes meanwhile counts nothing. */

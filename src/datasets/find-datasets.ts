@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { DatasetCatalog, DatasetRecord } from "../catalog/datasets.ts";
+import type { DatasetRecord } from "../catalog/datasets.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import { Dataset } from "./dataset.ts";
 import type { DatasetEventListener } from "./events.ts";
-import { discardFolder, namesIn } from "./files.ts";
+import { namesIn } from "./files.ts";
 import {
   datasetFolder,
   datasetsFolder,
@@ -16,11 +16,10 @@ import {
   versionsFolder,
 } from "./layout.ts";
 import { nameKey } from "./names.ts";
+import { type TakeAwayParts, takeAway } from "./take-away.ts";
 import { Version } from "./version.ts";
 
-export interface FindOptions {
-  readonly dataDirectory: string;
-  readonly catalog: DatasetCatalog;
+export interface FindOptions extends TakeAwayParts {
   readonly onEvent: DatasetEventListener;
 }
 
@@ -33,7 +32,7 @@ const SIDE_BY_SIDE = 32;
  */
 export async function findDatasets(options: FindOptions): Promise<readonly Dataset[]> {
   const uids = [...(await namesIn(datasetsFolder(options.dataDirectory)))];
-  const records = new Map((await options.catalog.list()).map((record) => [record.uid, record]));
+  const records = new Map((await options.catalog.datasets.list()).map((record) => [record.uid, record]));
   const found: Dataset[] = [];
   while (uids.length > 0) {
     const some = uids.splice(0, SIDE_BY_SIDE);
@@ -50,24 +49,27 @@ async function findDataset(
 ): Promise<Dataset | undefined> {
   const { dataDirectory } = options;
   if (existsSync(deletedMark(dataDirectory, uid))) {
-    await options.catalog.remove(uid);
-    await discardFolder(dataDirectory, datasetFolder(dataDirectory, uid));
+    await options.catalog.datasets.remove(uid);
+    const trash = await takeAway(options, { uid });
+    if (trash !== undefined) await rm(trash, { recursive: true, force: true });
     return undefined;
   }
-  const versions: Version[] = [];
-  for (const name of await namesIn(versionsFolder(dataDirectory, uid))) {
-    const number = versionNumber(name);
-    if (number !== undefined) versions.push(new Version(uid, number, versionFolder(dataDirectory, uid, number)));
-  }
+  const numbers = await versionNumbers(dataDirectory, uid);
+  const versions = numbers.map((number) => new Version(uid, number, versionFolder(dataDirectory, uid, number)));
   // A load that stopped between naming the dataset and publishing leaves none.
   if (versions.length === 0) return undefined;
-  versions.sort((a, b) => b.number - a.number);
   const record = known ?? (await adopt(options, uid, versions));
   if (record === undefined) return undefined;
   const dataset = new Dataset(record);
   for (const version of versions) dataset.add(version);
   await versions[0]?.read().catch((error) => damaged(options, record.name, versions[0]?.number ?? 0, error));
   return dataset;
+}
+
+/** The numbers of a dataset's versions on disk, newest first. */
+export async function versionNumbers(dataDirectory: string, uid: string): Promise<readonly number[]> {
+  const numbers = (await namesIn(versionsFolder(dataDirectory, uid))).map(versionNumber);
+  return numbers.filter((number) => number !== undefined).sort((a, b) => b - a);
 }
 
 /** Takes name and labels from the newest manifest that can be read. */
@@ -81,8 +83,12 @@ async function adopt(
       const { owner } = await version.read();
       const { name, labels, createTime } = owner;
       const record = { uid, name, nameKey: nameKey(name), labels, createTime: new Date(createTime) };
-      const present = await options.catalog.insert(record);
-      if (present.uid === uid) return present;
+      const mark = deletedMark(options.dataDirectory, uid);
+      const present = await options.catalog.datasets.atomically(async (tables) =>
+        // It may be unknown because another process is deleting it.
+        existsSync(mark) ? undefined : tables.insert(record),
+      );
+      if (present === undefined || present.uid === uid) return present;
       const message = `${datasetFolder(options.dataDirectory, uid)} is called like "${present.name}"`;
       damaged(options, name, version.number, new DriverError("NAME_CONFLICT", message));
       return undefined;
@@ -100,6 +106,7 @@ function damaged({ onEvent }: FindOptions, dataset: string, version: number, err
 /** Removes what earlier processes had on its way out. */
 export async function emptyTrash(dataDirectory: string): Promise<void> {
   for (const name of await namesIn(trashFolder(dataDirectory))) {
-    await rm(join(trashFolder(dataDirectory), name), { recursive: true, force: true });
+    // Their own processes may be at it, too.
+    await rm(join(trashFolder(dataDirectory), name), { recursive: true, force: true, maxRetries: 3 });
   }
 }

@@ -61,6 +61,11 @@ export interface DatasetStore extends AsyncDisposable {
    * in the background if the budget allows. Throws DATASET_NOT_FOUND, VERSION_NOT_FOUND, VERSION_DAMAGED.
    */
   pin(name: string, version: number, options: { signal: AbortSignal }): Promise<PinnedVersion>;
+  /**
+   * Learns what other driver processes have published, relabelled or deleted, for `get`, `list` and `resolve`, which answer what
+   * is known; all else does so by itself. Takes microseconds where nothing has happened.
+   */
+  refresh(): Promise<void>;
   /** Throws DATASET_NOT_FOUND, or VERSION_DAMAGED where the current version's manifest can't be read. */
   get(name: string): DatasetInfo;
   /** The name of the dataset that SQL takes for this one, which compares without regard to case; undefined for none. */

@@ -1,33 +1,42 @@
+import { rm } from "node:fs/promises";
 import { DriverError } from "../errors/driver-error.ts";
 import type { Dataset } from "./dataset.ts";
 import type { DatasetEventListener } from "./events.ts";
-import { asStorageError, discardFolder, syncFolder, writeNewFile } from "./files.ts";
-import { datasetFolder, deletedMark } from "./layout.ts";
+import { asStorageError } from "./files.ts";
+import type { Holds } from "./holds.ts";
 import type { Residency } from "./residency.ts";
 import { type RetentionPolicy, versionsToRemove } from "./retention.ts";
+import { type TakeAwayParts, takeAway } from "./take-away.ts";
 import type { Version } from "./version.ts";
 
-export interface RemovalOptions {
-  readonly dataDirectory: string;
+export interface RemovalOptions extends TakeAwayParts {
   readonly residency: Residency;
+  readonly holds: Holds;
   readonly onEvent: DatasetEventListener;
 }
 
-/** Takes versions away, from memory and disk, but never one that is pinned: that goes when its last reader lets go. */
+/**
+ * Takes hidden versions away, from memory and disk, but never one that is read, here or in another process: that goes when its
+ * last reader lets go.
+ */
 export class Removal {
   readonly #options: RemovalOptions;
+  /** What other processes read, to be tried again. */
+  readonly #waiting = new Map<Dataset, Set<Version>>();
 
   constructor(options: RemovalOptions) {
     this.#options = options;
   }
 
-  /** A reader lets go of a version. Never fails: what can't be removed now is removed at the next start. */
+  /** A reader lets go of a version. Never fails: what can't be removed now is removed later. */
   async release(dataset: Dataset, version: Version): Promise<void> {
     version.pins--;
-    if (version.retired && version.pins === 0) await this.#removeUnpinned(dataset, version);
+    if (version.pins > 0) return;
+    if (version.retired) await this.remove(dataset, [version]);
+    else if (version !== dataset.current) this.#options.holds.letGoSoon(version);
   }
 
-  /** Lets go of the versions that the policy doesn't keep. */
+  /** Hides and removes the versions that the policy doesn't keep. */
   async retain(dataset: Dataset, policy: RetentionPolicy): Promise<void> {
     const versions = dataset.newestFirst();
     const known = await Promise.all(
@@ -38,25 +47,38 @@ export class Removal {
       }),
     );
     const leaving = new Set(versionsToRemove(known, policy, Date.now()));
+    const hidden = versions.filter(({ number, retired }) => leaving.has(number) && !retired);
+    for (const version of hidden) dataset.retire(version);
+    await this.remove(dataset, hidden);
+  }
+
+  /** Removes hidden versions that nobody reads; if the dataset is deleted, all of it. Never fails. */
+  async remove(dataset: Dataset, versions: readonly Version[]): Promise<void> {
     for (const version of versions) {
-      if (!leaving.has(version.number)) continue;
-      dataset.retire(version);
-      if (version.pins === 0) await this.#removeUnpinned(dataset, version);
+      if (version.pins > 0) continue;
+      try {
+        if (!dataset.deleted) await this.#removeVersion(dataset, version);
+        else if (!dataset.isPinned) return await this.#removeDataset(dataset);
+      } catch (error) {
+        this.failed(error);
+      }
     }
   }
 
-  /** Takes a dataset away; `forget` makes it unknown, in the same turn of the event loop as the look at its pins. */
-  async delete(dataset: Dataset, forget: () => void): Promise<void> {
-    const { dataDirectory } = this.#options;
-    const { uid } = dataset.record;
-    // The mark finishes the work after a crash. Where nobody reads, one rename does all, also on a disk that is full.
-    if (dataset.isPinned) {
-      await writeNewFile(deletedMark(dataDirectory, uid), "");
-      await syncFolder(datasetFolder(dataDirectory, uid));
+  /** Forgets versions that another process has removed. */
+  async forget(dataset: Dataset, versions: readonly Version[]): Promise<void> {
+    for (const version of versions) {
+      await this.#options.residency.remove(version.table);
+      await this.#options.holds.letGo(version);
+      dataset.forget(version);
     }
-    forget();
-    dataset.retireAll();
-    if (!dataset.isPinned) await this.#removeDataset(dataset);
+  }
+
+  /** Tries again to remove what other processes have read. */
+  async retry(): Promise<void> {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const [dataset, versions] of waiting) await this.remove(dataset, [...versions]);
   }
 
   /** Tells of work behind the scenes that has failed. */
@@ -64,31 +86,48 @@ export class Removal {
     this.#options.onEvent({ type: "cleanupFailed", error: DriverError.from(asStorageError(error)) });
   }
 
-  async #removeUnpinned(dataset: Dataset, version: Version): Promise<void> {
-    try {
-      if (!dataset.deleted) await this.#removeVersion(dataset, version);
-      else if (!dataset.isPinned) await this.#removeDataset(dataset);
-    } catch (error) {
-      this.failed(error);
-    }
-  }
-
   async #removeVersion(dataset: Dataset, version: Version): Promise<void> {
-    const { dataDirectory, residency, onEvent } = this.#options;
+    const { catalog, residency, onEvent } = this.#options;
+    const { uid, name } = dataset.record;
     await residency.remove(version.table);
-    await discardFolder(dataDirectory, version.folder);
+    await this.#letGo(version);
+    const trash = await takeAway(this.#options, { uid, version: version.number });
+    if (trash === undefined) return this.#wait(dataset, version);
     dataset.forget(version);
-    onEvent({ type: "removed", dataset: dataset.record.name, version: version.number, reason: "retention" });
+    await rm(trash, { recursive: true, force: true });
+    onEvent({ type: "removed", dataset: name, version: version.number, reason: "retention" });
+    await catalog.datasets.touch(uid);
   }
 
   async #removeDataset(dataset: Dataset): Promise<void> {
-    const { dataDirectory, residency, onEvent } = this.#options;
-    const { name, uid } = dataset.record;
+    const { residency } = this.#options;
+    for (const version of dataset.retired) {
+      await residency.remove(version.table);
+      await this.#letGo(version);
+    }
+    const trash = await takeAway(this.#options, { uid: dataset.record.uid });
+    if (trash === undefined) for (const version of dataset.retired) this.#wait(dataset, version);
+    else await this.discard(dataset, trash);
+  }
+
+  /** Removes a deleted dataset that lies in the trash. */
+  async discard(dataset: Dataset, trash: string): Promise<void> {
+    const { residency, onEvent } = this.#options;
     for (const { table } of dataset.retired) await residency.remove(table);
-    await discardFolder(dataDirectory, datasetFolder(dataDirectory, uid));
+    await rm(trash, { recursive: true, force: true });
     for (const version of dataset.retired) {
       dataset.forget(version);
-      onEvent({ type: "removed", dataset: name, version: version.number, reason: "deleted" });
+      onEvent({ type: "removed", dataset: dataset.record.name, version: version.number, reason: "deleted" });
     }
+  }
+
+  /** Two processes that wait for each other to let go of what neither reads would wait for ever, so this comes first. */
+  async #letGo(version: Version): Promise<void> {
+    await this.#options.holds.letGo(version).catch((error) => this.failed(error));
+  }
+
+  #wait(dataset: Dataset, version: Version): void {
+    const versions = this.#waiting.get(dataset) ?? new Set();
+    this.#waiting.set(dataset, versions.add(version));
   }
 }

@@ -65,7 +65,7 @@ export class Residency implements AsyncDisposable {
     if (resident === undefined) return undefined;
     resident.useBefore = resident.lastUse;
     resident.lastUse = ++this.#clock;
-    resident.lastUseTime = Date.now();
+    resident.lastUseTime = performance.now();
     if (resident.state === "resident" && !resident.leaving) return this.#hold(resident);
     this.#want(resident, false);
     return undefined;
@@ -130,7 +130,7 @@ export class Residency implements AsyncDisposable {
         if (!held) return;
         held = false;
         resident.users--;
-        resident.lastUseTime = Date.now();
+        resident.lastUseTime = performance.now();
         if (resident.users === 0 && resident.leaving) void this.#drop(resident, resident.leaving);
       },
     };
@@ -138,7 +138,7 @@ export class Residency implements AsyncDisposable {
 
   #want(resident: ResidentVersion, anyway: boolean): void {
     if (this.#closed || resident.state !== "out" || resident.version.segmentPaths.length === 0) return;
-    if (resident.bytes > this.#options.budgetBytes || Date.now() < resident.retryTime) return;
+    if (resident.bytes > this.#options.budgetBytes || performance.now() < resident.retryTime) return;
     if (this.#victims(resident, anyway) === undefined) return;
     resident.state = "waiting";
     this.#waiting.push({ resident, anyway });
@@ -235,12 +235,12 @@ export class Residency implements AsyncDisposable {
     const { dataset, version } = resident.version;
     const error = DriverError.from(thrown);
     if (error.reason === "CANCELLED" || error.reason === "DRIVER_STOPPED") return;
-    resident.retryTime = Date.now() + RETRY_AFTER_MS * 2 ** Math.min(MAX_DOUBLINGS, resident.failures++);
+    resident.retryTime = performance.now() + RETRY_AFTER_MS * 2 ** Math.min(MAX_DOUBLINGS, resident.failures++);
     this.#options.onEvent({ type: "residencyFailed", dataset, version, error });
   }
 
   #evictIdle(): void {
-    const oldest = Date.now() - this.#options.idleMs;
+    const oldest = performance.now() - this.#options.idleMs;
     for (const resident of [...this.#inMemory]) {
       if (resident.users === 0 && resident.lastUseTime < oldest) void this.#drop(resident, "idle");
     }

@@ -34,7 +34,7 @@ export function newResidentVersion(table: string, version: ReadableVersion, disk
     users: 0,
     lastUse: 0,
     useBefore: 0,
-    lastUseTime: Date.now(),
+    lastUseTime: performance.now(),
     failures: 0,
     retryTime: 0,
     leaving: undefined,

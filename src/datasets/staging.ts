@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Instance } from "../catalog/instance.ts";
+import { folderMode } from "../config/file-modes.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import { asStorageError, namesIn } from "./files.ts";
 import { stagingFolder } from "./layout.ts";
@@ -10,7 +11,7 @@ import type { StagedVersion } from "./model.ts";
 /** Makes an empty folder for a version to be, in the file system of the data directory, so that a rename publishes it. */
 export async function makeStagingFolder(dataDirectory: string, instance: Instance): Promise<string> {
   const folder = join(stagingFolder(dataDirectory), instance.id, randomUUID());
-  await mkdir(folder, { recursive: true, mode: 0o755 });
+  await mkdir(folder, { recursive: true, mode: folderMode() });
   return folder;
 }
 

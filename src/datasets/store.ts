@@ -1,40 +1,43 @@
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { DatasetCatalog } from "../catalog/datasets.ts";
+import type { Catalog } from "../catalog/catalog.ts";
 import type { Instance } from "../catalog/instance.ts";
-import type { ReadableVersion, ReadEngine } from "../engine/engine.ts";
+import type { ReadEngine } from "../engine/engine.ts";
 import { DriverError } from "../errors/driver-error.ts";
-import { claimName } from "./claim-name.ts";
 import { Dataset } from "./dataset.ts";
 import { DatasetIndex, refuseOtherCase } from "./dataset-index.ts";
+import { deleteDataset } from "./delete.ts";
 import type { DatasetEventListener } from "./events.ts";
 import { Exclusive } from "./exclusive.ts";
 import { asStorageError, makeFolder } from "./files.ts";
 import { emptyTrash, findDatasets } from "./find-datasets.ts";
+import { Holds } from "./holds.ts";
 import { datasetsFolder, stagingFolder, trashFolder, versionFolder } from "./layout.ts";
 import type { DatasetInfo, DatasetStore, PinnedVersion, StagedVersion, VersionManifest } from "./model.ts";
 import { nameKey } from "./names.ts";
-import { publishFolder, sealSegments, type VersionContent } from "./publish.ts";
+import { type CatalogState, catalogState, Neighbours } from "./neighbours.ts";
+import { type Published, publishFolder, sealSegments, type VersionContent } from "./publish.ts";
+import { Readers } from "./readers.ts";
 import { Removal } from "./removal.ts";
 import { Residency } from "./residency.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import { Space, type SpaceLimits } from "./space.ts";
 import { makeStagingFolder, removeDeadStaging, stagedVersion } from "./staging.ts";
+import { Upkeep } from "./upkeep.ts";
 import { Version } from "./version.ts";
 
 export interface DatasetStoreOptions {
   /** Absolute. */
   readonly dataDirectory: string;
   readonly instance: Instance;
-  readonly catalog: DatasetCatalog;
+  readonly catalog: Pick<Catalog, "datasets" | "changes" | "drivers">;
   readonly engine: Pick<ReadEngine, "makeResident" | "dropResident">;
   readonly residency: { readonly budgetBytes: number; readonly idleMs: number };
   readonly retention: RetentionPolicy;
   readonly quota: SpaceLimits;
   readonly onEvent?: DatasetEventListener;
 }
-
-const RETENTION_EVERY_MS = 3_600_000;
 
 /** Opens the datasets of a data directory and removes what dead driver processes have left in it. */
 export async function openDatasetStore(options: DatasetStoreOptions): Promise<DatasetStore> {
@@ -43,7 +46,9 @@ export async function openDatasetStore(options: DatasetStoreOptions): Promise<Da
   try {
     for (const folder of [datasetsFolder, stagingFolder, trashFolder]) await makeFolder(folder(dataDirectory));
     for (const owner of await removeDeadStaging(dataDirectory, instance)) onEvent({ type: "stagingRemoved", owner });
-    return new FileDatasetStore(options, onEvent, await findDatasets({ dataDirectory, catalog, onEvent }));
+    const since = await catalogState(catalog);
+    const datasets = await findDatasets({ dataDirectory, catalog, onEvent });
+    return new FileDatasetStore(options, onEvent, { datasets, since });
   } catch (error) {
     throw asStorageError(error);
   }
@@ -59,37 +64,59 @@ class FileDatasetStore implements DatasetStore {
   readonly #staged = new Map<string, number>();
   readonly #residency: Residency;
   readonly #removal: Removal;
+  readonly #holds: Holds;
+  readonly #neighbours: Neighbours;
+  readonly #readers: Readers;
   readonly #space: Space;
   readonly #background = new Set<Promise<void>>();
-  readonly #retentionTimer: NodeJS.Timeout;
+  readonly #upkeep: Upkeep;
   #closing: Promise<void> | undefined;
 
-  constructor(options: DatasetStoreOptions, onEvent: DatasetEventListener, datasets: readonly Dataset[]) {
-    const { dataDirectory } = options;
+  constructor(
+    options: DatasetStoreOptions,
+    onEvent: DatasetEventListener,
+    { datasets, since }: { readonly datasets: readonly Dataset[]; readonly since: CatalogState },
+  ) {
+    const { dataDirectory, catalog } = options;
     this.#options = options;
     this.#onEvent = onEvent;
     this.#residency = new Residency({ engine: options.engine, ...options.residency, onEvent });
-    this.#removal = new Removal({ dataDirectory, residency: this.#residency, onEvent });
+    this.#holds = new Holds(catalog.datasets);
+    const [residency, holds] = [this.#residency, this.#holds];
+    this.#removal = new Removal({ dataDirectory, catalog, residency, holds, onEvent });
+    this.#neighbours = new Neighbours({
+      ...{ dataDirectory, catalog, index: this.#index, since },
+      listener: {
+        published: (dataset, before) => this.#publishedElsewhere(dataset, before),
+        vanished: (dataset, versions) => this.#inBackground(() => this.#removal.forget(dataset, versions)),
+        dropped: (dataset) => this.#droppedElsewhere(dataset),
+        damaged: (dataset, version, error) =>
+          onEvent({ type: "damaged", dataset, version, error: DriverError.from(error) }),
+      },
+    });
+    this.#readers = new Readers({
+      ...{ residency, holds, onEvent },
+      index: this.#index,
+      neighbours: this.#neighbours,
+      removal: this.#removal,
+    });
     this.#space = new Space(dataDirectory, options.quota);
     for (const dataset of datasets) this.#index.add(dataset);
     this.#inBackground(() => emptyTrash(dataDirectory));
-    this.#retentionTimer = setInterval(() => this.#inBackground(() => this.#retainAll()), RETENTION_EVERY_MS).unref();
+    this.#upkeep = new Upkeep({
+      ...{ ...options, neighbours: this.#neighbours, holds, removal: this.#removal, onEvent },
+      retain: (uid) => this.#retainUid(uid),
+      retainAll: () => this.#retainAll(),
+      inBackground: (task) => this.#inBackground(task),
+    });
   }
 
-  async pin(name: string, number: number, { signal }: { signal: AbortSignal }): Promise<PinnedVersion> {
-    signal.throwIfAborted();
-    const dataset = this.#index.find(name);
-    const version = dataset.version(number);
-    // Before anything is waited for: from here on nobody removes it.
-    version.pins++;
-    try {
-      const manifest = await this.#checked(dataset, version);
-      signal.throwIfAborted();
-      return this.#pinned(dataset, version, manifest);
-    } catch (error) {
-      await this.#removal.release(dataset, version);
-      throw error;
-    }
+  pin(name: string, number: number, options: { signal: AbortSignal }): Promise<PinnedVersion> {
+    return this.#readers.pin(name, number, options);
+  }
+
+  refresh(): Promise<void> {
+    return this.#neighbours.refresh();
   }
 
   get(name: string): DatasetInfo {
@@ -118,10 +145,14 @@ class FileDatasetStore implements DatasetStore {
   }
 
   async versions(name: string): Promise<readonly VersionManifest[]> {
+    await this.refresh();
     const dataset = this.#index.find(name);
     const manifests: VersionManifest[] = [];
     for (const version of dataset.newestFirst()) {
-      const stored = await version.read().catch((error) => this.#damaged(dataset, version, error));
+      const stored = await version.read().catch((error) => {
+        // Another process may remove it meanwhile.
+        if (existsSync(version.folder)) this.#readers.damaged(dataset, version, error);
+      });
       if (stored !== undefined) manifests.push(stored.manifest);
     }
     return manifests;
@@ -129,6 +160,7 @@ class FileDatasetStore implements DatasetStore {
 
   async stage(name: string): Promise<StagedVersion> {
     const key = nameKey(name);
+    await this.refresh();
     refuseOtherCase(name, this.#index.get(key)?.record.name);
     // Counted before anything is waited for: from here on nobody deletes the dataset.
     this.#staged.set(key, (this.#staged.get(key) ?? 0) + 1);
@@ -148,14 +180,16 @@ class FileDatasetStore implements DatasetStore {
   async delete(name: string): Promise<void> {
     const key = nameKey(name);
     await this.#exclusive.run(key, async () => {
+      await this.refresh();
       const dataset = this.#index.find(name);
       if (this.#staged.has(key)) {
         throw new DriverError("LOAD_CONFLICT", `a load of the dataset "${name}" runs`, { metadata: { dataset: name } });
       }
       try {
-        await this.#removal.delete(dataset, () => this.#index.remove(dataset));
-        await this.#options.catalog.remove(dataset.record.uid);
+        await this.#delete(dataset);
       } catch (error) {
+        // Whatever has come of it stands on disk.
+        await this.#neighbours.lookAt(dataset.record.uid).catch((again) => this.#removal.failed(again));
         throw asStorageError(error);
       }
     });
@@ -165,7 +199,7 @@ class FileDatasetStore implements DatasetStore {
     const dataset = this.#index.find(name);
     const version = dataset.version(number);
     version.doubt();
-    await this.#checked(dataset, version);
+    await this.#readers.check(dataset, version);
   }
 
   checkSpace(): Promise<void> {
@@ -200,45 +234,14 @@ class FileDatasetStore implements DatasetStore {
     };
   }
 
-  async #checked(dataset: Dataset, version: Version): Promise<VersionManifest> {
-    if (version.isWhole && version.manifest !== undefined) return version.manifest;
-    try {
-      return await version.check();
-    } catch (error) {
-      this.#damaged(dataset, version, error);
-      throw dataset.explainDamage(version, error);
-    }
-  }
-
-  #damaged(dataset: Dataset, version: Version, error: unknown): undefined {
-    const { name } = dataset.record;
-    this.#onEvent({ type: "damaged", dataset: name, version: version.number, error: DriverError.from(error) });
-  }
-
-  #pinned(dataset: Dataset, version: Version, manifest: VersionManifest): PinnedVersion {
-    const { segmentPaths } = this.#makeKnown(dataset, version, manifest);
-    const use = this.#residency.use(version.table);
-    let held = true;
-    return {
-      dataset: dataset.record.name,
-      manifest,
-      segmentPaths,
-      ...(use && { residentTable: use.table }),
-      [Symbol.asyncDispose]: async () => {
-        if (!held) return;
-        held = false;
-        use?.[Symbol.dispose]();
-        await this.#removal.release(dataset, version);
-      },
-    };
-  }
-
-  /** Tells the memory level of a version, unless the version is on its way out. */
-  #makeKnown({ record }: Dataset, version: Version, manifest: VersionManifest): ReadableVersion {
-    const segmentPaths = manifest.segments.map(({ file }) => join(version.folder, file));
-    const readable = { dataset: record.name, version: version.number, columns: manifest.columns, segmentPaths };
-    if (!version.retired) this.#residency.add(version.table, readable, manifest.bytes);
-    return readable;
+  async #delete(dataset: Dataset): Promise<void> {
+    const trash = await deleteDataset(this.#options, dataset, () => {
+      this.#index.remove(dataset);
+      dataset.retireAll();
+    });
+    this.#onEvent({ type: "dropped", dataset: dataset.record.name });
+    if (trash === undefined) await this.#removal.remove(dataset, dataset.retired);
+    else await this.#removal.discard(dataset, trash);
   }
 
   #unstage(key: string): void {
@@ -257,39 +260,67 @@ class FileDatasetStore implements DatasetStore {
     await this.#space.check();
     return this.#exclusive.run(nameKey(name), async () => {
       const { dataDirectory, catalog } = this.#options;
-      const known = this.#index.get(nameKey(name));
-      const record = await claimName({ dataDirectory, catalog, known: known?.record, name, labels });
-      const owner = { name, labels: record.labels, createTime: record.createTime.toISOString() };
-      const stored = await publishFolder(dataDirectory, record.uid, { folder, content, owner });
-      const { number } = stored.manifest;
-      const version = new Version(record.uid, number, versionFolder(dataDirectory, record.uid, number));
-      version.markWhole(stored);
-      this.#add(known ?? new Dataset(record), record, version, stored.manifest);
+      const parts = { dataDirectory, catalog: catalog.datasets };
+      const published = await publishFolder(parts, { name, folder, content, labels });
+      if (!published.told) this.#upkeep.tellLater(published.record.uid);
+      this.#add(published);
       return this.get(name);
     });
   }
 
   /** Makes a new version the current one, and lets memory and disk follow in the background. */
-  #add(dataset: Dataset, record: Dataset["record"], version: Version, manifest: VersionManifest): void {
+  #add({ record, stored }: Published): void {
+    const { uid, nameKey: key } = record;
+    const { number } = stored.manifest;
+    const dataset = this.#index.withUid(uid) ?? new Dataset(record);
     const before = dataset.current;
     dataset.record = record;
-    dataset.add(version);
-    this.#index.add(dataset);
-    this.#onEvent({ type: "published", dataset: record.name, version: version.number });
-    this.#makeKnown(dataset, version, manifest);
+    // A look at what other processes do may have found it first.
+    if (!dataset.has(number)) {
+      const version = new Version(uid, number, versionFolder(this.#options.dataDirectory, uid, number));
+      version.markWhole(stored);
+      dataset.add(version);
+      this.#index.add(dataset);
+      this.#supersede(dataset, version, before, { wanted: true });
+    }
+    this.#inBackground(() => this.#retain(key));
+  }
+
+  /** Tells of a new version; memory follows in the background. */
+  #supersede(dataset: Dataset, version: Version, before: Version | undefined, { wanted }: { wanted: boolean }): void {
+    this.#onEvent({ type: "published", dataset: dataset.record.name, version: version.number });
+    if (before !== undefined) this.#holds.letGoSoon(before);
+    if (version.manifest !== undefined) this.#readers.makeKnown(dataset, version, version.manifest);
     this.#inBackground(async () => {
       if (before !== undefined) await this.#residency.evict(before.table, "superseded");
-      this.#residency.bringIn(version.table);
+      if (wanted) this.#residency.bringIn(version.table);
     });
-    this.#inBackground(() => this.#retain(record.nameKey));
+  }
+
+  #publishedElsewhere(dataset: Dataset, before: Version | undefined): void {
+    // Whoever read the one before from memory will want this one there.
+    const wanted = before !== undefined && this.#residency.bytesOf(before.table) !== undefined;
+    if (dataset.current !== undefined) this.#supersede(dataset, dataset.current, before, { wanted });
+  }
+
+  #droppedElsewhere(dataset: Dataset): void {
+    this.#onEvent({ type: "dropped", dataset: dataset.record.name });
+    this.#inBackground(() => this.#removal.remove(dataset, dataset.retired));
   }
 
   async #retainAll(): Promise<void> {
     for (const { record } of this.#index.all()) await this.#retain(record.nameKey);
   }
 
+  async #retainUid(uid: string): Promise<void> {
+    const dataset = this.#index.withUid(uid);
+    if (dataset !== undefined) await this.#retain(dataset.record.nameKey);
+  }
+
   #retain(key: string): Promise<void> {
     return this.#exclusive.run(key, async () => {
+      // Versions of other processes count, too.
+      await this.refresh();
       const dataset = this.#index.get(key);
       if (dataset !== undefined) await this.#removal.retain(dataset, this.#options.retention);
     });
@@ -303,7 +334,7 @@ class FileDatasetStore implements DatasetStore {
   }
 
   async #close(): Promise<void> {
-    clearInterval(this.#retentionTimer);
+    this.#upkeep[Symbol.dispose]();
     await this.#residency[Symbol.asyncDispose]();
     while (this.#background.size > 0) await Promise.all(this.#background);
     const { dataDirectory, instance } = this.#options;

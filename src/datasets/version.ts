@@ -4,12 +4,15 @@ import type { VersionManifest } from "./model.ts";
 
 /** One published version in this process: read when it is first wanted, counted while it is read from. */
 export class Version {
+  readonly uid: string;
   readonly number: number;
   readonly folder: string;
   /** The table's name in the memory level. */
   readonly table: string;
   /** Readers that hold it. */
   pins = 0;
+  /** Whether other processes know that this one reads it. */
+  held = false;
   /** No longer to be found; its files go with its last reader. */
   retired = false;
   #stored: Promise<StoredManifest> | undefined;
@@ -18,6 +21,7 @@ export class Version {
   #isWhole = false;
 
   constructor(uid: string, number: number, folder: string) {
+    this.uid = uid;
     this.number = number;
     this.folder = folder;
     this.table = `v_${uid}_${number}`;

@@ -8,7 +8,10 @@ export interface LoadRequest {
   /** Chosen by the client; made when left out or empty. */
   readonly operationId?: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Who asks: shown in the history. */
   readonly requestedBy: string;
+  /** Whose turn it is in the pool. */
+  readonly caller: string;
 }
 
 /** What a succeeded load leaves in its operation, as JSON. */
@@ -26,9 +29,15 @@ export interface LoadOutcome {
 /** From a source to a published version. */
 export interface LoadService {
   /**
-   * Starts a load and answers at once. The same operation id is the same operation, also after it has ended; the same source
-   * and options while such a load of the dataset runs joins it. Throws LOAD_CONFLICT, OPERATION_EXISTS, UNKNOWN_FORMAT,
-   * UNKNOWN_OPTION, INVALID_OPTION; whatever else is wrong fails the operation.
+   * Starts a load and answers at once. The same operation id is the same operation, also after it has ended, but for one
+   * that its driver's end has cut short: that runs again. The same source and options while such a load of the dataset
+   * runs joins it. Throws LOAD_CONFLICT, OPERATION_EXISTS, UNKNOWN_FORMAT, UNKNOWN_OPTION, INVALID_OPTION; whatever else is
+   * wrong fails the operation.
    */
   load(request: LoadRequest): { readonly operation: OperationSnapshot; readonly joined: boolean };
+  /**
+   * To be asked before `load`: throws LOAD_CONFLICT where another driver process loads the dataset from another source or with
+   * other options. If one begins just then, the operation fails for that reason. One that loads the same is waited for.
+   */
+  requireFree(request: LoadRequest): Promise<void>;
 }

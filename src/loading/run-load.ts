@@ -1,22 +1,22 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { DatasetStore, StagedVersion } from "../datasets/model.ts";
+import { folderMode } from "../config/file-modes.ts";
+import { asStorageError } from "../datasets/files.ts";
+import type { StagedVersion } from "../datasets/model.ts";
 import type { FileScan, WrittenSegments } from "../engine/file-scan.ts";
 import { TypeContradiction } from "../engine/type-contradiction.ts";
-import { DriverError } from "../errors/driver-error.ts";
 import type { OperationHandle } from "../operations/model.ts";
 import type { Connector } from "../sources/connector.ts";
 import { requireUnchanged } from "../sources/source-files.ts";
+import type { LoadEnd } from "./load-once.ts";
 import type { LoadOutcome, LoadRequest } from "./model.ts";
 import { boundedOutcome, boundedWarnings } from "./outcome.ts";
 import type { LoadServiceParts } from "./service.ts";
+import { watchSpace } from "./watch-space.ts";
 
 /** A diagnosis sees the whole file, so one restart is enough; the second one is for what it could not foresee. */
 const MAX_RESTARTS = 2;
-const SPACE_INTERVAL_MS = 1_000;
 const WORK_FOLDER = "work";
-
-type Ended = { result: LoadOutcome; outcome: LoadOutcome & Record<string, unknown> };
 
 /** Carries out one load: waits for a place, reads, writes into a staged folder, publishes. */
 export async function runLoad(
@@ -24,19 +24,19 @@ export async function runLoad(
   connector: Connector,
   request: LoadRequest,
   handle: OperationHandle,
-): Promise<Ended> {
-  using _permit = await parts.pool.acquire({ signal: handle.signal, lane: "interactive", caller: request.requestedBy });
+): Promise<LoadEnd> {
+  using _permit = await parts.pool.acquire({ signal: handle.signal, lane: "interactive", caller: request.caller });
   handle.begin();
   handle.report({ phase: "sniffing" });
   await using staged = await parts.datasets.stage(request.dataset);
-  using space = watchSpace(parts.datasets, handle.signal);
+  using space = watchSpace(() => parts.datasets.checkSpace(), { signal: handle.signal });
   try {
     const outcome = await stageAndPublish(parts, connector, request, handle, staged, space.signal);
     return { result: outcome, outcome: { ...outcome } };
   } catch (error) {
     // What stopped the work is what went wrong, whatever it made of its end.
     space.signal.throwIfAborted();
-    throw storageError(error);
+    throw asStorageError(error);
   }
 }
 
@@ -55,7 +55,7 @@ async function stageAndPublish(
     warnings.push(...bounded);
   };
   const workDirectory = join(staged.directory, WORK_FOLDER);
-  await mkdir(workDirectory, { mode: 0o700 });
+  await mkdir(workDirectory, { mode: folderMode() });
   const { fileRoots } = parts.options;
   const resolved = await connector.resolve(request.source, { signal, fileRoots, workDirectory });
   handle.report({ totalBytes: resolved.totalBytes });
@@ -126,22 +126,4 @@ async function publish(
     request.labels,
   );
   return boundedOutcome({ version: current.number, rows, bytes, sourceBytes, rejectedRows, rejectedSamples, warnings });
-}
-
-/** Ends the load before the disk is full or the quota exceeded. */
-function watchSpace(datasets: DatasetStore, signal: AbortSignal): Disposable & { readonly signal: AbortSignal } {
-  const full = new AbortController();
-  const timer = setInterval(() => {
-    datasets.checkSpace().catch((error: unknown) => full.abort(error));
-  }, SPACE_INTERVAL_MS);
-  return {
-    signal: AbortSignal.any([signal, full.signal]),
-    [Symbol.dispose]: () => clearInterval(timer),
-  };
-}
-
-function storageError(error: unknown): unknown {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code !== "ENOSPC" && code !== "EDQUOT") return error;
-  return new DriverError("DISK_FULL", "the disk of the data directory is full", { cause: error });
 }

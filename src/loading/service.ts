@@ -1,13 +1,16 @@
+import type { LoadCatalog } from "../catalog/loads.ts";
 import type { DatasetStore } from "../datasets/model.ts";
+import { nameKey } from "../datasets/names.ts";
 import type { LoadEngine } from "../engine/engine.ts";
 import type { SegmentLimits } from "../engine/file-scan.ts";
 import { DriverError } from "../errors/driver-error.ts";
+import { canonicalJson, isInterrupted, isSameRequest } from "../operations/identity.ts";
 import type { JsonObject, OperationSnapshot, Operations } from "../operations/model.ts";
 import type { Pool } from "../scheduling/model.ts";
-import type { Connector } from "../sources/connector.ts";
+import type { Connector, SourceSpec } from "../sources/connector.ts";
 import { chooseConnector } from "../sources/connectors.ts";
+import { type LoadIdentity, loadOnce, requireSame } from "./load-once.ts";
 import type { LoadRequest, LoadService } from "./model.ts";
-import { isSameLoad } from "./request-identity.ts";
 import { runLoad } from "./run-load.ts";
 
 export interface LoadOptions {
@@ -21,6 +24,8 @@ export interface LoadServiceParts {
   readonly connectors: readonly Connector[];
   readonly datasets: DatasetStore;
   readonly operations: Operations;
+  /** The loads of all driver processes. */
+  readonly claims: LoadCatalog;
   readonly pool: Pool;
   readonly options: LoadOptions;
 }
@@ -47,10 +52,8 @@ class Loads implements LoadService {
 
   load(request: LoadRequest): { readonly operation: OperationSnapshot; readonly joined: boolean } {
     const { dataset, source, labels, requestedBy } = request;
-    const { operations } = this.#parts;
-    const connector = chooseConnector(this.#parts.connectors, source);
-    connector.check(source.options);
-    const configuration = { format: connector.kind, uri: source.uri, options: source.options };
+    const { operations, claims } = this.#parts;
+    const { connector, configuration } = this.#checked(source);
     const earlier = this.#earlier(request, configuration);
     if (earlier) return earlier;
     const joined = this.#join(dataset, configuration);
@@ -64,7 +67,10 @@ class Loads implements LoadService {
         labels,
         configuration,
       },
-      (handle) => runLoad(this.#parts, connector, request, handle),
+      (handle) => {
+        const identity = { operationId: handle.id, ...shared(dataset, configuration) };
+        return loadOnce(claims, identity, handle, () => runLoad(this.#parts, connector, request, handle));
+      },
       {},
     );
     this.#running.set(dataset, id);
@@ -75,7 +81,21 @@ class Loads implements LoadService {
     return { operation: operations.get(id), joined: false };
   }
 
-  /** A repeated call with the same id is no new work. */
+  async requireFree(request: LoadRequest): Promise<void> {
+    const { configuration } = this.#checked(request.source);
+    if (this.#earlier(request, configuration)) return;
+    const identity = shared(request.dataset, configuration);
+    const present = await this.#parts.claims.running(identity.nameKey);
+    if (present !== undefined) requireSame(present, identity);
+  }
+
+  #checked(source: SourceSpec): { readonly connector: Connector; readonly configuration: JsonObject } {
+    const connector = chooseConnector(this.#parts.connectors, source);
+    connector.check(source.options);
+    return { connector, configuration: { format: connector.kind, uri: source.uri, options: source.options } };
+  }
+
+  /** A repeated call with the same id is no new work, unless the end of an earlier driver cut it short. */
   #earlier(
     request: LoadRequest,
     configuration: JsonObject,
@@ -83,10 +103,11 @@ class Loads implements LoadService {
     const { operationId, dataset } = request;
     const operation = operationId ? this.#parts.operations.find(operationId) : undefined;
     if (!operation) return undefined;
-    if (!isSameLoad(operation, dataset, configuration))
+    if (!isSameRequest(operation, { kind: "load", dataset, configuration }))
       throw new DriverError("OPERATION_EXISTS", `operation "${operation.id}" is another one`, {
         metadata: { operation: operation.id },
       });
+    if (isInterrupted(operation)) return undefined;
     return { operation, joined: operation.endTime === undefined };
   }
 
@@ -95,9 +116,15 @@ class Loads implements LoadService {
     const operation = id === undefined ? undefined : this.#parts.operations.find(id);
     if (!operation || operation.endTime !== undefined) return undefined;
     // A load that is being cancelled gives no version to whoever joins it now.
-    if (operation.state !== "cancelling" && isSameLoad(operation, dataset, configuration)) return operation;
+    const same = isSameRequest(operation, { kind: "load", dataset, configuration });
+    if (operation.state !== "cancelling" && same) return operation;
     throw new DriverError("LOAD_CONFLICT", `operation "${operation.id}" is loading ${JSON.stringify(dataset)}`, {
       metadata: { dataset, operation: operation.id },
     });
   }
+}
+
+/** What tells a load from others in all processes. Names that differ by case are one dataset, and different loads. */
+function shared(dataset: string, configuration: JsonObject): Omit<LoadIdentity, "operationId"> {
+  return { dataset, nameKey: nameKey(dataset), configuration: canonicalJson({ dataset, ...configuration }) };
 }
