@@ -1,7 +1,9 @@
+import { configurationDigest } from "./identity.ts";
 import type { JsonObject } from "./model.ts";
 
-/** Keeps a JSON object that is no longer than `maxChars` as text; of a longer one, its beginning as `truncated`. */
+/** Keeps a JSON object no longer than `maxChars` as text; of a longer one its beginning as `truncated`, and its digest. */
 export function boundedJson(value: JsonObject, maxChars: number): JsonObject {
   const text = JSON.stringify(value, (_key, item) => (typeof item === "bigint" ? item.toString() : item));
-  return text.length <= maxChars ? value : { truncated: text.slice(0, maxChars) };
+  if (text.length <= maxChars) return value;
+  return { truncated: text.slice(0, maxChars), sha256: configurationDigest(value) };
 }

@@ -28,7 +28,7 @@ export class HistoryWriter implements AsyncDisposable {
   #timer: NodeJS.Timeout | undefined;
   #flushTime = Number.POSITIVE_INFINITY;
   #flushing: Promise<void> | undefined;
-  #prunedAt = 0;
+  #prunedAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(options: HistoryWriterOptions) {
@@ -98,8 +98,8 @@ export class HistoryWriter implements AsyncDisposable {
       }
       await setImmediate();
     }
-    if (Date.now() - this.#prunedAt < PRUNE_EVERY_MS) return;
-    this.#prunedAt = Date.now();
+    if (performance.now() - this.#prunedAt < PRUNE_EVERY_MS) return;
+    this.#prunedAt = performance.now();
     await this.#options.store.prune(this.#options.bounds());
   }
 

@@ -34,7 +34,10 @@ export interface OperationSnapshot {
 }
 
 export interface OperationRequest {
-  /** Chosen by the client; made when left out. A second one with the same id is OPERATION_EXISTS. */
+  /**
+   * Chosen by the client; made when left out. A second one with the same id is OPERATION_EXISTS, unless `mayReplace` says
+   * that it takes the place of the first.
+   */
   readonly id?: string;
   readonly kind: OperationKind;
   readonly dataset: string;
@@ -76,6 +79,8 @@ export interface Operations extends AsyncDisposable {
    * a driver calls it once it serves.
    */
   recover(): Promise<void>;
+  /** Learns what another process has left of an operation: before `recover` reads it, or where it ended after that. */
+  recall(id: string): Promise<void>;
   /**
    * Registers an operation and runs `work`. `work`'s result is the outcome shown in the history. The promise settles as
    * `work` does; the operation is in its final state by then. Aborting `signal` cancels it.
@@ -85,8 +90,15 @@ export interface Operations extends AsyncDisposable {
     work: (handle: OperationHandle) => Promise<{ result: T; outcome: JsonObject }>,
     options: { signal?: AbortSignal },
   ): { readonly id: string; readonly done: Promise<T> };
+  /** How many run or wait. */
+  readonly live: number;
   get(id: string): OperationSnapshot;
   find(id: string): OperationSnapshot | undefined;
+  /**
+   * Whether a request is the retry of an operation whose result nobody can get any more because its driver has ended: one
+   * that was cut short, or a query that another process has answered.
+   */
+  mayReplace(request: OperationRequest): boolean;
   list(filter: OperationFilter): { readonly operations: readonly OperationSnapshot[]; readonly nextPageToken: string };
   /** Present state first, then progress at most 10 times a second, warnings, and the end; then it is over. */
   watch(id: string, options: { signal: AbortSignal }): AsyncIterable<OperationEvent>;

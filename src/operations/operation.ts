@@ -25,6 +25,8 @@ const MAX_KEPT_WARNINGS = 100;
 export interface OperationRecord {
   readonly snapshot: OperationSnapshot;
   readonly warnings: readonly string[];
+  /** Whether another process has carried it out. */
+  readonly earlier?: boolean;
 }
 
 /** One operation while it is known: its state, what watchers see, and the signal that stops its work. */

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { DriverError } from "../errors/driver-error.ts";
 import type { HistoryBounds, HistoryStore } from "./history.ts";
 import { HistoryWriter } from "./history-writer.ts";
+import { isInterrupted, isSameRequest } from "./identity.ts";
 import { listPage } from "./list.ts";
 import type {
   JsonObject,
@@ -73,9 +74,16 @@ class OperationRegister implements Operations {
     await history.markLost();
     const earlier: OperationRecord[] = [];
     for await (const snapshots of history.load(this.#bounds())) {
-      for (const snapshot of snapshots) earlier.push({ snapshot, warnings: [] });
+      for (const snapshot of snapshots) earlier.push({ snapshot, warnings: [], earlier: true });
     }
     this.#records.addEarlier(earlier.filter(({ snapshot }) => this.find(snapshot.id) === undefined).reverse());
+  }
+
+  async recall(id: string): Promise<void> {
+    if (this.find(id) !== undefined) return;
+    const snapshot = await this.#options.history?.find(id);
+    if (snapshot === undefined || this.find(id) !== undefined) return;
+    this.#records.addEarlier([{ snapshot, warnings: [], earlier: true }]);
   }
 
   run<T>(
@@ -90,6 +98,10 @@ class OperationRegister implements Operations {
     return { id: operation.id, done };
   }
 
+  get live(): number {
+    return this.#live.size;
+  }
+
   get(id: string): OperationSnapshot {
     const found = this.find(id);
     if (found === undefined) throw notFound(id);
@@ -98,6 +110,12 @@ class OperationRegister implements Operations {
 
   find(id: string): OperationSnapshot | undefined {
     return this.#live.get(id)?.snapshot() ?? this.#records.get(id)?.snapshot;
+  }
+
+  mayReplace({ id = "", ...request }: OperationRequest): boolean {
+    const record = this.#live.has(id) ? undefined : this.#records.get(id);
+    if (record === undefined || !isSameRequest(record.snapshot, request)) return false;
+    return isInterrupted(record.snapshot) || (record.earlier === true && request.kind === "query");
   }
 
   list(filter: OperationFilter): { readonly operations: readonly OperationSnapshot[]; readonly nextPageToken: string } {
@@ -133,11 +151,12 @@ class OperationRegister implements Operations {
   #register(request: OperationRequest): Operation {
     if (this.#stopping !== undefined) throw new DriverError("NOT_SERVING", "the driver stops and takes no work");
     const id = request.id ?? randomUUID();
-    if (this.find(id) !== undefined) {
+    if (this.find(id) !== undefined && !this.mayReplace({ ...request, id })) {
       throw new DriverError("OPERATION_EXISTS", `there is already an operation "${id}"`, {
         metadata: { operation: id },
       });
     }
+    this.#records.remove(id);
     const operation = new Operation(id, request);
     this.#live.set(id, operation);
     this.#writer?.add(operation, { soon: operation.request.kind === "load" });

@@ -40,6 +40,12 @@ export class Records {
     for (const record of [...records, ...own]) this.add(record);
   }
 
+  /** Forgets one: another takes its id. */
+  remove(id: string): void {
+    const record = this.#byId.get(id);
+    if (record !== undefined) this.#remove(record.snapshot.kind, id);
+  }
+
   /** Forgets those that ended too long ago. */
   expire(): void {
     const oldest = Date.now() - this.#maxAgeMs;

@@ -1,17 +1,22 @@
 import type { OperationProgress } from "../operations/model.ts";
 import type { QueryEvent } from "./events.ts";
+import { LatestProgress } from "./latest-progress.ts";
 
-const PROGRESS_INTERVAL_MS = 100;
+/** Where a query puts its events. */
+export interface EventSink {
+  /** Resolves once there is room for the next event. Rejects with the signal's reason when it is aborted. */
+  push(event: QueryEvent, options: { readonly signal: AbortSignal }): Promise<void>;
+  offerProgress(progress: OperationProgress): void;
+}
 
 /**
  * Hands events from a query to its reader. `push` waits while the reader has not taken the event before, so a slow reader
  * slows the query and nothing piles up. Of progress only the latest unread one is kept.
  */
-export class EventStream {
+export class EventStream implements EventSink {
   /** One event at most waits to be read while the next one is made. */
   #waiting: QueryEvent | undefined;
-  #progress: OperationProgress | undefined;
-  #lastProgress = Number.NEGATIVE_INFINITY;
+  readonly #progress = new LatestProgress();
   #ended = false;
   #wakeReader: (() => void) | undefined;
   #wakeWriter: (() => void) | undefined;
@@ -40,12 +45,7 @@ export class EventStream {
 
   /** Replaces the progress that was not read yet; dropped when the last one is less than 100 ms old. */
   offerProgress(progress: OperationProgress): void {
-    const now = performance.now();
-    // Timers fire a little early at times, which must not halve the rate.
-    if (now - this.#lastProgress < PROGRESS_INTERVAL_MS - 5) return;
-    this.#lastProgress = now;
-    this.#progress = progress;
-    this.#wakeReader?.();
+    if (this.#progress.offer(progress)) this.#wakeReader?.();
   }
 
   /** No more events come. */
@@ -74,8 +74,8 @@ export class EventStream {
       this.#wakeWriter?.();
       return event;
     }
-    const progress = this.#progress;
-    this.#progress = undefined;
+    // Nothing comes after the last event, and how far the query was is no news then.
+    const progress = this.#ended ? undefined : this.#progress.take();
     return progress && { type: "progress", progress };
   }
 }

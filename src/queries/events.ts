@@ -13,6 +13,9 @@ export type QueryEvent =
   | { readonly type: "frameEnd"; readonly frameId: number; readonly rows: number }
   | { readonly type: "completed"; readonly completion: QueryCompletion };
 
+/** In a reattachable query all events but progress are counted from 1. */
+export type NumberedEvent = QueryEvent & { readonly eventId?: number };
+
 export interface FrameStart {
   readonly type: "frameStart";
   readonly frameId: number;

@@ -2,6 +2,7 @@ import type { DatasetStore } from "../datasets/model.ts";
 import type { ReadEngine } from "../engine/engine.ts";
 import type { Operations } from "../operations/model.ts";
 import type { Pool } from "../scheduling/model.ts";
+import type { ReattachLimits, ReattachOutcome } from "./reattachable-queries.ts";
 
 /** What the service works with. */
 export interface QueryServiceParts {
@@ -11,9 +12,11 @@ export interface QueryServiceParts {
   /** The readers' pool. */
   readonly pool: Pool;
   readonly limits: QueryLimits;
+  /** Called when a reader comes back to a query. */
+  readonly onReattach?: (outcome: ReattachOutcome) => void;
 }
 
-export interface QueryLimits {
+export interface QueryLimits extends ReattachLimits {
   /** The most JSON bytes in the answer of `query`. */
   readonly maxAnswerBytes: number;
   /** The most JSON bytes in a page of raw rows, but for a single row that is larger. */

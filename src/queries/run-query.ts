@@ -1,22 +1,27 @@
 import type { QueryResult } from "../engine/engine.ts";
 import { DriverError } from "../errors/driver-error.ts";
-import type { JsonObject, OperationHandle } from "../operations/model.ts";
+import type { JsonObject, OperationHandle, OperationRequest } from "../operations/model.ts";
 import type { Lane } from "../scheduling/model.ts";
-import { EventStream } from "./event-stream.ts";
+import { type EventSink, EventStream } from "./event-stream.ts";
 import type { QueryCompletion, QueryEvent, ResultFormat } from "./events.ts";
 import type { Question } from "./model.ts";
 import type { QueryServiceParts } from "./parts.ts";
 import { prepareQuestion } from "./prepare.ts";
+import type { Lifetime, ReattachableRequest } from "./reattachable-queries.ts";
 
 export interface RunOptions {
   /** Chosen by the client; made when left out. */
   readonly operationId?: string;
   readonly lane: Lane;
   readonly labels: Readonly<Record<string, string>>;
-  /** Who asks: shown in the history, and whose turn it is in the pool. */
+  /** Who asks: shown in the history. */
+  readonly requestedBy: string;
+  /** Whose turn it is in the pool. */
   readonly caller: string;
   readonly signal: AbortSignal;
   readonly format: ResultFormat;
+  /** Makes what ends the query where leaving the call does not; left out for a query that ends with its call. */
+  readonly lifetime?: () => Lifetime;
 }
 
 /** For now a query has one frame, the exact one. */
@@ -37,14 +42,7 @@ export async function* runQuery(
   const signal = AbortSignal.any([options.signal, left.signal]);
   const stream = new EventStream();
   const { id, done } = parts.operations.run(
-    {
-      ...(options.operationId !== undefined && { id: options.operationId }),
-      kind: "query",
-      dataset: question.kind === "aggregate" ? question.query.dataset : "",
-      requestedBy: options.caller,
-      labels: options.labels,
-      configuration: configurationOf(question),
-    },
+    operationOf(question, options),
     (handle) => execute(parts, question, options, handle, stream),
     { signal },
   );
@@ -63,12 +61,24 @@ export async function* runQuery(
   }
 }
 
+/** A question as an operation whose events go elsewhere. */
+export function reattachableWork(
+  parts: QueryServiceParts,
+  question: Question,
+  options: RunOptions,
+): Pick<ReattachableRequest, "operation" | "work"> {
+  return {
+    operation: operationOf(question, options),
+    work: (handle, sink) => execute(parts, question, options, handle, sink),
+  };
+}
+
 async function execute(
   parts: QueryServiceParts,
   question: Question,
   { lane, caller, format }: RunOptions,
   handle: OperationHandle,
-  stream: EventStream,
+  stream: EventSink,
 ): Promise<{ result: QueryCompletion; outcome: JsonObject }> {
   const { signal } = handle;
   using permit = await parts.pool.acquire({ signal, lane, caller });
@@ -120,6 +130,19 @@ async function sendFrame(
   return { rows, encodedMs };
 }
 
+function operationOf(question: Question, { operationId, requestedBy, labels }: RunOptions): OperationRequest {
+  return {
+    ...(operationId !== undefined && { id: operationId }),
+    kind: "query",
+    dataset: question.kind === "aggregate" ? question.query.dataset : "",
+    requestedBy,
+    labels,
+    configuration: configurationOf(question),
+  };
+}
+
 function configurationOf(question: Question): JsonObject {
-  return question.kind === "aggregate" ? { aggregate: question.query } : { sql: question.sql };
+  if (question.kind === "aggregate") return { aggregate: question.query };
+  const { sql, parameters } = question;
+  return parameters.length > 0 ? { sql, parameters } : { sql };
 }

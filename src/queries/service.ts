@@ -1,19 +1,26 @@
 import type { Column } from "../engine/types.ts";
 import { collectAnswer, type QueryAnswer } from "./answer.ts";
-import type { QueryEvent } from "./events.ts";
+import type { NumberedEvent } from "./events.ts";
 import { planJson, planText } from "./explain.ts";
 import { type ListRowsRequest, listRows, type RowsPage, rowsPosition } from "./list-rows.ts";
 import { type ListValuesRequest, listValues, type ValuesPage, valuesPosition } from "./list-values.ts";
 import type { Question } from "./model.ts";
 import type { QueryServiceParts } from "./parts.ts";
 import { prepareQuestion } from "./prepare.ts";
-import { type RunOptions, runQuery } from "./run-query.ts";
+import { ReattachableQueries } from "./reattachable-queries.ts";
+import { type RunOptions, reattachableWork, runQuery } from "./run-query.ts";
 import { type Statistics, type StatisticsRequest, statistics } from "./statistics.ts";
 import { PinnedVersions } from "./versions.ts";
 
-/** Who asks, and until when. */
+/** Until when, and whose turn it is in the pool. */
 export interface CallOptions {
   readonly caller: string;
+  readonly signal: AbortSignal;
+}
+
+export interface WatchOptions {
+  /** Who asks: only who asked for the query may read it. */
+  readonly requestedBy: string;
   readonly signal: AbortSignal;
 }
 
@@ -30,8 +37,18 @@ export interface Explanation {
 
 /** Answers questions to datasets. Every method throws DriverErrors, whose field paths are relative to its request. */
 export interface QueryService {
-  /** Runs a question as an operation. The events come as they are asked for; leaving the loop cancels the query. */
-  run(question: Question, options: RunOptions): AsyncIterable<QueryEvent>;
+  /**
+   * Runs a question as an operation. The events come as they are asked for; leaving the loop cancels the query, or with a
+   * lifetime of its own detaches it. With the id of such a query, while it is kept, and the same question it attaches to
+   * it from the beginning.
+   */
+  run(question: Question, options: RunOptions): AsyncIterable<NumberedEvent>;
+  /** Goes on after an event with a query that has a lifetime of its own, in place of its reader. Leaving the loop detaches it. */
+  watch(id: string, afterEventId: number, options: WatchOptions): AsyncIterable<NumberedEvent>;
+  /** Bytes that are kept of queries with a lifetime of their own. */
+  readonly spoolBytes: number;
+  /** Settles when readers that were cut off have come back for the rest of what has ended, or can't be expected any more. */
+  settled(options: { readonly signal: AbortSignal }): Promise<void>;
   /** Runs a question and gives the final result. Throws RESULT_TOO_LARGE. */
   query(question: Question, options: Omit<RunOptions, "format">): Promise<QueryAnswer>;
   explain(question: Question, options: CallOptions): Promise<Explanation>;
@@ -42,8 +59,21 @@ export interface QueryService {
 
 export function createQueryService(parts: QueryServiceParts): QueryService {
   const { limits } = parts;
+  const reattachable = new ReattachableQueries(parts.operations, limits, parts.onReattach);
   return {
-    run: (question, options) => runQuery(parts, question, options),
+    run: (question, options) => {
+      const { operationId, lifetime } = options;
+      const asked = askedOf(question, options);
+      const attached = operationId === undefined ? undefined : reattachable.attach(operationId, asked, options);
+      if (attached !== undefined) return attached;
+      if (lifetime === undefined) return runQuery(parts, question, options);
+      return reattachable.start({ asked, lifetime, ...reattachableWork(parts, question, options) }, options);
+    },
+    watch: (id, afterEventId, options) => reattachable.watch(id, afterEventId, options),
+    get spoolBytes() {
+      return reattachable.bytes;
+    },
+    settled: (options) => reattachable.settled(options),
     query: (question, options) =>
       collectAnswer(runQuery(parts, question, { ...options, format: "rows" }), limits.maxAnswerBytes),
     explain: (question, options) => explain(parts, question, options),
@@ -64,6 +94,11 @@ export function createQueryService(parts: QueryServiceParts): QueryService {
         statistics(parts.engine, versions, request, options),
       ),
   };
+}
+
+/** What tells one call's question from another's. */
+function askedOf(question: Question, { format, requestedBy }: RunOptions): unknown {
+  return { question, format, requestedBy };
 }
 
 /** Does something with a place in the pool and a pinned version. */

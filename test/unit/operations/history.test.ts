@@ -54,7 +54,7 @@ describe("the history", () => {
     await after.recover();
     expect(after.list(everything).operations).toEqual(list);
     expect(after.get("op-7")).toEqual(before.get("op-7"));
-    await expect(async () => runShort(after, "op-7")).rejects.toMatchObject({ reason: "OPERATION_EXISTS" });
+    await expect(async () => runShort(after, "op-6", "load")).rejects.toMatchObject({ reason: "OPERATION_EXISTS" });
   });
 
   it("does not disturb what ran while it was read", async () => {
@@ -85,6 +85,101 @@ describe("the history", () => {
     resolve();
     await done;
     await vi.waitFor(async () => expect(await written(catalog.operations)).toMatchObject([{ state: "succeeded" }]));
+  });
+
+  describe("knows an operation that another process has left, before it is read as a whole", () => {
+    /** The catalog of another process; a dead one is taken for dead at once. */
+    async function opened(id: string, isAlive: boolean): Promise<Catalog> {
+      const other = { ...instance, id, isAlive: async () => isAlive };
+      return openCatalog({ dataDirectory: folder.path, instance: other });
+    }
+
+    async function unfinished(
+      of: Operations,
+      id: string,
+      kind: OperationRequest["kind"],
+    ): Promise<() => Promise<unknown>> {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const work = async () => {
+        await promise;
+        return { result: 1, outcome: {} };
+      };
+      const { done } = of.run(request(id, kind), work, {});
+      return () => {
+        resolve();
+        return done;
+      };
+    }
+
+    it("as it has ended", async () => {
+      const before = createOperations({ history: catalog.operations });
+      await runShort(before, "ended", "load");
+      await before.stop({ graceMs: 0 });
+      await using after = createOperations({ history: catalog.operations });
+      for (const id of ["ended", "ended", "unheard-of"]) await after.recall(id);
+      expect(after.get("ended")).toEqual(before.get("ended"));
+      expect(after.find("unheard-of")).toBeUndefined();
+      await expect(async () => runShort(after, "ended", "load")).rejects.toMatchObject({ reason: "OPERATION_EXISTS" });
+      await after.recover();
+      expect(ids(after.list(everything).operations)).toEqual(["ended"]);
+    });
+
+    it("as lost where that process is dead, and as nothing while it lives", async () => {
+      await using dying = createOperations({ history: catalog.operations });
+      const finish = await unfinished(dying, "load", "load");
+      await using besides = await opened("beside", true);
+      await using next = await opened("next", false);
+      await using beside = createOperations({ history: besides.operations });
+      await using after = createOperations({ history: next.operations });
+      await vi.waitFor(async () => {
+        await after.recall("load");
+        expect(after.get("load")).toMatchObject({ state: "lost", error: { reason: "DRIVER_STOPPED" } });
+      });
+      const again = await unfinished(dying, "other", "load");
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await beside.recall("other");
+      expect(beside.find("other")).toBeUndefined();
+      await Promise.all([finish(), again()]);
+    });
+
+    it("and a retry of one that was cut short takes its place, there and in the catalog", async () => {
+      const dying = createOperations({ history: catalog.operations });
+      const { done } = dying.run(
+        request("load", "load"),
+        ({ signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+        {},
+      );
+      await dying.stop({ graceMs: 0 });
+      await expect(done).rejects.toMatchObject({ reason: "DRIVER_STOPPED" });
+      const after = createOperations({ history: catalog.operations });
+      await after.recall("load");
+      const other = { ...request("load", "load"), configuration: { another: "source" } };
+      const work = async () => ({ result: 1, outcome: { version: 7 } });
+      expect(() => after.run(other, work, {})).toThrow(expect.objectContaining({ reason: "OPERATION_EXISTS" }));
+      const recovered = after.recover();
+      await after.run(request("load", "load"), work, {}).done;
+      await recovered;
+      expect(after.list(everything).operations).toMatchObject([{ id: "load", state: "succeeded" }]);
+      expect(after.get("load").error).toBeUndefined();
+      await after.stop({ graceMs: 0 });
+      expect(await written(catalog.operations)).toMatchObject([
+        { id: "load", state: "succeeded", outcome: { version: 7 } },
+      ]);
+    });
+
+    it("and a query that it has answered may be asked again under its id, but no other", async () => {
+      const before = createOperations({ history: catalog.operations });
+      await runShort(before, "query");
+      await expect(async () => runShort(before, "query")).rejects.toMatchObject({ reason: "OPERATION_EXISTS" });
+      await before.stop({ graceMs: 0 });
+      await using after = createOperations({ history: catalog.operations });
+      await after.recover();
+      const other = { ...request("query"), configuration: { another: "question" } };
+      expect(after.mayReplace(other)).toBe(false);
+      expect(after.mayReplace(request("query"))).toBe(true);
+      await runShort(after, "query");
+      expect(after.mayReplace(request("query"))).toBe(false);
+    });
   });
 
   it("is never waited for by the work, and is written when the store works again", async () => {

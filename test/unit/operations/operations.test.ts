@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { DriverError } from "../../../src/errors/driver-error.ts";
+import { isSameRequest } from "../../../src/operations/identity.ts";
 import type {
   JsonObject,
   OperationEvent,
@@ -138,8 +139,21 @@ describe("an operation", () => {
       {},
     );
     await done;
-    expect(operations.get(id).configuration).toEqual({ truncated: expect.stringMatching(/^\{"sql":"x+$/) });
+    expect(operations.get(id).configuration).toEqual({
+      truncated: expect.stringMatching(/^\{"sql":"x+$/),
+      sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
     expect(JSON.stringify(operations.get(id)).length).toBeLessThan(20_000);
+  });
+
+  it("is told from another that begins in the same way, though only the beginning is kept", async () => {
+    await using operations = createOperations();
+    const [one, other] = ["a", "b"].map((end) =>
+      request({ id: "long", configuration: { sql: "x".repeat(100_000) + end } }),
+    );
+    await operations.run(one as OperationRequest, async () => ({ result: 1, outcome: {} }), {}).done;
+    expect(isSameRequest(operations.get("long"), one as OperationRequest)).toBe(true);
+    expect(isSameRequest(operations.get("long"), other as OperationRequest)).toBe(false);
   });
 
   it("is not known when nobody started it", async () => {
