@@ -2,19 +2,21 @@ import { realpath } from "node:fs/promises";
 import packageJson from "../package.json" with { type: "json" };
 import { openCatalog } from "./catalog/catalog.ts";
 import { claimInstance } from "./catalog/instance.ts";
-import { claimProfile } from "./catalog/profile-claim.ts";
 import type { LoadedConfig } from "./config/load-config.ts";
 import { divideMemory, type MemoryShares } from "./config/memory-shares.ts";
 import type { Settings } from "./config/settings.ts";
 import { logDatasetEvent } from "./dataset-log.ts";
 import { datasetsFolder } from "./datasets/layout.ts";
 import { openDatasetStore } from "./datasets/store.ts";
+import { openDriverLife } from "./driver-life.ts";
 import { measure } from "./driver-metrics.ts";
 import { openLoadEngine } from "./engine/duckdb/load/load-engine.ts";
 import { openReadEngine } from "./engine/duckdb/read-engine.ts";
 import type { LoadEngine, ReadEngine } from "./engine/engine.ts";
 import { DriverError } from "./errors/driver-error.ts";
+import type { DriverControl } from "./lifecycle/control.ts";
 import { createIdentity, type Identity } from "./lifecycle/identity.ts";
+import type { StartPhase } from "./lifecycle/launch-messages.ts";
 import { Readiness } from "./lifecycle/readiness.ts";
 import { readOrCreateToken } from "./lifecycle/token-file.ts";
 import { openWorkFolder, type WorkFolder } from "./lifecycle/work-folder.ts";
@@ -24,13 +26,13 @@ import type { Logger } from "./observability/logger.ts";
 import { Metrics } from "./observability/metrics.ts";
 import type { OperationSnapshot, Operations } from "./operations/model.ts";
 import { createOperations } from "./operations/operations.ts";
-import { createQueryService } from "./queries/service.ts";
+import { createQueryService, type QueryService } from "./queries/service.ts";
 import { datasetService } from "./rpc/handlers/dataset.ts";
-import { driverService, type MemoryStatus } from "./rpc/handlers/driver.ts";
+import { driverService, type Launch, type MemoryStatus } from "./rpc/handlers/driver.ts";
 import { operationService } from "./rpc/handlers/operation.ts";
 import { queryService } from "./rpc/handlers/query.ts";
 import { createPages } from "./rpc/http/pages.ts";
-import { isLoopback, openRpcServer, type RpcServer, splitAddress } from "./rpc/rpc-server.ts";
+import { openRpcServer, type RpcServer } from "./rpc/rpc-server.ts";
 import { createPool } from "./scheduling/pool.ts";
 import { connectors } from "./sources/connectors.ts";
 
@@ -44,23 +46,40 @@ export interface Driver extends AsyncDisposable {
   readonly identity: Identity;
   readonly readiness: Readiness;
   readonly operations: Operations;
+  readonly queries: QueryService;
   readonly server: RpcServer;
-  /** Held while this is the profile's driver: given back once the address is withdrawn, so that the next one can start. */
-  readonly claim: Disposable;
+  /** Binds the port. Throws LISTEN_FAILED, LISTEN_REFUSED. */
+  listen(): Promise<void>;
   /** What is better done once the driver serves: nobody waits for it. */
   settle(): Promise<void>;
 }
 
-/** Builds the driver from its parts; it listens, but takes no work before `readiness` says so. */
-export async function compose({ settings, file }: LoadedConfig, logger: Logger): Promise<Driver> {
+export interface ComposeOptions {
+  readonly logger: Logger;
+  /** The group that shares the data directory; undefined for none. */
+  readonly group: number | undefined;
+  /** Where signals, RPCs and the rules of its lifetime ask it to end. */
+  readonly control: DriverControl;
+  readonly launch: Launch;
+  /** The descriptor of a listening socket, in place of the `listen` setting. */
+  readonly socket: number | undefined;
+  /** Told when the next phase of the start begins. */
+  readonly onPhase: (phase: StartPhase) => void;
+}
+
+/** Builds the driver from its parts. It takes no work before `readiness` says so. */
+export async function compose(
+  config: LoadedConfig,
+  { logger, group, control, launch, socket, onPhase }: ComposeOptions,
+): Promise<Driver> {
+  const { settings, profileBytes } = config;
   await using parts = new AsyncDisposableStack();
-  const identity = createIdentity({ version: VERSION, profile: settings.profile, profileFile: file });
+  const identity = createIdentity({ version: VERSION, profile: settings.profile, profileBytes });
+  const token = readOrCreateToken(settings.tokenFile, { group });
+  onPhase("catalog");
   const instance = parts.use(await claimInstance({ dataDirectory: settings.dataDir, id: identity.instanceId }));
-  const { dataDir, profile } = settings;
-  const claim = parts.use(await claimProfile({ dataDirectory: dataDir, profile }));
   // The reading engine compares real paths.
   const dataDirectory = await realpath(settings.dataDir);
-  const token = readOrCreateToken(settings.tokenFile);
   const workFolder = parts.use(
     await openWorkFolder({ dataDirectory, instanceId: identity.instanceId, isAlive: (id) => instance.isAlive(id) }),
   );
@@ -68,12 +87,23 @@ export async function compose({ settings, file }: LoadedConfig, logger: Logger):
   const metrics = new Metrics();
   const eventLoop = parts.use(new EventLoopMonitor());
   const shares = divideMemory(settings);
+  const runningOperations = () => operations.live;
+  const life = parts.use(
+    openDriverLife({
+      ...{ config, control, readiness, logger, runningOperations },
+      spawned: launch.id !== undefined,
+      budgetBytes: shares.budget,
+    }),
+  );
   const readers = createPool({ name: "readers", ...settings.pools.readers });
   const loaders = createPool({ name: "loaders", ...settings.pools.loaders });
   const own = async <T extends AsyncDisposable>(opening: Promise<T>): Promise<T> => parts.use(await opening);
   // At once, because engines open on other threads: 20 ms less of a start.
   const [catalog, engine, loadEngine] = await Promise.all([
-    own(openCatalog({ dataDirectory, instance })),
+    own(openCatalog({ dataDirectory, instance })).then((opened) => {
+      onPhase("engine");
+      return opened;
+    }),
     own(openReader(settings, shares, { dataDirectory, workFolder })),
     own(openLoader(settings, shares, workFolder)),
   ]);
@@ -81,7 +111,7 @@ export async function compose({ settings, file }: LoadedConfig, logger: Logger):
     await openDatasetStore({
       dataDirectory,
       instance,
-      catalog: catalog.datasets,
+      catalog,
       engine,
       residency: { budgetBytes: shares.resident, idleMs: settings.residency.idle },
       retention: {
@@ -90,30 +120,54 @@ export async function compose({ settings, file }: LoadedConfig, logger: Logger):
         maxBytes: settings.retention.maxBytes,
       },
       quota: { maxBytes: settings.quota, minFreeBytes: settings.minFreeDisk },
-      onEvent: (event) => logDatasetEvent(logger, event),
+      onEvent: (event) => {
+        logDatasetEvent(logger, event);
+        life.tell(event);
+      },
     }),
   );
-  const operations = parts.use(
+  const operations: Operations = parts.use(
     createOperations({
       history: catalog.operations,
       maxOperations: settings.history.maxOperations,
       maxAgeMs: settings.history.maxAge,
-      onEnd: (operation) => logOperation(logger, operation),
+      onEnd: (operation) => {
+        life.activity.touch();
+        logOperation(logger, operation);
+      },
       onHistoryError: (error) => logger.error("the history can't be written", { error }),
     }),
   );
+  // Known once it listens; nothing is loaded before.
+  let fileRoots: readonly string[] | undefined = [];
   const loads = createLoadService({
     engine: loadEngine,
     datasets,
     operations,
+    claims: catalog.loads,
     pool: loaders,
     connectors,
     options: {
-      fileRoots: await realFileRoots(settings),
+      get fileRoots() {
+        return fileRoots;
+      },
       limits: DEFAULT_SEGMENT_LIMITS,
     },
   });
-  const queries = createQueryService({ engine, datasets, operations, pool: readers, limits: QUERY_LIMITS });
+  const queries = createQueryService({
+    engine,
+    datasets,
+    operations,
+    pool: readers,
+    limits: {
+      ...QUERY_LIMITS,
+      detachedTimeoutMs: settings.limits.detachedTimeout,
+      resultTtlMs: settings.limits.resultTtl,
+      spoolBytes: settings.limits.spoolBytes,
+      spoolBytesPerQuery: settings.limits.spoolBytesPerQuery,
+    },
+    onReattach: (outcome) => metrics.count("drover_query_reattachments_total", [outcome]),
+  });
   const pools = () => [readers.status(), loaders.status()];
   const memory = (): MemoryStatus => ({
     budget: shares.budget,
@@ -123,11 +177,28 @@ export async function compose({ settings, file }: LoadedConfig, logger: Logger):
     loaderLimit: shares.loader,
     process: process.memoryUsage.rss(),
   });
-  measure(metrics, { identity, readiness, pools: [readers, loaders], engine, datasets, eventLoop, memory, loadEngine });
+  measure(metrics, {
+    identity,
+    readiness,
+    pools: [readers, loaders],
+    engine,
+    datasets,
+    eventLoop,
+    memory,
+    loadEngine,
+    life,
+  });
   const eventLoopDelay = () => eventLoop.quantile(0.99);
   const { threads, tls, limits, http } = settings;
   const methods = [
-    ...driverService({ identity, readiness, capabilities: CAPABILITIES, threads, pools, memory, eventLoopDelay }),
+    ...driverService({
+      ...{ identity, token, launch, readiness, control, events: life.events, leases: life.leases },
+      ...{ capabilities: CAPABILITIES, threads, pools, memory, eventLoopDelay },
+      drainTimeoutMs: settings.drainTimeout,
+      stopGraceMs: settings.stopGrace,
+      runningOperations,
+      address: () => server.address,
+    }),
     ...operationService(operations),
     ...datasetService({ datasets, loads, operations }),
     ...queryService({ queries, metrics, timeoutMs: limits.queryTimeout, readerTimeoutMs: limits.readerTimeout }),
@@ -139,9 +210,11 @@ export async function compose({ settings, file }: LoadedConfig, logger: Logger):
     memory: memory(),
     datasets: datasets.list({ labels: {} }).length,
   });
-  const server = parts.use(
+  onPhase("serving");
+  const server: RpcServer = parts.use(
     await openRpcServer({
       listen: settings.listen,
+      socket,
       allowPlainRemote: settings.allowPlainRemote,
       tls: tls.certFile === "" ? undefined : { ...tls, reloadIntervalMs: tls.reloadInterval },
       token,
@@ -150,6 +223,7 @@ export async function compose({ settings, file }: LoadedConfig, logger: Logger):
       limits,
       methods,
       pages: createPages({ readiness, metrics, index }),
+      activity: life.activity,
       readiness,
       metrics,
       logger,
@@ -160,8 +234,12 @@ export async function compose({ settings, file }: LoadedConfig, logger: Logger):
     identity,
     readiness,
     operations,
+    queries,
     server,
-    claim,
+    listen: async () => {
+      await server.listen();
+      fileRoots = await realFileRoots(settings, server);
+    },
     settle: async () => {
       await operations.recover();
       await workFolder.removeDead();
@@ -179,9 +257,9 @@ const CAPABILITIES = [
 ];
 
 /** Undefined allows any path: on loopback, whoever holds the token could read the files anyway. */
-async function realFileRoots({ fileRoots, listen }: Settings): Promise<readonly string[] | undefined> {
+async function realFileRoots({ fileRoots }: Settings, { loopback }: RpcServer): Promise<readonly string[] | undefined> {
   if (fileRoots.includes("*")) return undefined;
-  if (fileRoots.length === 0) return isLoopback(splitAddress(listen).host) ? undefined : [];
+  if (fileRoots.length === 0) return loopback ? undefined : [];
   return Promise.all(
     fileRoots.map((folder) =>
       realpath(folder).catch((error: Error) => {

@@ -1,4 +1,5 @@
 import type { DatasetStore } from "./datasets/model.ts";
+import type { DriverLife } from "./driver-life.ts";
 import type { LoadEngine, ReadEngine } from "./engine/engine.ts";
 import type { Identity } from "./lifecycle/identity.ts";
 import type { Readiness } from "./lifecycle/readiness.ts";
@@ -15,18 +16,25 @@ export interface MeasuredParts {
   readonly loadEngine: LoadEngine;
   readonly datasets: DatasetStore;
   readonly eventLoop: EventLoopMonitor;
+  readonly life: DriverLife;
   memory(): MemoryStatus;
 }
 
 /** Tells the metrics where to read what is read rather than counted. */
 export function measure(metrics: Metrics, parts: MeasuredParts): void {
-  const { identity, readiness, pools, engine, loadEngine, datasets, eventLoop, memory } = parts;
+  const { identity, readiness, pools, engine, loadEngine, datasets, eventLoop, life, memory } = parts;
   metrics.collect((set) => {
     set("drover_info", [identity.version, identity.profile, identity.instanceId], 1);
     set("drover_start_time_seconds", [], identity.startTime.getTime() / 1000);
-    for (const state of ["starting", "serving", "stopping"]) {
+    for (const state of ["starting", "serving", "draining", "stopping"]) {
       set("drover_state", [state], Number(readiness.state === state));
     }
+    set("drover_leases", [], life.leases.size);
+    set("drover_idle_seconds", [], life.lifetime.idleMs / 1000);
+    for (const [rule, limit] of Object.entries(life.lifetime.rules)) {
+      set("drover_lifetime_limit_seconds", [rule], limit / 1000);
+    }
+    set("drover_memory_pressure", [], Number(life.pressure.high));
     for (const { name, size, running, queued } of pools.map((pool) => pool.status())) {
       set("drover_pool_size", [name], size);
       set("drover_pool_running", [name], running);

@@ -10,16 +10,29 @@ export interface FileEntry {
   readonly place: string;
 }
 
+/** A configuration file as it was at one moment. */
+export interface ConfigFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  readonly entries: readonly FileEntry[];
+}
+
 /** Reads a TOML file into dotted keys. Answers undefined if it is not there. Throws CONFIG_INVALID with file and line. */
-export function readConfigFile(file: string): readonly FileEntry[] | undefined {
-  let source: string;
+export function readConfigFile(file: string): ConfigFile | undefined {
+  const bytes = readBytes(file);
+  if (bytes === undefined) return undefined;
+  const source = new TextDecoder().decode(bytes);
+  return { path: file, bytes, entries: flatten(parseToml(source, file), [], file, lineIndex(source)) };
+}
+
+/** The file's bytes; undefined if it is not there. */
+export function readBytes(file: string): Uint8Array | undefined {
   try {
-    source = readFileSync(file, "utf8");
+    return readFileSync(file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw new DriverError("CONFIG_INVALID", `${file} can't be read: ${(error as Error).message}`, { cause: error });
   }
-  return flatten(parseToml(source, file), [], file, lineIndex(source));
 }
 
 function parseToml(source: string, file: string): Record<string, unknown> {

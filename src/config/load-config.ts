@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import { DriverError } from "../errors/driver-error.ts";
-import { type FileEntry, readConfigFile } from "./config-file.ts";
+import { type ConfigFile, readBytes, readConfigFile } from "./config-file.ts";
 import type { Flags } from "./flags.ts";
 import { inspectMachine, type Machine } from "./machine.ts";
 import { divideMemory } from "./memory-shares.ts";
@@ -16,6 +16,8 @@ export interface LoadedConfig {
   readonly origins: Origins;
   /** The file that was read, if any: `--config`, `DROVER_CONFIG`, or the profile's. */
   readonly file: string | undefined;
+  /** What was in the profile's own file; undefined where there is none. */
+  readonly profileBytes: Uint8Array | undefined;
   /** What deserves a line in the log: variables named DROVER_… that are no setting. */
   readonly warnings: readonly string[];
 }
@@ -60,7 +62,9 @@ export function loadConfig({ flags, environment, machine = inspectMachine(enviro
     put(result, entry.path, readOne(entry, from, machine));
   }
   const settings = complete(result as unknown as Settings, machine);
-  return { settings, origins, file: file?.path, warnings: unknownVariables(environment, named) };
+  // The bytes that the settings were read from, if they were: the fingerprint must not be of a file that changed since.
+  const profileBytes = file?.path === profileFile ? file.bytes : readBytes(profileFile);
+  return { settings, origins, file: file?.path, profileBytes, warnings: unknownVariables(environment, named) };
 }
 
 function find(named: readonly NamedSetting[], key: string): NamedSetting {
@@ -79,21 +83,16 @@ function readOne({ key, setting }: NamedSetting, given: Given | undefined, machi
   }
 }
 
-interface ChosenFile {
-  readonly path: string;
-  readonly entries: readonly FileEntry[];
-}
-
 /** A file that was named must be there; only the default profile may do without. */
 function chooseFile(
   flags: Flags,
   environment: NodeJS.ProcessEnv,
   { profile, profileFile }: { readonly profile: string; readonly profileFile: string },
-): ChosenFile | undefined {
+): ConfigFile | undefined {
   const namedFile = flags.values.get("config") ?? (environment.DROVER_CONFIG || undefined);
   const path = resolve(typeof namedFile === "string" ? namedFile : profileFile);
-  const entries = readConfigFile(path);
-  if (entries !== undefined) return { path, entries };
+  const file = readConfigFile(path);
+  if (file !== undefined) return file;
   if (namedFile !== undefined) throw new DriverError("CONFIG_INVALID", `the configuration file ${path} is not there`);
   if (profile !== DEFAULT_PROFILE) {
     throw new DriverError("CONFIG_INVALID", `the profile ${JSON.stringify(profile)} has no file ${path}`, {
@@ -104,7 +103,7 @@ function chooseFile(
 }
 
 function fileValues(
-  file: ChosenFile | undefined,
+  file: ConfigFile | undefined,
   named: readonly NamedSetting[],
   direct: ReadonlyMap<string, Given>,
 ): [string, Given][] {

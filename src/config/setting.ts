@@ -116,7 +116,7 @@ export function bytes(
 
 /** Milliseconds, written as `30s`. */
 export function duration(
-  options: Described<number> & { readonly min?: number; readonly max?: number },
+  options: (Described<number> | Computed<number>) & { readonly min?: number; readonly max?: number },
 ): Setting<number> {
   return quantity({ ...options, kind: "duration", parse: parseDuration, format: formatDuration });
 }

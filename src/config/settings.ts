@@ -36,6 +36,11 @@ export const settings = {
     default: "",
     doc: "The file that holds the token; made with mode 0600 if it is not there. Default: `token` in the data directory.",
   }),
+  share: choice({
+    choices: ["user", "group"],
+    default: "user",
+    doc: "Who may use the data directory: the user that runs the driver, or everybody in the data directory's group, so that app servers of several users share a driver.",
+  }),
   fileRoots: list({
     kind: "list of folders, or `*`",
     default: { text: "`*` on loopback, none on another address", value: () => [] },
@@ -140,6 +145,24 @@ export const settings = {
       default: 0,
       doc: "A query is stopped after this time, whatever the client's deadline; 0: never.",
     }),
+    detachedTimeout: duration({
+      max: LONGEST_TIMER,
+      default: 15_000,
+      doc: "How long a reattachable query goes on without a reader after its connection broke; then it is cancelled.",
+    }),
+    spoolBytes: bytes({
+      default: 64 * MIB,
+      doc: "What all reattachable queries together may keep of what they have sent.",
+    }),
+    spoolBytesPerQuery: bytes({
+      default: 16 * MIB,
+      doc: "What one reattachable query may keep of what it has sent; what is older is RESULT_EXPIRED.",
+    }),
+    resultTtl: duration({
+      max: LONGEST_TIMER,
+      default: 30_000,
+      doc: "How long the end of a finished reattachable query can still be read.",
+    }),
     readerTimeout: duration({
       max: LONGEST_TIMER,
       default: MINUTE,
@@ -178,12 +201,38 @@ export const settings = {
       default: "info",
       doc: "The least severity that is logged, to stderr.",
     }),
+    maxBytes: bytes({
+      default: 64 * MIB,
+      doc: "A log file that `--log-file` names is put aside as `FILE.1` when it is larger; 0: never.",
+    }),
     format: choice({
       choices: ["json", "text"],
       default: "json",
       doc: "One JSON object in a line, or text for people.",
     }),
   },
+  lifetime: {
+    firstCall: duration({
+      max: LONGEST_TIMER,
+      default: { text: "1 min for a driver that a client has started, else off", value: () => 0 },
+      doc: "A driver that got no authenticated call for so long after its start ends; 0: never.",
+    }),
+    idle: duration({
+      max: LONGEST_TIMER,
+      default: { text: "30 min for a driver that a client has started, else off", value: () => 0 },
+      doc: "A driver without leases, operations and authenticated calls for so long ends; 0: never.",
+    }),
+    max: duration({
+      max: LONGEST_TIMER,
+      default: 0,
+      doc: "A driver that is so old drains and ends, whatever it does; 0: never.",
+    }),
+  },
+  drainTimeout: duration({
+    max: LONGEST_TIMER,
+    default: 10 * MINUTE,
+    doc: "How long running work may take to finish when the driver drains, because it is replaced or asked to; then it is cancelled.",
+  }),
   stopGrace: duration({
     max: LONGEST_TIMER,
     default: 10_000,

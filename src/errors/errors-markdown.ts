@@ -1,7 +1,7 @@
 import { Code } from "./code.ts";
 import { type ReasonEntry, reasons } from "./reasons.ts";
 
-/** docs/errors.md, from the catalogue. */
+/** The driver's part of docs/errors.md, from the catalogue. */
 export function errorsMarkdown(): string {
   const codeNames = new Map<number, string>(Object.entries(Code).map(([name, code]) => [code, name]));
   const sections = Object.entries<ReasonEntry>(reasons)
@@ -16,12 +16,13 @@ ${when}
 - The same call may succeed later: ${retryable ? "yes" : "no"}
 `,
     );
-  return `<!-- Generated from src/errors/reasons.ts; do not edit. -->
+  return `<!-- Generated from src/errors/reasons.ts and clients/node/src/errors.ts; do not edit. -->
 # Errors
 
 Every error is a \`google.rpc.Status\` whose details carry an \`ErrorInfo\` with one of these reasons, the domain
 \`drover.dev\` and the message's values as metadata. Errors of a request's fields carry a \`BadRequest\` with field paths, those
 that may pass by themselves a \`RetryInfo\`. Over gRPC the status is in \`grpc-status-details-bin\`, over Connect in \`details\`.
+[At the end](#reasons-of-the-client) are the errors that clients make themselves.
 
 ${sections.join("\n")}`;
 }

@@ -50,8 +50,8 @@ export const reasons = {
   },
   NOT_SERVING: {
     code: Code.UNAVAILABLE,
-    when: "The driver starts or stops and takes no work.",
-    help: "Try again; a stopping driver is replaced by the next one.",
+    when: "The driver starts, drains or stops and takes no work.",
+    help: "Try again; a driver that ends is replaced by the next one.",
     retryable: true,
   },
   UNKNOWN_METHOD: {
@@ -97,10 +97,22 @@ export const reasons = {
     help: "Choose a new id for new work.",
     retryable: false,
   },
+  RESULT_EXPIRED: {
+    code: Code.OUT_OF_RANGE,
+    when: "What a client asks to be sent again of a query is no longer kept.",
+    help: "Ask the question again.",
+    retryable: false,
+  },
   POOL_FULL: {
     code: Code.RESOURCE_EXHAUSTED,
     when: "A pool's queue is full.",
     help: "Try again later, or raise the pool's `maxQueued`.",
+    retryable: true,
+  },
+  EVENTS_LOST: {
+    code: Code.ABORTED,
+    when: "A client that is attached left so many of the driver's events unread that no more are kept for it.",
+    help: "Attach again, and read what the driver serves now rather than count on events.",
     retryable: true,
   },
   DRIVER_STOPPED: {

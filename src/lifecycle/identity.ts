@@ -1,5 +1,4 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 
 /** Who this driver is, for its whole life. */
 export interface Identity {
@@ -19,14 +18,14 @@ export const API_VERSION = "drover.v1";
 export function createIdentity(options: {
   readonly version: string;
   readonly profile: string;
-  readonly profileFile: string | undefined;
+  readonly profileBytes: Uint8Array | undefined;
 }): Identity {
   return {
     instanceId: randomUUID(),
     version: options.version,
     apiVersion: API_VERSION,
     profile: options.profile,
-    fingerprint: fingerprintOf(options.version, options.profileFile && readFileSync(options.profileFile)),
+    fingerprint: fingerprintOf(options.version, options.profileBytes),
     startTime: new Date(Date.now() - process.uptime() * 1000),
     pid: process.pid,
   };
@@ -36,10 +35,10 @@ export function createIdentity(options: {
  * SHA-256 (hex) over `version`, line feed, API version, line feed, and the bytes of the profile's file (none where there
  * is no file). Any language can compute it without knowing the settings.
  */
-export function fingerprintOf(version: string, profileBytes: Uint8Array | undefined | ""): string {
+export function fingerprintOf(version: string, profileBytes: Uint8Array | undefined): string {
   return createHash("sha256")
     .update(`${version}\n${API_VERSION}\n`)
-    .update(profileBytes || "")
+    .update(profileBytes ?? "")
     .digest("hex");
 }
 

@@ -1,4 +1,6 @@
-export type DriverState = "starting" | "serving" | "stopping";
+export type DriverState = "starting" | "serving" | "draining" | "stopping";
+
+const ORDER: readonly DriverState[] = ["starting", "serving", "draining", "stopping"];
 
 /** Whether the driver takes work. States only go forward. */
 export class Readiness {
@@ -13,22 +15,16 @@ export class Readiness {
     return this.#state === "serving";
   }
 
-  becomeServing(): void {
-    if (this.#state === "starting") this.#become("serving");
-  }
-
-  becomeStopping(): void {
-    if (this.#state !== "stopping") this.#become("stopping");
+  /** Moves forward; a state that was passed is not come back to. */
+  become(state: DriverState): void {
+    if (ORDER.indexOf(state) <= ORDER.indexOf(this.#state)) return;
+    this.#state = state;
+    for (const watcher of [...this.#watchers]) watcher(state);
   }
 
   /** Calls `watcher` at every change until the answer is called. */
   onChange(watcher: (state: DriverState) => void): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
-  }
-
-  #become(state: DriverState): void {
-    this.#state = state;
-    for (const watcher of [...this.#watchers]) watcher(state);
   }
 }

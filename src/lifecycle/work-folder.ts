@@ -1,5 +1,6 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { folderMode } from "../config/file-modes.ts";
 
 export interface WorkFolderOptions {
   readonly dataDirectory: string;
@@ -21,11 +22,11 @@ export async function openWorkFolder(
   const { dataDirectory, instanceId, isAlive } = options;
   const root = join(dataDirectory, "work");
   const own = join(root, instanceId);
-  await mkdir(own, { recursive: true, mode: 0o700 });
+  await mkdir(own, { recursive: true, mode: folderMode() });
   return {
     make: async (name) => {
       const folder = join(own, name);
-      await mkdir(folder, { mode: 0o700 });
+      await mkdir(folder, { mode: folderMode() });
       return folder;
     },
     removeDead: async () => {

@@ -19,9 +19,21 @@ export const metricCatalogue = {
   drover_start_time_seconds: { type: "gauge", help: "When the process started, in Unix time.", labels: [] },
   drover_state: {
     type: "gauge",
-    help: "1 for the state that the driver is in: starting, serving, stopping.",
+    help: "1 for the state that the driver is in: starting, serving, draining, stopping.",
     labels: ["state"],
   },
+  drover_leases: { type: "gauge", help: "Clients that are attached.", labels: [] },
+  drover_idle_seconds: {
+    type: "gauge",
+    help: "How long there has been no lease, no operation and no authenticated call; scraping is none.",
+    labels: [],
+  },
+  drover_lifetime_limit_seconds: {
+    type: "gauge",
+    help: "When the driver ends by itself, by rule (firstCall, idle, max); 0: never.",
+    labels: ["rule"],
+  },
+  drover_memory_pressure: { type: "gauge", help: "1 while the memory budget is nearly used up.", labels: [] },
   drover_rpc_duration_seconds: {
     type: "histogram",
     help: "Time from a call's arrival to its end, streams included.",
@@ -46,6 +58,12 @@ export const metricCatalogue = {
   },
   drover_query_rows_total: { type: "counter", help: "Rows that queries answered.", labels: [] },
   drover_query_scanned_rows_total: { type: "counter", help: "Rows that queries scanned.", labels: [] },
+  drover_query_spool_bytes: { type: "gauge", help: "What is kept of reattachable queries.", labels: [] },
+  drover_query_reattachments_total: {
+    type: "counter",
+    help: "Readers that came back to a reattachable query, by what they found: resumed, expired (RESULT_EXPIRED), unknown (OPERATION_NOT_FOUND).",
+    labels: ["outcome"],
+  },
   drover_engine_active: { type: "gauge", help: "Statements that an engine runs: reader, loader.", labels: ["engine"] },
   drover_datasets: { type: "gauge", help: "Datasets.", labels: [] },
   drover_resident_datasets: { type: "gauge", help: "Datasets whose current version is in memory.", labels: [] },

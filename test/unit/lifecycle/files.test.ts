@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
+  addressFileOwner,
   addressFilePath,
   describeAddress,
-  readAddressFile,
+  removeAddressDrafts,
   withdrawAddressFile,
   writeAddressFile,
 } from "../../../src/lifecycle/address-file.ts";
@@ -15,6 +16,7 @@ import { Readiness } from "../../../src/lifecycle/readiness.ts";
 import { readOrCreateToken } from "../../../src/lifecycle/token-file.ts";
 import { openWorkFolder } from "../../../src/lifecycle/work-folder.ts";
 
+const OWN = { group: undefined };
 let folder: string;
 
 beforeEach(() => {
@@ -26,17 +28,28 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 describe("the token file", () => {
   test("is made once, for its owner only", () => {
     const file = join(folder, "deep", "token");
-    const token = readOrCreateToken(file);
+    const token = readOrCreateToken(file, OWN);
     expect(token).toMatch(/^[\w-]{43}$/);
     expect(statSync(file).mode & 0o777).toBe(0o600);
-    expect(readOrCreateToken(file)).toBe(token);
+    expect(readOrCreateToken(file, OWN)).toBe(token);
   });
 
   test("is refused where others may read it", () => {
     const file = join(folder, "token");
-    readOrCreateToken(file);
+    readOrCreateToken(file, OWN);
     chmodSync(file, 0o640);
-    expect(() => readOrCreateToken(file)).toThrow("may be read by others");
+    expect(() => readOrCreateToken(file, OWN)).toThrow("may be read by others; its mode must be 0600");
+  });
+
+  test("may be read by the group that shares the data directory, by no other group and by nobody else", () => {
+    const file = join(folder, "token");
+    const token = readOrCreateToken(file, OWN);
+    chmodSync(file, 0o640);
+    const { gid } = statSync(file);
+    expect(readOrCreateToken(file, { group: gid })).toBe(token);
+    expect(() => readOrCreateToken(file, { group: gid + 1 })).toThrow("its mode must be 0640");
+    chmodSync(file, 0o644);
+    expect(() => readOrCreateToken(file, { group: gid })).toThrow("its mode must be 0640");
   });
 
   test.each(["", "short", "has a space in the middle of it", "não-ascii-não-ascii-não"])(
@@ -44,27 +57,38 @@ describe("the token file", () => {
     (text) => {
       const file = join(folder, "token");
       writeFileSync(file, text, { mode: 0o600 });
-      expect(() => readOrCreateToken(file)).toThrow("holds no token");
+      expect(() => readOrCreateToken(file, OWN)).toThrow("holds no token");
     },
   );
 
   test("that can't be made says where", () => {
     writeFileSync(join(folder, "file"), "");
-    expect(() => readOrCreateToken(join(folder, "file", "token"))).toThrow(join(folder, "file", "token"));
+    expect(() => readOrCreateToken(join(folder, "file", "token"), OWN)).toThrow(join(folder, "file", "token"));
   });
 });
 
 describe("the address file", () => {
-  const identity = () => createIdentity({ version: "1.2.3", profile: "default", profileFile: undefined });
-  const place = { address: "127.0.0.1:1", tls: false, tokenFile: "/t" };
+  const identity = () => createIdentity({ version: "1.2.3", profile: "default", profileBytes: undefined });
+  const launch = { id: undefined, logFile: undefined };
+  const place = { address: "127.0.0.1:1", tls: false, tokenFile: "/t", launch };
 
   test("is read as it was written, and replaces the one before", async () => {
     const file = addressFilePath(folder, "default");
     await writeAddressFile(file, describeAddress(identity(), place));
     const content = describeAddress(identity(), place);
     await writeAddressFile(file, content);
-    expect(readAddressFile(file)).toEqual(content);
+    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(content);
+    expect(readdirSync(join(folder, "drivers"))).toEqual(["default.json"]);
     expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  test("leaves no drafts of killed drivers of the same profile behind", async () => {
+    const file = addressFilePath(folder, "default");
+    await writeAddressFile(file, describeAddress(identity(), place));
+    for (const name of ["default.json.dead.tmp", "other.json.dead.tmp"])
+      writeFileSync(join(folder, "drivers", name), "");
+    await removeAddressDrafts(file);
+    expect(readdirSync(join(folder, "drivers")).sort()).toEqual(["default.json", "other.json.dead.tmp"]);
   });
 
   test("is withdrawn by its own driver only", async () => {
@@ -72,23 +96,25 @@ describe("the address file", () => {
     const content = describeAddress(identity(), place);
     await writeAddressFile(file, content);
     await withdrawAddressFile(file, "another");
-    expect(readAddressFile(file)).toEqual(content);
+    expect(await addressFileOwner(file)).toBe(content.instanceId);
     await withdrawAddressFile(file, content.instanceId);
-    expect(readAddressFile(file)).toBeUndefined();
+    expect(await addressFileOwner(file)).toBeUndefined();
   });
 
-  test.each(["", "{", "[]", "null", '{"formatVersion":2}'])("that holds %j counts as none", (text) => {
-    const file = join(folder, "x.json");
-    writeFileSync(file, text);
-    expect(readAddressFile(file)).toBeUndefined();
-  });
+  test.each(["", "{", "[]", "null", '{"formatVersion":2}', '{"instanceId":7}'])(
+    "that holds %j is nobody's",
+    async (text) => {
+      const file = join(folder, "x.json");
+      writeFileSync(file, text);
+      expect(await addressFileOwner(file)).toBeUndefined();
+    },
+  );
 });
 
 test("the fingerprint can be computed from two lines and the profile's bytes", () => {
-  const file = join(folder, "p.toml");
-  writeFileSync(file, "threads = 1\n");
-  const { fingerprint } = createIdentity({ version: "1.2.3", profile: "p", profileFile: file });
-  const bytes = Buffer.concat([Buffer.from("1.2.3\ndrover.v1\n"), readFileSync(file)]);
+  const profileBytes = Buffer.from("threads = 1\n");
+  const { fingerprint } = createIdentity({ version: "1.2.3", profile: "p", profileBytes });
+  const bytes = Buffer.concat([Buffer.from("1.2.3\ndrover.v1\n"), profileBytes]);
   expect(fingerprint).toBe(createHash("sha256").update(bytes).digest("hex"));
   expect(fingerprintOf("1.2.3", undefined)).not.toBe(fingerprint);
 });
@@ -98,10 +124,10 @@ test("readiness only goes forward, and tells those who watch", () => {
   const seen: string[] = [];
   const stop = readiness.onChange((state) => seen.push(state));
   expect(readiness.serving).toBe(false);
-  readiness.becomeServing();
-  readiness.becomeStopping();
-  readiness.becomeServing();
-  readiness.becomeStopping();
+  readiness.become("serving");
+  readiness.become("stopping");
+  readiness.become("serving");
+  readiness.become("stopping");
   stop();
   expect(seen).toEqual(["serving", "stopping"]);
   expect(readiness.state).toBe("stopping");
