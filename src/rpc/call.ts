@@ -13,14 +13,30 @@ export interface Call {
   readonly traceparent: string | undefined;
   /** Who calls: the name that the token or the certificate carries. */
   readonly principal: string;
+  /** When the client gives up, in Unix time; undefined: never. */
+  readonly deadlineMs: number | undefined;
+  /** For whom it calls, by its own account; undefined unless it says. */
+  readonly endUser: string | undefined;
+  /** The end user, else the principal. */
+  readonly requestedBy: string;
+  /** Whose turn it is where calls wait: the end user's, else the connection's, so that app servers with one token take turns. */
+  readonly turn: string;
   readonly protocol: Protocol;
   /** Whether messages travel as JSON. */
   readonly json: boolean;
+  /** Ends the call from here, though its reader may have stalled. */
+  abort(reason: () => DriverError): void;
   /** The operation that the call is about, once a handler knows it: for the log. */
   operationId: string | undefined;
 }
 
 export interface CallOptions extends Pick<Call, "requestId" | "traceparent" | "principal" | "protocol" | "json"> {
+  /** The `drover-end-user` header, as it came. */
+  readonly endUserHeader: string | undefined;
+  /** When the client gives up, in Unix time; asked for only where it counts. */
+  deadline(): number | undefined;
+  /** The other end of the connection; asked for only where it counts. */
+  peer(): string;
   /** Called when the signal is first asked for: reports later aborts by `abort`. Most short calls never need it. */
   watch(call: ActiveCall): void;
 }
@@ -30,6 +46,8 @@ export class ActiveCall implements Call {
   readonly requestId: string;
   readonly traceparent: string | undefined;
   readonly principal: string;
+  readonly endUserHeader: string | undefined;
+  endUser: string | undefined;
   readonly protocol: Protocol;
   readonly json: boolean;
   operationId: string | undefined;
@@ -37,6 +55,8 @@ export class ActiveCall implements Call {
   #reason: DriverError | undefined;
   #ended = false;
   readonly #watch: (call: ActiveCall) => void;
+  readonly #peer: () => string;
+  readonly #deadline: () => number | undefined;
 
   constructor(options: CallOptions) {
     this.requestId = options.requestId;
@@ -44,7 +64,22 @@ export class ActiveCall implements Call {
     this.principal = options.principal;
     this.protocol = options.protocol;
     this.json = options.json;
+    this.endUserHeader = options.endUserHeader;
     this.#watch = options.watch;
+    this.#peer = options.peer;
+    this.#deadline = options.deadline;
+  }
+
+  get deadlineMs(): number | undefined {
+    return this.#deadline();
+  }
+
+  get requestedBy(): string {
+    return this.endUser ?? this.principal;
+  }
+
+  get turn(): string {
+    return this.endUser === undefined ? `connection ${this.#peer()}` : `user ${this.endUser}`;
   }
 
   get signal(): AbortSignal {

@@ -1,9 +1,12 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { DriverError } from "../errors/driver-error.ts";
+import type { Activity } from "../lifecycle/activity.ts";
 import type { Readiness } from "../lifecycle/readiness.ts";
+import { requireServing } from "../lifecycle/serving.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { type ActiveCall, clientGone } from "./call.ts";
+import { readEndUser } from "./end-user.ts";
 import type { BoundMethod, BoundStream, BoundUnary } from "./service.ts";
 
 /** Throws INVALID_REQUEST with field violations. */
@@ -11,6 +14,7 @@ export type Validate = (schema: DescMessage, message: Message) => Promise<void> 
 
 export interface DispatcherOptions {
   readonly methods: readonly BoundMethod[];
+  readonly activity: Activity;
   readonly readiness: Readiness;
   readonly validate: Validate;
   readonly metrics: Metrics;
@@ -20,6 +24,7 @@ export interface DispatcherOptions {
 /** What both stacks do with a call once its message is decoded: refuse, validate, run, count, log. */
 export class Dispatcher {
   readonly methods: readonly BoundMethod[];
+  readonly #activity: Activity;
   readonly #readiness: Readiness;
   readonly #validate: Validate;
   readonly #metrics: Metrics;
@@ -30,6 +35,7 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.methods = options.methods;
+    this.#activity = options.activity;
     this.#readiness = options.readiness;
     this.#validate = options.validate;
     this.#metrics = options.metrics;
@@ -42,7 +48,7 @@ export class Dispatcher {
     const startedAt = this.#begin(bound, call);
     let error: DriverError | undefined;
     try {
-      const checked = this.#check(bound, request);
+      const checked = this.#check(bound, request, call);
       if (checked) await checked;
       return await bound.handler(request, call);
     } catch (thrown) {
@@ -59,7 +65,7 @@ export class Dispatcher {
     let error: DriverError | undefined;
     let ended = false;
     try {
-      const checked = this.#check(bound, request);
+      const checked = this.#check(bound, request, call);
       if (checked) await checked;
       yield* bound.handler(request, call);
       ended = true;
@@ -107,30 +113,32 @@ export class Dispatcher {
     }
   }
 
-  #check(bound: BoundMethod, request: Message): Promise<void> | undefined {
-    if (bound.work && !this.#readiness.serving) {
-      throw new DriverError("NOT_SERVING", `the driver is ${this.#readiness.state} and takes no work`, {
-        metadata: { state: this.#readiness.state },
-      });
-    }
+  #check(bound: BoundMethod, request: Message, call: ActiveCall): Promise<void> | undefined {
+    // Whoever shows no token speaks for nobody.
+    if (bound.authenticated) call.endUser = readEndUser(call.endUserHeader);
+    if (bound.work) requireServing(this.#readiness);
     return this.#validate(bound.method.input, request);
   }
 
   #begin(bound: BoundMethod, call: ActiveCall): number {
     this.#active.add(call);
-    if (bound.work) this.#working++;
+    if (bound.awaited) this.#working++;
+    if (bound.authenticated) this.#activity.callBegan();
     return performance.now();
   }
 
   #end(bound: BoundMethod, call: ActiveCall, startedAt: number, error: DriverError | undefined): void {
     call.end();
     this.#active.delete(call);
-    if (bound.work) this.#working--;
+    if (bound.awaited) this.#working--;
+    if (bound.authenticated) this.#activity.callEnded();
     for (const wake of this.#waiters) wake();
     const milliseconds = performance.now() - startedAt;
     this.#metrics.observe("drover_rpc_duration_seconds", [bound.path, String(error?.code ?? 0)], milliseconds / 1000);
     if (error) this.#metrics.count("drover_errors_total", [error.reason]);
-    const level = error === undefined ? "debug" : error.reason === "INTERNAL" ? "error" : "info";
+    // Whoever shows no token must not fill the log.
+    const expected = error === undefined || !bound.authenticated ? "debug" : "info";
+    const level = error?.reason === "INTERNAL" ? "error" : expected;
     if (!this.#logger.enabled(level)) return;
     this.#logger[level]("call", {
       rpc: bound.path,
@@ -138,6 +146,7 @@ export class Dispatcher {
       operationId: call.operationId,
       traceparent: call.traceparent,
       principal: call.principal,
+      endUser: call.endUser,
       protocol: call.protocol,
       milliseconds: Math.round(milliseconds * 100) / 100,
       ...(error && { reason: error.reason, error: error.reason === "INTERNAL" ? error : error.message }),

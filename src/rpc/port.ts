@@ -7,13 +7,21 @@ import type { TlsContext } from "./tls.ts";
 
 /** How long a connection may take to say its first bytes. */
 const FIRST_BYTES_TIMEOUT_MS = 30_000;
+/**
+ * When the system begins to ask a silent connection's other end whether it lives; libuv asks each second then and gives up after
+ * ten. HTTP/1.1 has nothing of its own for that.
+ */
+const TCP_KEEPALIVE = { keepAlive: true, keepAliveInitialDelay: 5_000 };
 /** The first bytes of every HTTP/2 connection, and of no HTTP/1.1 request. */
 const HTTP2_PREFACE = Buffer.from("PRI ");
 
+/** Where to listen: an address, whose port 0 takes a free one, or the descriptor of a socket that listens already. */
+export type Listen = { readonly host: string; readonly port: number } | { readonly descriptor: number };
+
 export interface PortOptions {
-  readonly host: string;
-  /** 0 takes a free one. */
-  readonly port: number;
+  readonly listen: Listen;
+  /** Called with the address that was bound, before the first connection is looked at; it may throw. */
+  readonly accept: (host: string) => void;
   readonly tls: TlsContext | undefined;
   readonly maxConnections: number;
   readonly onHttp2: (connection: Duplex) => void;
@@ -22,26 +30,38 @@ export interface PortOptions {
 
 /** One listening port: hands each connection to the stack that its first bytes, or its ALPN protocol, ask for. */
 export class Port {
+  readonly #options: PortOptions;
   readonly #server: Server | TlsServer;
   readonly #sockets = new Set<Socket>();
+  /** Kept, because a server that no longer listens does not know it any more. */
+  #bound: AddressInfo | undefined;
 
-  private constructor(server: Server | TlsServer) {
-    this.#server = server;
+  constructor(options: PortOptions) {
+    this.#options = options;
+    this.#server = options.tls ? createSecure(options, options.tls) : createPlain(options);
+    this.#server.maxConnections = options.maxConnections;
+    this.#server.on("connection", (socket: Socket) => this.#track(socket));
   }
 
-  /** Binds. Throws LISTEN_FAILED. */
-  static async open(options: PortOptions): Promise<Port> {
-    const server = options.tls ? createSecure(options, options.tls) : createPlain(options);
-    server.maxConnections = options.maxConnections;
-    const port = new Port(server);
-    server.on("connection", (socket: Socket) => port.#track(socket));
-    await listen(server, options);
-    return port;
+  /** Binds. Throws LISTEN_FAILED, or what `accept` throws. */
+  async listen(): Promise<void> {
+    this.#bound = await listen(this.#server, this.#options.listen);
+    try {
+      this.#options.accept(this.host);
+    } catch (error) {
+      this.#server.close();
+      throw error;
+    }
+  }
+
+  /** The address that was bound. */
+  get host(): string {
+    return this.#address.address;
   }
 
   /** `host:port` as clients of this host dial it; IPv6 in brackets. */
   get address(): string {
-    const { address, port } = this.#server.address() as AddressInfo;
+    const { address, port } = this.#address;
     // "Every address" can't be dialled.
     const host = address === "0.0.0.0" ? "127.0.0.1" : address === "::" ? "::1" : address;
     return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
@@ -67,6 +87,11 @@ export class Port {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  get #address(): AddressInfo {
+    if (this.#bound === undefined) throw new Error("the port is not bound");
+    return this.#bound;
+  }
+
   #track(socket: Socket): void {
     this.#sockets.add(socket);
     // A client that resets its connection is no event: the calls on it learn it by their own streams.
@@ -75,22 +100,29 @@ export class Port {
   }
 }
 
-function listen(server: Server | TlsServer, { host, port }: PortOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (error) =>
-      reject(
-        new DriverError("LISTEN_FAILED", `can't listen on ${host}:${port}: ${error.message}`, {
-          metadata: { host, port: String(port) },
-          cause: error,
-        }),
-      ),
-    );
-    server.listen({ host, port }, resolve);
-  });
+async function listen(server: Server | TlsServer, where: Listen): Promise<AddressInfo> {
+  const [place, metadata] =
+    "descriptor" in where
+      ? ["the socket that was handed over", { descriptor: String(where.descriptor) }]
+      : [`${where.host}:${where.port}`, { host: where.host, port: String(where.port) }];
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      // Throws where the descriptor is no socket.
+      server.listen("descriptor" in where ? { fd: where.descriptor } : { host: where.host, port: where.port }, resolve);
+    });
+  } catch (error) {
+    const { message } = error as Error;
+    throw new DriverError("LISTEN_FAILED", `can't listen on ${place}: ${message}`, { metadata, cause: error });
+  }
+  const bound = server.address();
+  if (typeof bound === "object" && bound !== null) return bound;
+  server.close();
+  throw new DriverError("LISTEN_FAILED", `can't listen on ${place}: it is no TCP socket`, { metadata });
 }
 
 function createPlain({ onHttp1, onHttp2 }: PortOptions): Server {
-  return createServer({ noDelay: true }, (socket) => {
+  return createServer({ noDelay: true, ...TCP_KEEPALIVE }, (socket) => {
     sniff(socket, (isHttp2) => (isHttp2 ? onHttp2 : onHttp1)(socket));
   });
 }
@@ -103,6 +135,7 @@ function createSecure({ onHttp1, onHttp2 }: PortOptions, tls: TlsContext): TlsSe
   const server = createTlsServer({
     ...tls.current(),
     noDelay: true,
+    ...TCP_KEEPALIVE,
     handshakeTimeout: FIRST_BYTES_TIMEOUT_MS,
     ALPNCallback: ({ protocols }) => ["http/1.1", "h2"].find((protocol) => protocols.includes(protocol)),
   });

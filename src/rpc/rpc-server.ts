@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { DriverError } from "../errors/driver-error.ts";
+import type { Activity } from "../lifecycle/activity.ts";
 import type { Readiness } from "../lifecycle/readiness.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
@@ -21,6 +22,8 @@ const LAST_BYTES_TIMEOUT_MS = 1_000;
 export interface RpcServerOptions {
   /** `host:port`. */
   readonly listen: string;
+  /** The descriptor of a listening socket, in place of `listen`. */
+  readonly socket: number | undefined;
   readonly allowPlainRemote: boolean;
   /** Undefined: no TLS. */
   readonly tls: (TlsFiles & { readonly reloadIntervalMs: number }) | undefined;
@@ -30,6 +33,8 @@ export interface RpcServerOptions {
   readonly limits: { readonly maxRequestBytes: number; readonly maxStreams: number; readonly maxConnections: number };
   readonly methods: readonly BoundMethod[];
   readonly pages: ReadonlyMap<string, Page>;
+  /** Told of every authenticated call. */
+  readonly activity: Activity;
   readonly readiness: Readiness;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -37,8 +42,16 @@ export interface RpcServerOptions {
 
 /** The driver's port with both stacks behind it. */
 export interface RpcServer extends AsyncDisposable {
-  /** `host:port`, to be dialled. */
+  /** Whether its port is always the same, so that drivers can have it only one after the other. */
+  readonly fixedPort: boolean;
+  /** Binds the port. Throws LISTEN_REFUSED, LISTEN_FAILED. */
+  listen(): Promise<void>;
+  /** `host:port`, to be dialled; known once it listens, as the next. */
   readonly address: string;
+  /** Whether only this machine can reach it. */
+  readonly loopback: boolean;
+  /** Gives the port back; connections stay. */
+  releasePort(): void;
   /** Loads what the first calls would wait for otherwise. */
   warmUp(): Promise<void>;
   /** Takes no more connections and lets those that are there end after their calls. */
@@ -49,15 +62,17 @@ export interface RpcServer extends AsyncDisposable {
   abortCalls(reason: DriverError, options: { readonly signal: AbortSignal }): Promise<void>;
 }
 
-/** Binds the port. Throws LISTEN_REFUSED, LISTEN_FAILED, TLS_INVALID. */
+/** Makes everything but the binding of the port. Throws LISTEN_REFUSED, TLS_INVALID. */
 export async function openRpcServer(options: RpcServerOptions): Promise<RpcServer> {
-  const { host, port: portNumber } = splitAddress(options.listen);
-  refusePlainRemote(host, options);
-  const { logger, metrics, readiness } = options;
+  const place = splitAddress(options.listen);
+  // A socket's own address is known when it is open.
+  const host = options.socket === undefined ? place.host : undefined;
+  if (host !== undefined) refusePlainRemote(host, options.listen, options);
+  const { logger, metrics, readiness, activity } = options;
   const validate = createValidate();
   const services = [...new Set(options.methods.map(({ method }) => method.parent.typeName))];
   const methods = [...options.methods, ...healthService(readiness, services)];
-  const dispatcher = new Dispatcher({ methods, readiness, validate, metrics, logger });
+  const dispatcher = new Dispatcher({ methods, activity, readiness, validate, metrics, logger });
   const shared = {
     dispatcher,
     authenticate: createAuthenticate(options.token),
@@ -74,9 +89,9 @@ export async function openRpcServer(options: RpcServerOptions): Promise<RpcServe
     onError: (message, error) => logger.error(message, { error }),
   });
   const tls = options.tls && (await TlsContext.open(options.tls));
-  const port = await Port.open({
-    host,
-    port: portNumber,
+  const port = new Port({
+    listen: options.socket === undefined ? place : { descriptor: options.socket },
+    accept: (bound) => host === undefined && refusePlainRemote(bound, `the socket at ${bound}`, options),
     tls,
     maxConnections: options.limits.maxConnections,
     onHttp2: (connection) => grpc.serve(connection),
@@ -90,7 +105,15 @@ export async function openRpcServer(options: RpcServerOptions): Promise<RpcServe
   }
   metrics.collect((set) => set("drover_connections", [], port.connections));
   return {
-    address: port.address,
+    fixedPort: options.socket === undefined && place.port !== 0,
+    listen: () => port.listen(),
+    get address() {
+      return port.address;
+    },
+    get loopback() {
+      return isLoopback(host ?? port.host);
+    },
+    releasePort: () => port.stopListening(),
     warmUp: async () => {
       await validate.warmUp(new Set(methods.map(({ method }) => method.input)));
       await http.warmUp();
@@ -116,14 +139,14 @@ export async function openRpcServer(options: RpcServerOptions): Promise<RpcServe
   };
 }
 
-export function splitAddress(listen: string): { readonly host: string; readonly port: number } {
+function splitAddress(listen: string): { readonly host: string; readonly port: number } {
   const colon = listen.lastIndexOf(":");
   const port = Number(listen.slice(colon + 1));
   if (port > 65_535) throw new DriverError("CONFIG_INVALID", `listen: ${port} is no port`);
   return { host: listen.slice(0, colon).replace(/^\[(.*)\]$/, "$1"), port };
 }
 
-function refusePlainRemote(host: string, { tls, allowPlainRemote, listen }: RpcServerOptions): void {
+function refusePlainRemote(host: string, listen: string, { tls, allowPlainRemote }: RpcServerOptions): void {
   if (tls || allowPlainRemote || isLoopback(host)) return;
   throw new DriverError(
     "LISTEN_REFUSED",
@@ -135,6 +158,6 @@ function refusePlainRemote(host: string, { tls, allowPlainRemote, listen }: RpcS
 }
 
 /** A name other than localhost may resolve to anything. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }

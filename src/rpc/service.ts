@@ -12,8 +12,12 @@ import type { Call } from "./call.ts";
 export interface ServicePolicy<S extends DescService> {
   /** Whether callers must show the token. */
   readonly authenticated: boolean;
+  /** The methods that need no token although the service's others do. */
+  readonly open?: readonly (keyof S["method"])[];
   /** The methods that are work: refused while the driver starts or stops, and waited for when it stops. */
   readonly work: readonly (keyof S["method"])[];
+  /** The methods that are no work, but bring what work has made: waited for when the driver stops. */
+  readonly awaited?: readonly (keyof S["method"])[];
 }
 
 export type UnaryHandler<I, O> = (request: I, call: Call) => O | Promise<O>;
@@ -40,6 +44,8 @@ interface BoundBase {
   readonly path: string;
   readonly authenticated: boolean;
   readonly work: boolean;
+  /** Whether the driver's stop waits for it. */
+  readonly awaited: boolean;
 }
 
 export interface BoundUnary extends BoundBase {
@@ -61,12 +67,22 @@ export function bindService<S extends DescService>(
   return Object.entries(handlers).map(([name, handler]) => {
     const method = service.method[name];
     if (method === undefined) throw new Error(`${service.typeName} has no method ${name}`);
-    const { authenticated } = policy;
-    const base = { method, path: methodPath(method), authenticated, work: policy.work.includes(name) };
+    const authenticated = policy.authenticated && !policy.open?.includes(name);
+    const work = policy.work.includes(name);
+    const awaited = work || policy.awaited?.includes(name) === true;
+    const base = { method, path: methodPath(method), authenticated, work, awaited };
     return method.methodKind === "unary"
       ? { ...base, kind: "unary", handler: handler as UnaryHandler<Message, Message> }
       : { ...base, kind: "stream", handler: handler as StreamHandler<Message, Message> };
   });
+}
+
+/** Anybody may begin many calls that need no token and leave each unfinished; none of them has much to say. */
+const MAX_OPEN_REQUEST_BYTES = 4_096;
+
+/** What the message of a call may take, given what those with the token may send. */
+export function requestLimit({ authenticated }: { readonly authenticated: boolean }, maxRequestBytes: number): number {
+  return authenticated ? maxRequestBytes : Math.min(maxRequestBytes, MAX_OPEN_REQUEST_BYTES);
 }
 
 export function methodPath(method: DescMethod): string {

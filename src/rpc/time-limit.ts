@@ -1,5 +1,9 @@
 import { formatDuration } from "../config/units.ts";
 import { DriverError } from "../errors/driver-error.ts";
+import { deadlinePassed } from "./call.ts";
+
+/** Node's timers take no more than 24.8 days: longer ones fire at once. */
+const LONGEST_TIMER_MS = 24 * 86_400_000;
 
 export interface TimeLimit extends Disposable {
   readonly signal: AbortSignal;
@@ -8,16 +12,32 @@ export interface TimeLimit extends Disposable {
 /** A signal that is aborted with the given one, or with DEADLINE_EXCEEDED once the driver's own limit has passed (0: none). */
 export function timeLimit(signal: AbortSignal, timeoutMs: number): TimeLimit {
   if (timeoutMs === 0) return { signal, [Symbol.dispose]: () => {} };
+  const own = lifetime({ timeoutMs });
+  return { signal: AbortSignal.any([signal, own.signal]), [Symbol.dispose]: () => own[Symbol.dispose]() };
+}
+
+/**
+ * What bounds a query that outlives its call, with DEADLINE_EXCEEDED: the driver's own limit (0: none) and the deadline of
+ * the call that began it.
+ */
+export function lifetime({
+  timeoutMs,
+  deadlineMs = Number.POSITIVE_INFINITY,
+}: {
+  readonly timeoutMs: number;
+  readonly deadlineMs?: number | undefined;
+}): TimeLimit {
   const controller = new AbortController();
-  const timer = setTimeout(() => {
-    const limit = formatDuration(timeoutMs);
-    const error = new DriverError("DEADLINE_EXCEEDED", `the query took longer than limits.queryTimeout (${limit})`, {
-      metadata: { limit },
-    });
-    controller.abort(error);
-  }, timeoutMs);
-  return {
-    signal: AbortSignal.any([signal, controller.signal]),
-    [Symbol.dispose]: () => clearTimeout(timer),
-  };
+  const ownMs = timeoutMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY;
+  const leftMs = deadlineMs - Date.now();
+  const [afterMs, error] = ownMs < leftMs ? [ownMs, () => tookTooLong(timeoutMs)] : [leftMs, deadlinePassed];
+  const timer = afterMs <= LONGEST_TIMER_MS ? setTimeout(() => controller.abort(error()), afterMs) : undefined;
+  return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
+function tookTooLong(timeoutMs: number): DriverError {
+  const limit = formatDuration(timeoutMs);
+  return new DriverError("DEADLINE_EXCEEDED", `the query took longer than limits.queryTimeout (${limit})`, {
+    metadata: { limit },
+  });
 }

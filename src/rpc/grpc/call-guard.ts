@@ -2,6 +2,7 @@ import { Metadata, type ServerInterceptingCall, type ServerInterceptor, status }
 import { DriverError } from "../../errors/driver-error.ts";
 import type { Authenticate } from "../authenticate.ts";
 import { nextRequestId } from "../call.ts";
+import { requestLimit } from "../service.ts";
 import { statusBytes, statusMessage } from "../status.ts";
 
 type ServerInterceptingCallInterface = Parameters<ServerInterceptor>[1];
@@ -36,6 +37,9 @@ export interface GrpcStatus {
 export function createCallGuard(options: CallGuardOptions): ServerInterceptor {
   return (definition, call) => {
     const requestId = nextRequestId();
+    const open = options.open.has(definition.path);
+    const maxRequestBytes = requestLimit({ authenticated: !open }, options.maxRequestBytes);
+    if (open) limitMessage(call, maxRequestBytes);
     const base: ServerInterceptingCallInterface = Object.getPrototypeOf(call);
     const refuse = (error: DriverError) => {
       options.refused(definition.path, requestId, error);
@@ -44,15 +48,22 @@ export function createCallGuard(options: CallGuardOptions): ServerInterceptor {
     call.sendStatus = (given) => {
       const ours = given.code === status.OK || given.metadata?.getOpaque(REQUEST_ID) !== undefined;
       if (ours) base.sendStatus.call(call, given);
-      else refuse(explain(given.code ?? status.UNKNOWN, given.details ?? "", options.maxRequestBytes));
+      else refuse(explain(given.code ?? status.UNKNOWN, given.details ?? "", maxRequestBytes));
     };
     call.start = (listener) => {
-      const authenticate = options.open.has(definition.path) ? undefined : options.authenticate;
+      const authenticate = open ? undefined : options.authenticate;
       base.start.call(call, new GuardedListener(listener, requestId, authenticate, refuse));
     };
     // Typed as a wrapper, but grpc-js asks no more of it than of the call itself.
     return call as ServerInterceptingCall;
   };
+}
+
+/** Under the server's own limit, before any of the message is read. grpc-js has no public way to it; a test sends a larger one. */
+function limitMessage(call: ServerInterceptingCallInterface, maxBytes: number): void {
+  const parts: { maxReceiveMessageSize: number; readonly decoder: { maxReadMessageLength: number } } = call as never;
+  parts.maxReceiveMessageSize = maxBytes;
+  parts.decoder.maxReadMessageLength = maxBytes;
 }
 
 /** Lets a call's events through once its metadata has shown the token. */

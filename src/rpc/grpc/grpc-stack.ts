@@ -1,3 +1,5 @@
+import type { EventEmitter } from "node:events";
+import type { ServerHttp2Session } from "node:http2";
 import type { Duplex } from "node:stream";
 import type { Message } from "@bufbuild/protobuf";
 import {
@@ -14,13 +16,11 @@ import type { Authenticate } from "../authenticate.ts";
 import type { Dispatcher } from "../dispatcher.ts";
 import type { BoundMethod } from "../service.ts";
 import { createCallGuard, requestIdOf, responseMetadata, toGrpcStatus } from "./call-guard.ts";
-import { runQuerySerializer } from "./frame-serializer.ts";
+import { runQuerySerializer, watchQuerySerializer } from "./frame-serializer.ts";
 import { type GrpcContext, streamHandler, unaryHandler } from "./handlers.ts";
+import { keepAlive } from "./keep-alive.ts";
 import { methodDefinition } from "./method-definitions.ts";
 import { reflectionMethods } from "./reflection.ts";
-
-const KEEPALIVE_TIME_MS = 30_000;
-const KEEPALIVE_TIMEOUT_MS = 20_000;
 
 export interface GrpcStackOptions {
   readonly dispatcher: Dispatcher;
@@ -38,6 +38,7 @@ export interface GrpcStackOptions {
 export class GrpcStack {
   readonly #server: Server;
   readonly #injector: ConnectionInjector;
+  readonly #sessions: EventEmitter;
 
   constructor(options: GrpcStackOptions) {
     const { dispatcher, instanceId, maxRequestBytes } = options;
@@ -45,8 +46,6 @@ export class GrpcStack {
       "grpc.max_receive_message_length": maxRequestBytes,
       "grpc.max_send_message_length": -1,
       "grpc.max_concurrent_streams": options.maxStreams,
-      "grpc.keepalive_time_ms": KEEPALIVE_TIME_MS,
-      "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
       // Channelz keeps a record of every call; our metrics say what we need.
       "grpc.enable_channelz": 0,
       interceptors: [
@@ -61,18 +60,22 @@ export class GrpcStack {
     });
     const context: GrpcContext = { dispatcher, instanceId, principalOf: principalOf(options) };
     for (const bound of dispatcher.methods) {
-      const serialize = bound.method === QueryService.method.runQuery ? runQuerySerializer() : undefined;
-      this.#add(methodDefinition(bound, serialize), handlerOf(bound, context));
+      this.#add(methodDefinition(bound, serializerOf(bound)), handlerOf(bound, context));
     }
     for (const { definition, handler } of reflectionMethods(dispatcher.methods, instanceId))
       this.#add(definition, handler);
     answerUnknownMethods(this.#server, instanceId, dispatcher);
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#sessions = sessionsOf(this.#server);
   }
 
   /** Takes over a connection whose TLS, if any, is done. */
   serve(connection: Duplex): void {
+    const begin = (session: ServerHttp2Session) => keepAlive(session, connection);
+    // Emitted while it is injected, if at all.
+    this.#sessions.once("session", begin);
     this.#injector.injectConnection(connection);
+    this.#sessions.off("session", begin);
   }
 
   /** Tells clients to go elsewhere; connections close once their calls have ended, after `graceMs` at the latest. */
@@ -88,6 +91,12 @@ export class GrpcStack {
   #add(definition: MethodDefinition<Buffer, Message>, handler: UntypedHandleCall): void {
     this.#server.addService({ method: definition }, { method: handler });
   }
+}
+
+/** Undefined for the usual one. */
+function serializerOf({ method }: BoundMethod): ((message: Message) => Buffer) | undefined {
+  if (method === QueryService.method.runQuery) return runQuerySerializer();
+  return method === QueryService.method.watchQuery ? watchQuerySerializer() : undefined;
 }
 
 function handlerOf(bound: BoundMethod, context: GrpcContext): UntypedHandleCall {
@@ -126,4 +135,12 @@ function answerUnknownMethods(server: Server, instanceId: string, dispatcher: Di
       type: "unary",
       path,
     };
+}
+
+/** What emits the HTTP/2 sessions of injected connections. There is no public way to them; a test cuts connections in half. */
+function sessionsOf(server: Server): EventEmitter {
+  const { http2Servers }: { readonly http2Servers: ReadonlyMap<EventEmitter, unknown> } = server as never;
+  const [sessions] = http2Servers.keys();
+  if (sessions === undefined) throw new Error("grpc-js has no HTTP/2 server for injected connections");
+  return sessions;
 }

@@ -4,6 +4,7 @@ import { DriverError } from "../../errors/driver-error.ts";
 import { ActiveCall, clientGone, deadlinePassed, readTraceparent } from "../call.ts";
 import { decodeMessage } from "../decode-message.ts";
 import type { Dispatcher } from "../dispatcher.ts";
+import { END_USER_HEADER } from "../end-user.ts";
 import type { BoundStream, BoundUnary } from "../service.ts";
 import { requestIdOf, responseMetadata, toGrpcStatus } from "./call-guard.ts";
 
@@ -78,17 +79,18 @@ async function pump(
     unsent--;
     wake?.();
   };
-  // grpc-js forgets the callbacks of a cancelled call's writes.
+  // grpc-js forgets the callbacks of a cancelled call's writes, and the driver's end waits for no reader.
   call.on("cancelled", () => wake?.());
+  active.signal.addEventListener("abort", () => wake?.());
   for await (const message of dispatcher.stream(bound, request, active)) {
     unsent++;
     call.write(message, sent);
-    while (unsent >= MAX_UNSENT_MESSAGES && !call.cancelled) {
+    while (unsent >= MAX_UNSENT_MESSAGES && !call.cancelled && !active.abortReason) {
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
     }
-    if (call.cancelled) throw active.abortReason ?? cancelReason(call);
+    if (call.cancelled || active.abortReason) throw active.abortReason ?? cancelReason(call);
   }
 }
 
@@ -97,6 +99,9 @@ function activeCall(call: GrpcCall, context: GrpcContext): ActiveCall {
     requestId: requestIdOf(call.metadata),
     traceparent: readTraceparent(call.metadata.get("traceparent")[0]?.toString()),
     principal: context.principalOf(call),
+    endUserHeader: call.metadata.get(END_USER_HEADER)[0]?.toString(),
+    peer: () => call.getPeer(),
+    deadline: () => finite(Number(call.getDeadline())),
     protocol: "grpc",
     json: false,
     watch: (active) => {
@@ -105,6 +110,10 @@ function activeCall(call: GrpcCall, context: GrpcContext): ActiveCall {
       else call.once("cancelled", abort);
     },
   });
+}
+
+function finite(time: number): number | undefined {
+  return Number.isFinite(time) ? time : undefined;
 }
 
 function cancelReason(call: GrpcCall): DriverError {

@@ -29,23 +29,28 @@ const PAGE = { fallback: 100, max: 1_000 };
 export function datasetService({ datasets, loads, operations }: DatasetHandlerParts): readonly BoundMethod[] {
   return bindService(
     DatasetService,
-    { authenticated: true, work: ["loadDataset", "deleteDataset"] },
+    { authenticated: true, work: ["loadDataset", "deleteDataset"], awaited: ["watchLoad"] },
     {
-      loadDataset: ({ dataset, source, operationId, labels }, call) => {
+      loadDataset: async ({ dataset, source, operationId, labels }, call) => {
         const { uri = "", format, options = {} } = source ?? {};
         const request = {
           dataset,
           source: { uri, format: format || undefined, options },
           ...(operationId && { operationId }),
           labels,
-          requestedBy: call.principal,
+          requestedBy: call.requestedBy,
+          caller: call.turn,
         };
+        // An earlier process may have done or begun it.
+        if (operationId) await operations.recall(operationId);
+        await loads.requireFree(request);
         const { operation, joined } = loads.load(request);
         call.operationId = operation.id;
         return create(LoadDatasetResponseSchema, { operation: fromOperation(operation), joined });
       },
       async *watchLoad({ operationId }, call): AsyncGenerator<WatchLoadResponse> {
         call.operationId = operationId;
+        await operations.recall(operationId);
         requireLoad(operations, operationId);
         let accepted = false;
         for await (const event of operations.watch(operationId, { signal: call.signal })) {
@@ -55,11 +60,13 @@ export function datasetService({ datasets, loads, operations }: DatasetHandlerPa
           yield fromLoadEvent(event, (operation) => loadedDataset(datasets, operation));
         }
       },
-      getDataset: ({ dataset }) => {
+      getDataset: async ({ dataset }) => {
+        await datasets.refresh();
         const found = fromDataset(datasets.get(dataset), { columns: true });
         return create(GetDatasetResponseSchema, { dataset: found });
       },
-      listDatasets: ({ pageSize: asked, pageToken, labels }) => {
+      listDatasets: async ({ pageSize: asked, pageToken, labels }) => {
+        await datasets.refresh();
         const all = datasets.list({ labels });
         const { items, nextPageToken } = pageOf(all, ({ name }) => name, {
           size: pageSize(asked, PAGE),

@@ -1,15 +1,23 @@
-import { create } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { type Duration, durationMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
+  DrainResponseSchema,
   DriverService,
   DriverState,
   type GetDriverResponse,
   GetDriverResponseSchema,
+  type LeaseSchema,
+  ProveIdentityResponseSchema,
+  StopResponseSchema,
 } from "../../gen/drover/v1/driver_service_pb.js";
 import type { Identity } from "../../lifecycle/identity.ts";
-import type { Readiness, DriverState as State } from "../../lifecycle/readiness.ts";
+import { proveIdentity } from "../../lifecycle/identity-proof.ts";
+import type { Lease } from "../../lifecycle/leases.ts";
+import type { DriverState as State } from "../../lifecycle/readiness.ts";
 import type { PoolStatus } from "../../scheduling/model.ts";
+import { invalidField } from "../mapping/invalid-field.ts";
 import { type BoundMethod, bindService } from "../service.ts";
+import { type AttachParts, attach } from "./attach.ts";
 
 /** How the memory budget is used; in bytes. */
 export interface MemoryStatus {
@@ -21,62 +29,104 @@ export interface MemoryStatus {
   readonly process: number;
 }
 
-export interface DriverFacts {
+/** How a client started this driver; neither is known of `drover serve` by hand. */
+export interface Launch {
+  readonly id?: string | undefined;
+  readonly logFile?: string | undefined;
+}
+
+export interface DriverParts extends AttachParts {
   readonly identity: Identity;
-  readonly readiness: Readiness;
+  readonly token: string;
+  readonly launch: Launch;
   readonly capabilities: readonly string[];
   readonly threads: number;
+  /** The `drainTimeout` setting. */
+  readonly drainTimeoutMs: number;
+  /** The `stopGrace` setting. */
+  readonly stopGraceMs: number;
+  /** `host:port` where the driver listens. */
+  address(): string;
   pools(): readonly PoolStatus[];
   memory(): MemoryStatus;
   /** The event loop's delay at the 99th percentile, in seconds. */
   eventLoopDelay(): number;
+  /** How many operations run or wait. */
+  runningOperations(): number;
 }
 
+const NONCE_BYTES = { min: 16, max: 64 } as const;
 /** A handshake may be this old: clients ask many at once, and the counts in it change all the time anyway. */
 const MAX_AGE_MS = 50;
+/** The longest that a timer can take. */
+const MAX_DRAIN_MS = 24 * 86_400_000;
 
-export function driverService(facts: DriverFacts): readonly BoundMethod[] {
+export function driverService(parts: DriverParts): readonly BoundMethod[] {
+  const { identity, token, control, runningOperations } = parts;
   let answer: GetDriverResponse | undefined;
   let madeAt = 0;
-  facts.readiness.onChange(() => {
+  const outdate = () => {
     answer = undefined;
-  });
+  };
+  parts.readiness.onChange(outdate);
+  control.onChange(outdate);
+  const end = (timeoutMs: number, reason: string) => {
+    const { deadline } = control.end({ reason, timeoutMs });
+    return { deadline: timestampFromDate(deadline), runningOperations: runningOperations() };
+  };
   return bindService(
     DriverService,
-    { authenticated: true, work: [] },
+    { authenticated: true, open: ["proveIdentity"], work: [] },
     {
+      proveIdentity: ({ nonce }) => {
+        // Not by a rule in the contract: the first call of a fresh driver would wait 150 ms for the rules' library.
+        if (nonce.length < NONCE_BYTES.min || nonce.length > NONCE_BYTES.max)
+          throw invalidField("nonce", `has ${nonce.length} bytes, not ${NONCE_BYTES.min} to ${NONCE_BYTES.max}`);
+        const shown = { instanceId: identity.instanceId, address: parts.address() };
+        return create(ProveIdentityResponseSchema, { ...shown, proof: proveIdentity(token, shown, nonce) });
+      },
       getDriver: () => {
         const now = performance.now();
         if (answer === undefined || now - madeAt > MAX_AGE_MS) {
-          answer = describe(facts);
+          answer = describe(parts);
           madeAt = now;
         }
         return answer;
       },
+      attach: (request, call) => attach(parts, request, call),
+      drain: ({ reason, timeout }, { principal }) =>
+        create(DrainResponseSchema, end(drainTimeout(timeout, parts), reason || `${principal} asked it to drain`)),
+      stop: ({ reason }, { principal }) =>
+        create(StopResponseSchema, end(parts.stopGraceMs, reason || `${principal} asked it to stop`)),
     },
   );
+}
+
+function drainTimeout(timeout: Duration | undefined, { drainTimeoutMs }: DriverParts): number {
+  return timeout === undefined ? drainTimeoutMs : Math.min(durationMs(timeout), MAX_DRAIN_MS);
 }
 
 const STATES: Readonly<Record<State, DriverState>> = {
   starting: DriverState.STARTING,
   serving: DriverState.SERVING,
+  draining: DriverState.DRAINING,
   stopping: DriverState.STOPPING,
 };
 
-function describe(facts: DriverFacts): GetDriverResponse {
-  const { identity } = facts;
-  const memory = facts.memory();
+function describe(parts: DriverParts): GetDriverResponse {
+  const { identity, launch } = parts;
+  const memory = parts.memory();
   return create(GetDriverResponseSchema, {
     version: identity.version,
     apiVersion: identity.apiVersion,
     instanceId: identity.instanceId,
     profile: identity.profile,
     fingerprint: identity.fingerprint,
-    state: STATES[facts.readiness.state],
+    state: STATES[parts.readiness.state],
     startTime: timestampFromDate(identity.startTime),
     pid: identity.pid,
-    capabilities: [...facts.capabilities],
-    pools: [...facts.pools()],
+    capabilities: [...parts.capabilities],
+    pools: [...parts.pools()],
     memory: {
       budgetBytes: BigInt(memory.budget),
       residentBudgetBytes: BigInt(memory.residentBudget),
@@ -85,7 +135,16 @@ function describe(facts: DriverFacts): GetDriverResponse {
       loaderLimitBytes: BigInt(memory.loaderLimit),
       processBytes: BigInt(memory.process),
     },
-    threads: facts.threads,
-    eventLoopDelayP99Ms: facts.eventLoopDelay() * 1000,
+    threads: parts.threads,
+    eventLoopDelayP99Ms: parts.eventLoopDelay() * 1000,
+    leases: parts.leases.list().map(fromLease),
+    runningOperations: parts.runningOperations(),
+    drainReason: parts.control.draining?.reason ?? "",
+    launchId: launch.id ?? "",
+    logFile: launch.logFile ?? "",
   });
+}
+
+function fromLease({ since, ...lease }: Lease): MessageInitShape<typeof LeaseSchema> {
+  return { ...lease, attachTime: timestampFromDate(since) };
 }

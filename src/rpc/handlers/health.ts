@@ -34,8 +34,14 @@ export function healthService(readiness: Readiness, services: readonly string[])
         return create(HealthListResponseSchema, { statuses });
       },
       async *watch({ service }, { signal }) {
-        yield answer(service);
-        for await (const _ of changes(readiness, signal)) yield answer(service);
+        let last = answer(service);
+        yield last;
+        for await (const _ of changes(readiness, signal)) {
+          const next = answer(service);
+          // Draining and stopping are the same to a watcher.
+          if (next.status !== last.status) yield next;
+          last = next;
+        }
       },
     },
   );

@@ -28,9 +28,13 @@ export function operationService(operations: Operations): readonly BoundMethod[]
         });
         return create(ListOperationsResponseSchema, { operations: found.map(fromOperation), nextPageToken });
       },
-      getOperation: ({ id }) => create(GetOperationResponseSchema, { operation: fromOperation(operations.get(id)) }),
-      cancelOperation: async ({ id }, { principal }) => {
-        const reason = new DriverError("CANCELLED", `${principal} cancelled the operation`, {
+      getOperation: async ({ id }) => {
+        // Of an earlier process, whose history may not have been read yet.
+        await operations.recall(id);
+        return create(GetOperationResponseSchema, { operation: fromOperation(operations.get(id)) });
+      },
+      cancelOperation: async ({ id }, { principal, requestedBy }) => {
+        const reason = new DriverError("CANCELLED", `${requestedBy} cancelled the operation`, {
           metadata: { operation: id, principal },
         });
         const operation = fromOperation(await operations.cancel(id, reason));

@@ -11,6 +11,7 @@ import {
   QueryService,
   ResultFormat,
   type RunQueryResponse,
+  type WatchQueryResponse,
 } from "../../gen/drover/v1/query_service_pb.js";
 import type { Metrics } from "../../observability/metrics.ts";
 import type { QueryCompletion, ResultFormat as ServiceFormat } from "../../queries/events.ts";
@@ -24,7 +25,7 @@ import { toQuestion } from "../mapping/questions.ts";
 import { fromStatistics } from "../mapping/statistics.ts";
 import { fromJsonValue, fromRow, toCount, toStruct } from "../mapping/values.ts";
 import { type BoundMethod, bindService } from "../service.ts";
-import { timeLimit } from "../time-limit.ts";
+import { lifetime, timeLimit } from "../time-limit.ts";
 import { whileRead } from "../while-read.ts";
 
 export interface QueryHandlerParts {
@@ -44,40 +45,61 @@ export function queryService({
 }: QueryHandlerParts): readonly BoundMethod[] {
   const within = async <T>(call: Call, work: (options: CallOptions) => Promise<T>): Promise<T> => {
     using limit = timeLimit(call.signal, timeoutMs);
-    return await work({ caller: call.principal, signal: limit.signal });
+    return await work({ caller: call.turn, signal: limit.signal });
   };
+  const count = counter(metrics);
+  metrics.collect((set) => set("drover_query_spool_bytes", [], queries.spoolBytes));
   return bindService(
     QueryService,
-    { authenticated: true, work: ["runQuery", "query", "listRows", "listValues", "getStatistics"] },
     {
-      async *runQuery({ question, operationId, format, lane, labels }, call): AsyncGenerator<RunQueryResponse> {
-        using limit = timeLimit(call.signal, timeoutMs);
+      authenticated: true,
+      awaited: ["watchQuery"],
+      work: ["runQuery", "query", "listRows", "listValues", "getStatistics"],
+    },
+    {
+      async *runQuery(request, call): AsyncGenerator<RunQueryResponse> {
+        const { question, operationId, format, lane, labels, reattachable } = request;
+        // The end of its call is not the end of a query that is reattachable.
+        using limit = timeLimit(call.signal, reattachable ? 0 : timeoutMs);
         const options = {
           ...(operationId && { operationId }),
           lane: toLane(lane),
           labels,
-          caller: call.principal,
+          requestedBy: call.requestedBy,
+          caller: call.turn,
           format: toFormat(format, call),
+          ...(reattachable && { lifetime: () => lifetime({ timeoutMs, deadlineMs: call.deadlineMs }) }),
         };
         const run = (signal: AbortSignal) => queries.run(toQuestion(question), { ...options, signal });
         try {
           for await (const event of whileRead(run, { signal: limit.signal, timeoutMs: readerTimeoutMs })) {
             if (event.type === "accepted") call.operationId = event.operationId;
-            if (event.type === "completed") count(metrics, event.completion);
+            if (event.type === "completed") count(event.completion);
             yield fromQueryEvent(event);
           }
         } catch (error) {
           throw placed(error, question);
         }
       },
+      async *watchQuery({ operationId, afterEventId }, call): AsyncGenerator<WatchQueryResponse> {
+        call.operationId = operationId;
+        const { requestedBy } = call;
+        const after = toCount(afterEventId);
+        const watch = (signal: AbortSignal) => queries.watch(operationId, after, { requestedBy, signal });
+        for await (const event of whileRead(watch, { signal: call.signal, timeoutMs: readerTimeoutMs })) {
+          if (event.type === "completed") count(event.completion);
+          yield { $typeName: "drover.v1.WatchQueryResponse", event: fromQueryEvent(event) };
+        }
+      },
       query: ({ question, operationId, lane, labels }, call) =>
         within(call, async (options) => {
-          const asked = { ...options, ...(operationId && { operationId }), lane: toLane(lane), labels };
+          const { requestedBy } = call;
+          const asked = { ...options, requestedBy, ...(operationId && { operationId }), lane: toLane(lane), labels };
           const answer = await queries.query(toQuestion(question), asked).catch((error: unknown) => {
             throw placed(error, question);
           });
           call.operationId = answer.operationId;
-          count(metrics, answer.completion);
+          count(answer.completion);
           return create(QueryResponseSchema, {
             columns: fromColumns(answer.columns),
             rows: answer.rows.map(fromRow),
@@ -161,11 +183,18 @@ function placed(error: unknown, question: ProtoQuestion | undefined): unknown {
   return new DriverError(error.reason, error.message, { metadata: error.metadata, violations, cause: error });
 }
 
-function count(metrics: Metrics, { timings, rows, rowsScanned }: QueryCompletion): void {
-  metrics.observe("drover_query_phase_seconds", ["queued"], timings.queuedMs / 1000);
-  metrics.observe("drover_query_phase_seconds", ["planned"], timings.plannedMs / 1000);
-  metrics.observe("drover_query_phase_seconds", ["executed"], timings.executedMs / 1000);
-  metrics.observe("drover_query_phase_seconds", ["encoded"], timings.encodedMs / 1000);
-  metrics.count("drover_query_rows_total", [], rows);
-  metrics.count("drover_query_scanned_rows_total", [], rowsScanned);
+/** Counts what queries took, each once, however many readers hear of its end. */
+function counter(metrics: Metrics): (completion: QueryCompletion) => void {
+  const counted = new WeakSet<QueryCompletion>();
+  return (completion) => {
+    if (counted.has(completion)) return;
+    counted.add(completion);
+    const { timings, rows, rowsScanned } = completion;
+    metrics.observe("drover_query_phase_seconds", ["queued"], timings.queuedMs / 1000);
+    metrics.observe("drover_query_phase_seconds", ["planned"], timings.plannedMs / 1000);
+    metrics.observe("drover_query_phase_seconds", ["executed"], timings.executedMs / 1000);
+    metrics.observe("drover_query_phase_seconds", ["encoded"], timings.encodedMs / 1000);
+    metrics.count("drover_query_rows_total", [], rows);
+    metrics.count("drover_query_scanned_rows_total", [], rowsScanned);
+  };
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { DescMethodServerStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
+import { createRegistry, type DescMethodServerStreaming, type DescMethodUnary, type Message } from "@bufbuild/protobuf";
 import {
   ConnectError,
   type ConnectRouter,
@@ -17,16 +17,28 @@ import {
 } from "@connectrpc/connect-node";
 import { Code } from "../../errors/code.ts";
 import { DriverError } from "../../errors/driver-error.ts";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  HelpSchema,
+  RetryInfoSchema,
+} from "../../gen/google/rpc/error_details_pb.js";
 import { ActiveCall, clientGone, deadlinePassed, type Protocol, readTraceparent } from "../call.ts";
 import { decodeMessage } from "../decode-message.ts";
 import type { Dispatcher } from "../dispatcher.ts";
-import type { BoundMethod, BoundStream, BoundUnary } from "../service.ts";
+import { END_USER_HEADER } from "../end-user.ts";
+import { type BoundMethod, type BoundStream, type BoundUnary, requestLimit } from "../service.ts";
 import { statusDetails, statusMessage } from "../status.ts";
 import { type Body, bodyBytes, discardBody, emptyBody, readBody } from "./request-body.ts";
 import { bodyFormat, checkTimeout, findMisfit, type Misfit } from "./request-format.ts";
 
 /** A misspelt field must not pass for one that was left out. */
-const JSON_OPTIONS = { ignoreUnknownFields: false, alwaysEmitImplicit: true };
+const JSON_OPTIONS = {
+  ignoreUnknownFields: false,
+  alwaysEmitImplicit: true,
+  // What the errors of operations that failed carry.
+  registry: createRegistry(BadRequestSchema, ErrorInfoSchema, HelpSchema, RetryInfoSchema),
+};
 const ENCODING_HEADERS = ["content-encoding", "connect-content-encoding", "grpc-encoding"];
 const TIMEOUT_HEADERS = ["connect-timeout-ms", "grpc-timeout"];
 
@@ -35,6 +47,8 @@ export interface Arrival {
   readonly path: string;
   readonly requestId: string;
   readonly principal: string;
+  /** The other end of the connection. */
+  readonly peer: string;
   /** Why the call is refused, if it is. */
   readonly refusal: DriverError | undefined;
 }
@@ -76,7 +90,8 @@ export function createConnectEndpoint({
       }
       const misfit = findMisfit(request, handler.method, JSON_OPTIONS);
       if (misfit) return answerError(response, arrival, misfit, dispatcher);
-      await handle(handler, request, response, arrival, maxRequestBytes);
+      const limit = requestLimit(methods.get(arrival.path) ?? { authenticated: true }, maxRequestBytes);
+      await handle(handler, request, response, arrival, limit);
     },
   };
 }
@@ -185,6 +200,12 @@ function activeCall(bound: BoundMethod, context: HandlerContext, dispatcher: Dis
   return new ActiveCall({
     requestId: arrival.requestId,
     principal: arrival.principal,
+    endUserHeader: context.requestHeader.get(END_USER_HEADER) ?? undefined,
+    peer: () => arrival.peer,
+    deadline: () => {
+      const left = context.timeoutMs();
+      return left === undefined ? undefined : Date.now() + left;
+    },
     traceparent: readTraceparent(context.requestHeader.get("traceparent") ?? undefined),
     protocol: context.protocolName as Protocol,
     json: (context.requestHeader.get("content-type") ?? "application/json").includes("json"),

@@ -107,7 +107,9 @@ export class HttpStack {
       : new DriverError("ORIGIN_FORBIDDEN", `pages of ${request.headers.origin} may not call the driver`, {
           metadata: { origin: String(request.headers.origin) },
         });
-    await endpoint.answer(request, response, { path, requestId, principal: this.#principal(request), refusal });
+    const { remoteAddress, remotePort } = request.socket;
+    const peer = `${remoteAddress}:${remotePort}`;
+    await endpoint.answer(request, response, { path, requestId, principal: this.#principal(request), peer, refusal });
   }
 
   #answerPage(page: Page, request: IncomingMessage, response: ServerResponse): void {

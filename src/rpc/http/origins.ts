@@ -10,6 +10,7 @@ const ALLOWED_HEADERS = [
   "grpc-timeout",
   "x-grpc-web",
   "x-user-agent",
+  "drover-end-user",
   "traceparent",
   "tracestate",
 ];

@@ -7,6 +7,7 @@ import type {
   RunQueryResponse,
 } from "../../gen/drover/v1/query_service_pb.js";
 import type {
+  NumberedEvent,
   QueryCompletion,
   QueryEvent,
   FrameBatch as ServiceFrameBatch,
@@ -19,8 +20,9 @@ import { fromRow } from "./values.ts";
 const NOTHING = new Uint8Array(0);
 
 /** An event of a query as the contract carries it. */
-export function fromQueryEvent(event: QueryEvent): RunQueryResponse {
-  return { $typeName: "drover.v1.RunQueryResponse", event: eventOf(event) };
+export function fromQueryEvent(event: NumberedEvent): RunQueryResponse {
+  const eventId = BigInt(event.eventId ?? 0);
+  return { $typeName: "drover.v1.RunQueryResponse", eventId, event: eventOf(event) };
 }
 
 function eventOf(event: QueryEvent): RunQueryResponse["event"] {

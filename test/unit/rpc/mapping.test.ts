@@ -1,4 +1,5 @@
 import {
+  create,
   type DescMessage,
   fromBinary,
   fromJson,
@@ -12,9 +13,13 @@ import { describe, expect, test } from "vitest";
 import { DriverError } from "../../../src/errors/driver-error.ts";
 import { field as fieldRules } from "../../../src/gen/buf/validate/validate_pb.js";
 import { ExpressionSchema, FilterSchema, Function as Fn } from "../../../src/gen/drover/v1/query_pb.js";
-import { QuestionSchema, RunQueryResponseSchema } from "../../../src/gen/drover/v1/query_service_pb.js";
+import {
+  QuestionSchema,
+  RunQueryResponseSchema,
+  WatchQueryResponseSchema,
+} from "../../../src/gen/drover/v1/query_service_pb.js";
 import { RowSchema } from "../../../src/gen/drover/v1/types_pb.js";
-import { runQuerySerializer } from "../../../src/rpc/grpc/frame-serializer.ts";
+import { runQuerySerializer, watchQuerySerializer } from "../../../src/rpc/grpc/frame-serializer.ts";
 import { functions } from "../../../src/rpc/mapping/enums.ts";
 import { pageOf } from "../../../src/rpc/mapping/pages.ts";
 import { fromQueryEvent } from "../../../src/rpc/mapping/query-events.ts";
@@ -256,14 +261,25 @@ describe("results", () => {
   });
 
   test("the hand-made bytes of an Arrow batch are those of the runtime", () => {
-    const serialize = runQuerySerializer();
+    const [serialize, serializeWatched] = [runQuerySerializer(), watchQuerySerializer()];
+    const id = fc.option(fc.integer({ min: 1, max: 2 ** 40 }), { nil: undefined });
     fc.assert(
-      fc.property(fc.maxSafeNat(), fc.maxSafeNat(), fc.uint8Array({ maxLength: 70_000 }), (frameId, seq, arrow) => {
-        const message = fromQueryEvent({ type: "frameBatch", frameId, seq, arrow });
-        const schema = RunQueryResponseSchema;
-        const read = fromBinary(schema, new Uint8Array(serialize(message)));
-        expect(read).toEqual(fromBinary(schema, toBinary(schema, message)));
-      }),
+      fc.property(
+        id,
+        fc.maxSafeNat(),
+        fc.maxSafeNat(),
+        fc.uint8Array({ maxLength: 70_000 }),
+        (eventId, frameId, seq, arrow) => {
+          const event = fromQueryEvent({ type: "frameBatch", frameId, seq, arrow, ...(eventId && { eventId }) });
+          expect(event.eventId).toBe(BigInt(eventId ?? 0));
+          const schema = RunQueryResponseSchema;
+          const expected = fromBinary(schema, toBinary(schema, event));
+          expect(fromBinary(schema, new Uint8Array(serialize(event)))).toEqual(expected);
+          const watched = create(WatchQueryResponseSchema, { event });
+          const read = fromBinary(WatchQueryResponseSchema, new Uint8Array(serializeWatched(watched)));
+          expect(read.event).toEqual(expected);
+        },
+      ),
       { numRuns: 50 },
     );
   });
