@@ -1,0 +1,107 @@
+import { clientError, DroverError } from "../errors.ts";
+import type { Question } from "../gen/drover/v1/query_service_pb.js";
+import { status } from "../status-codes.ts";
+
+/** What a user may do beyond asking questions to every dataset. */
+export interface Permissions {
+  /** Which datasets the user may ask, list and see. Default: every one. */
+  readonly read?: ((dataset: string) => boolean) | undefined;
+  /** SQL. It names its datasets itself: whoever may write it reads every one, whatever `read` says. Default: false. */
+  readonly sql?: boolean | undefined;
+  /**
+   * Into which datasets the user may load what. A source may be any file that the driver's `fileRoots` allow, so look at it.
+   * Default: none.
+   */
+  readonly load?: ((dataset: string, source: LoadedSource) => boolean) | undefined;
+  /** Which datasets the user may delete. Default: none. */
+  readonly delete?: ((dataset: string) => boolean) | undefined;
+  /** Listing, seeing and cancelling everybody's operations; one's own may always be cancelled. Default: false. */
+  readonly operations?: boolean | undefined;
+  /** Seeing the driver: versions, pools, memory, who is attached. Default: false. */
+  readonly driver?: boolean | undefined;
+}
+
+/** What is to be loaded. */
+export interface LoadedSource {
+  readonly uri: string;
+  readonly format: string;
+}
+
+const longestName = 200;
+
+/** One user's permissions as checks that throw. */
+export class Access {
+  /** As the driver takes it: its lists and logs show printable ASCII only. */
+  readonly endUser: string;
+  readonly #may: Permissions;
+
+  constructor(user: string, may: Permissions) {
+    this.endUser = asciiName(user);
+    this.#may = may;
+  }
+
+  mayRead(dataset: string): boolean {
+    return this.#may.read?.(dataset) ?? true;
+  }
+
+  /** Whether the user may know where a dataset came from: paths and hosts are for those who load. */
+  maySeeLineage(dataset: string, source: LoadedSource): boolean {
+    return this.#may.load?.(dataset, source) ?? false;
+  }
+
+  read(dataset: string): void {
+    if (!this.mayRead(dataset)) throw notAllowed(`read the dataset "${dataset}"`);
+  }
+
+  /** A question of a kind that this version does not know is refused: it might read anything. */
+  ask(question: Question | undefined): void {
+    const kind = question?.kind;
+    if (kind?.case === "aggregate") this.read(kind.value.dataset);
+    else if (kind?.case !== "sql") throw clientError("INVALID_ARGUMENT", "the request asks no question");
+    else if (this.#may.sql !== true) throw notAllowed("use SQL");
+  }
+
+  load(dataset: string, source: LoadedSource): void {
+    if (!this.#may.load?.(dataset, source)) throw notAllowed(`load into the dataset "${dataset}"`);
+  }
+
+  delete(dataset: string): void {
+    if (!this.#may.delete?.(dataset)) throw notAllowed(`delete the dataset "${dataset}"`);
+  }
+
+  operations(): void {
+    if (this.#may.operations !== true) throw notAllowed("see operations");
+  }
+
+  /** Another's operation is as one that is not there, so that nobody learns of it. */
+  own(operation: { readonly id: string; readonly requestedBy: string } | undefined, id: string): void {
+    if (this.#may.operations === true || this.isOwn(operation)) return;
+    throw new DroverError({
+      reason: "OPERATION_NOT_FOUND",
+      message: `there is no operation "${id}"`,
+      code: status.NOT_FOUND,
+    });
+  }
+
+  isOwn(operation: { readonly requestedBy: string } | undefined): boolean {
+    return operation?.requestedBy === this.endUser;
+  }
+
+  driver(): void {
+    if (this.#may.driver !== true) throw notAllowed("see the driver");
+  }
+}
+
+function notAllowed(what: string): DroverError {
+  return clientError("NOT_ALLOWED", `you may not ${what}`);
+}
+
+/** Everything that is not printable ASCII is percent-encoded, and so is the percent sign: no two users become one. */
+function asciiName(user: string): string {
+  const name = user.toWellFormed().replace(/[^\x20-\x7e]|%/gu, encodeURIComponent);
+  if (name.trim() === name && name.length >= 1 && name.length <= longestName) return name;
+  throw clientError(
+    "INVALID_ARGUMENT",
+    `the end user's name is empty, longer than ${longestName} or begins or ends with a space`,
+  );
+}

@@ -1,0 +1,94 @@
+import { createHmac } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { Metadata, status } from "@grpc/grpc-js";
+import { DatasetService } from "../src/gen/drover/v1/dataset_service_pb.js";
+import { DriverService } from "../src/gen/drover/v1/driver_service_pb.js";
+import { OperationService } from "../src/gen/drover/v1/operation_service_pb.js";
+import { QueryService } from "../src/gen/drover/v1/query_service_pb.js";
+import { connect, type Drover } from "../src/index.ts";
+import { droverRoutes, type RouterOptions } from "../src/router/index.ts";
+import { FaultPeer } from "./fault-peer.ts";
+
+export const serverToken = "server-secret";
+
+/** A call that reached the driver's side. */
+export interface SeenCall {
+  readonly method: string;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly request: unknown;
+}
+
+export const lineage = { uri: "/secret/place/flights.csv", format: "csv" };
+const version = { number: 1n, source: lineage, warnings: ["/secret/place/flights.csv: widened"] };
+const datasets = ["d", "hidden"].map((name) => ({ name, version }));
+
+/** Stands for a driver whose every method answers, and tells which calls reached it. */
+export function recordingPeer(seen: SeenCall[]): FaultPeer {
+  const note = (method: string, request: unknown, metadata: Metadata) => {
+    seen.push({ method, headers: metadata.getMap(), request });
+  };
+  const peer = new FaultPeer();
+  for (const service of [QueryService, DatasetService, OperationService, DriverService]) {
+    for (const method of service.methods) {
+      if (method.methodKind === "unary") {
+        peer.unary(method, (request, call) => {
+          note(method.name, request, call.metadata);
+          return answers[method.name]?.(request as never) ?? {};
+        });
+      } else {
+        peer.stream(method, (stream, request) => {
+          note(method.name, request, stream.metadata);
+          if (method.name === "RunQuery") {
+            stream.write({ event: { case: "accepted", value: { operationId: "q" } }, eventId: 1n } as never);
+            stream.write({ event: { case: "completed", value: { rows: 0n } }, eventId: 2n } as never);
+          }
+          stream.end();
+        });
+      }
+    }
+  }
+  return peer;
+}
+
+const answers: Readonly<
+  Record<string, (request: { id: string; dataset: string; nonce: Uint8Array }) => Record<string, unknown>>
+> = {
+  GetDriver: () => ({ apiVersion: "drover.v1" }),
+  ProveIdentity: ({ nonce }) => ({ proof: proofOf(nonce) }),
+  ListDatasets: () => ({ datasets }),
+  GetDataset: ({ dataset }) => ({ dataset: { name: dataset, version } }),
+  ListVersions: () => ({ versions: [version] }),
+  GetOperation: ({ id }) => {
+    if (id === "nobody's") throw Object.assign(new Error("gone"), { code: status.NOT_FOUND, metadata: new Metadata() });
+    return { operation: { id, requestedBy: id.split(":")[0] } };
+  },
+};
+
+/** As docs/lifecycle.md has it, for a driver with neither instance id nor address. */
+function proofOf(nonce: Uint8Array): Uint8Array {
+  return createHmac("sha256", serverToken).update("drover-driver-proof-v1\n\n\n").update(nonce).digest();
+}
+
+/** An app server that mounts the router, and nothing else. */
+export interface TestAppServer extends AsyncDisposable {
+  readonly url: string;
+  readonly drover: Drover;
+}
+
+export async function startAppServer(address: string, options: RouterOptions, token?: string): Promise<TestAppServer> {
+  const drover = await connect({ address, token });
+  const server = createServer(connectNodeAdapter({ routes: droverRoutes(drover, options) })).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    drover,
+    [Symbol.asyncDispose]: async () => {
+      server.close();
+      server.closeAllConnections();
+      await drover.close();
+    },
+  };
+}
