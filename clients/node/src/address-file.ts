@@ -1,25 +1,34 @@
-import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { checkProfile } from "./checks.ts";
+import { lookAtAddress } from "./ensure/address-look.ts";
+import { judgeProcess } from "./ensure/process-judgement.ts";
 import { clientError } from "./errors.ts";
 
-/** What a driver says of itself in `<data directory>/drivers/<profile>.json`. */
+/** What a driver says of itself in `<data directory>/drivers/<profile>.json`; docs/lifecycle.md. */
 export interface AddressFile {
-  readonly pid: number;
-  /** ISO 8601. */
-  readonly startTime: string;
-  /** The machine's boot; absent where it is not known. */
-  readonly bootId?: string;
+  readonly profile: string;
+  readonly instanceId: string;
+  readonly version: string;
+  readonly apiVersion: string;
+  readonly fingerprint: string;
   /** `host:port`. */
   readonly address: string;
   readonly tls: boolean;
   /** The file that holds the token. */
   readonly tokenFile: string;
-  readonly instanceId: string;
-  readonly version: string;
-  readonly fingerprint: string;
-  readonly profile: string;
+  readonly hostname?: string;
+  /** The machine's boot; absent where it is not known. */
+  readonly bootId?: string;
+  /** In which `pid` counts. */
+  readonly pidNamespace?: string;
+  readonly pid: number;
+  /** When the process was started, in clock ticks since the boot. */
+  readonly startTicks?: number;
+  /** ISO 8601. */
+  readonly startTime: string;
+  readonly launchId?: string;
+  readonly logFile?: string;
 }
 
 /** Where a driver's address file is looked for. */
@@ -29,8 +38,6 @@ export interface AddressFileLocation {
   /** Default: `$DROVER_PROFILE`, else `default`. */
   readonly profile?: string | undefined;
 }
-
-const formatVersion = 1;
 
 /** The data directory that a driver takes by default in this environment. */
 export function defaultDataDirectory(env: Readonly<Record<string, string | undefined>> = process.env): string {
@@ -47,56 +54,16 @@ export function addressFilePath({ dataDirectory, profile }: AddressFileLocation)
 
 /** Reads the address file of a profile. Throws DRIVER_NOT_FOUND if it is not there or names a process that is gone. */
 export async function readAddressFile(location: AddressFileLocation): Promise<AddressFile> {
-  const file = addressFilePath(location);
-  const content = parse(await read(file), file);
-  if (!(await isThisBoot(content.bootId))) throw notFound(file, "was written before this machine was last booted");
-  if (!isAlive(content.pid)) throw notFound(file, `names process ${content.pid}, which is gone`);
-  return content;
+  const path = addressFilePath(location);
+  const look = await lookAtAddress(path);
+  if (look.kind === "none") throw notFound(path, `the address file ${path} is not there`);
+  if (look.kind !== "address") throw notFound(path, look.why);
+  const { file } = look;
+  if ((await judgeProcess(file)) === "gone")
+    throw notFound(path, `the address file ${path} names process ${file.pid}, which is gone`);
+  return file;
 }
 
-async function read(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    throw notFound(file, missing ? "is not there" : `can't be read: ${(error as Error).message}`, error);
-  }
-}
-
-function parse(text: string, file: string): AddressFile {
-  let content: unknown;
-  try {
-    content = JSON.parse(text);
-  } catch (error) {
-    throw notFound(file, "is not JSON", error);
-  }
-  const {
-    formatVersion: format,
-    address,
-    pid,
-    tokenFile,
-  } = content as Partial<AddressFile & { formatVersion: number }>;
-  if (format !== formatVersion) throw notFound(file, `has format ${format}, and this client reads ${formatVersion}`);
-  if (typeof address === "string" && typeof pid === "number" && typeof tokenFile === "string")
-    return content as AddressFile;
-  throw notFound(file, "lacks address, pid or tokenFile");
-}
-
-/** A pid of another boot may be anybody's. */
-async function isThisBoot(bootId: string | undefined): Promise<boolean> {
-  const present = await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => undefined);
-  return bootId === undefined || present === undefined || present.trim() === bootId;
-}
-
-/** Signal 0 only asks; EPERM means that it is there and another user's. */
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
-function notFound(file: string, why: string, cause?: unknown) {
-  return clientError("DRIVER_NOT_FOUND", `no driver: the address file ${file} ${why}`, { cause, metadata: { file } });
+function notFound(file: string, why: string) {
+  return clientError("DRIVER_NOT_FOUND", `no driver: ${why}`, { metadata: { file } });
 }

@@ -8,9 +8,14 @@ export function wholeNumber(name: string, value: number): bigint {
 
 /** Throws INVALID_ARGUMENT unless it is `host:port`; an IPv6 address stands in brackets. */
 export function checkAddress(address: string): void {
-  const port = Number(/^(?:\[[\da-fA-F:.%]+\]|[^\s:/[\]]+):(\d{1,5})$/.exec(address)?.[1]);
-  if (port >= 1 && port <= 65535) return;
+  if (isAddress(address)) return;
   throw clientError("INVALID_ARGUMENT", `the address "${address}" is not HOST:PORT`, { metadata: { address } });
+}
+
+/** Whether a text is `host:port`; an IPv6 address stands in brackets. */
+export function isAddress(text: string): boolean {
+  const port = Number(/^(?:\[[\da-fA-F:.%]+\]|[^\s:/[\]]+):(\d{1,5})$/.exec(text)?.[1]);
+  return port >= 1 && port <= 65535;
 }
 
 /** Throws INVALID_ARGUMENT unless a driver can have a profile of this name. */
@@ -18,6 +23,26 @@ export function checkProfile(profile: string): void {
   if (/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/.test(profile)) return;
   throw clientError("INVALID_ARGUMENT", `"${profile}" is no name of a profile: lower case letters, digits and "-"`, {
     metadata: { profile },
+  });
+}
+
+/** Throws INVALID_ARGUMENT unless it is a number of milliseconds, or infinite. */
+export function checkMilliseconds(name: string, value: number): void {
+  if (typeof value === "number" && value >= 0) return;
+  throw clientError("INVALID_ARGUMENT", `${name}: ${String(value)} is no time in milliseconds`, { metadata: { name } });
+}
+
+/** Throws INVALID_ARGUMENT for an empty path, which would mean wherever the program happens to run. */
+export function checkFolder(name: string, path: string): void {
+  if (typeof path === "string" && path.trim() !== "") return;
+  throw clientError("INVALID_ARGUMENT", `${name}: ${JSON.stringify(path)} is no folder`, { metadata: { name } });
+}
+
+/** Throws INVALID_ARGUMENT unless a driver takes it as the name of who holds a lease. */
+export function checkLeaseName(name: string): void {
+  if (typeof name === "string" && name.length >= 1 && name.length <= 200) return;
+  throw clientError("INVALID_ARGUMENT", "lease.name: a name has 1 to 200 characters", {
+    metadata: { name: "lease.name" },
   });
 }
 

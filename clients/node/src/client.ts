@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { JsonObject as WireJson } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { columnFrom, columnsFrom } from "./answers-from-wire.ts";
 import { wholeNumber } from "./checks.ts";
 import { clientError } from "./errors.ts";
 import {
-  columnFrom,
-  columnsFrom,
   datasetFrom,
+  dateFrom,
   driverFrom,
   kindToWire,
   operationFrom,
@@ -14,14 +15,17 @@ import {
   versionFrom,
 } from "./from-wire.ts";
 import { DatasetService } from "./gen/drover/v1/dataset_service_pb.js";
-import { DriverService } from "./gen/drover/v1/driver_service_pb.js";
+import { type DrainResponse, DriverService, type StopResponse } from "./gen/drover/v1/driver_service_pb.js";
 import { OperationService } from "./gen/drover/v1/operation_service_pb.js";
 import { QueryService, type Question } from "./gen/drover/v1/query_service_pb.js";
+import { Lease } from "./lease.ts";
 import { Load, type LoadOptions } from "./load.ts";
 import type {
   ColumnStatistics,
   Dataset,
+  DriverEvent,
   DriverInfo,
+  EndAnswer,
   Explanation,
   Labels,
   Operation,
@@ -35,7 +39,7 @@ import type { Filter } from "./query/filter.ts";
 import { Query, type QueryOptions } from "./query/query.ts";
 import { aggregateQuestion, type QuerySpec, questionFromJson, type SqlSpec, sqlQuestion } from "./query/spec.ts";
 import { RowReader, type RowsOptions } from "./row-reader.ts";
-import type { CallOptions, Transport } from "./transport.ts";
+import type { CallOptions, Transport } from "./transport/transport.ts";
 import { decoderOf, type IntegerMode, type JsonObject, type ResultValue } from "./values.ts";
 
 /** Which datasets are listed. */
@@ -86,17 +90,44 @@ export interface Statistics {
   readonly columns: readonly ColumnStatistics[];
 }
 
+/** Why a driver is asked to end. */
+export interface StopOptions {
+  /** In words: shown to attached clients and in the log. */
+  readonly reason?: string | undefined;
+}
+
+/** How a driver is asked to drain. */
+export interface DrainOptions extends StopOptions {
+  /** How long what runs may take to finish, in milliseconds. Default: the driver's `drainTimeout` setting. */
+  readonly timeoutMs?: number | undefined;
+}
+
 const maxPageSize = 1000;
 
-/** A connection to one driver. Close it with `await using` or `close()`. */
-export class Drover implements AsyncDisposable {
-  /** `host:port` of the driver. */
-  readonly address: string;
-  readonly #transport: Transport;
+/**
+ * The transport of a client, for this package's own parts: index.ts does not export it. The class assigns it, since nobody
+ * else can read a private field.
+ */
+export let transportOf: (drover: Drover) => Transport;
 
-  constructor(transport: Transport, address: string) {
+/** A client of a driver: of one at an address, or of the one that counts now (`ensureDriver`). Close it with `await using` or `close()`. */
+export class Drover implements AsyncDisposable {
+  readonly #transport: Transport;
+  readonly #lease: Lease | undefined;
+
+  static {
+    transportOf = (drover) => drover.#transport;
+  }
+
+  /** The lease, if any, ends with the client. */
+  constructor(transport: Transport, lease?: Lease) {
     this.#transport = transport;
-    this.address = address;
+    this.#lease = lease;
+  }
+
+  /** `host:port` of the driver. */
+  get address(): string {
+    return this.#transport.address;
   }
 
   /** The instance id that the latest answer carried; another one than before means that the driver was restarted. */
@@ -107,6 +138,32 @@ export class Drover implements AsyncDisposable {
   /** Who the driver is and how it is. */
   async driver(options: CallOptions = {}): Promise<DriverInfo> {
     return driverFrom(await this.#transport.unary(DriverService.method.getDriver, {}, options));
+  }
+
+  /**
+   * What happens in the driver, from now on, over broken connections and at the next drivers too: ends only with the signal's
+   * error, CLIENT_CLOSED, or what the driver says against it. `attached` says that events before it may have been missed.
+   */
+  async *events({ signal }: Pick<CallOptions, "signal"> = {}): AsyncGenerator<DriverEvent, void, undefined> {
+    if (this.#lease !== undefined) return yield* this.#lease.events(signal);
+    const connection = { channel: this.#transport, instanceId: this.instanceId, close: async () => {} };
+    await using lease = new Lease({ connect: async () => connection, keepAlive: true });
+    yield* lease.events(signal);
+  }
+
+  /**
+   * Asks this driver to finish what runs, to take no more, and to end. Answers at once. Where it drains already, the earlier
+   * deadline counts.
+   */
+  async drain({ reason = "", timeoutMs }: DrainOptions = {}, options: CallOptions = {}): Promise<EndAnswer> {
+    const timeout =
+      timeoutMs === undefined ? {} : { timeout: durationFromMs(Number(wholeNumber("timeoutMs", timeoutMs))) };
+    return endFrom(await this.#transport.unary(DriverService.method.drain, { reason, ...timeout }, options));
+  }
+
+  /** As `drain`, with the short time that the driver's `stopGrace` setting gives. */
+  async stop({ reason = "" }: StopOptions = {}, options: CallOptions = {}): Promise<EndAnswer> {
+    return endFrom(await this.#transport.unary(DriverService.method.stop, { reason }, options));
   }
 
   /**
@@ -122,8 +179,7 @@ export class Drover implements AsyncDisposable {
       operationId,
       labels: { ...labels },
     };
-    const response = await this.#transport.unary(DatasetService.method.loadDataset, request, options);
-    return new Load(this.#transport, response.operation?.id ?? operationId, response.joined);
+    return await Load.start(this.#transport, request, options);
   }
 
   /** A load by its operation's id, to watch or cancel it. */
@@ -260,6 +316,7 @@ export class Drover implements AsyncDisposable {
 
   /** Ends the connection; calls under way are cancelled and fail with CLIENT_CLOSED. May be called twice. */
   async close(): Promise<void> {
+    await this.#lease?.[Symbol.asyncDispose]();
     await this.#transport[Symbol.asyncDispose]();
   }
 
@@ -276,6 +333,10 @@ export class Drover implements AsyncDisposable {
       columns: columnsFrom(response.columns),
     };
   }
+}
+
+function endFrom({ deadline, runningOperations }: DrainResponse | StopResponse): EndAnswer {
+  return { deadline: required(dateFrom(deadline)), runningOperations };
 }
 
 function required<T>(part: T | undefined): T {

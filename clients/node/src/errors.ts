@@ -1,8 +1,8 @@
-import { fromBinary } from "@bufbuild/protobuf";
 import { type Any, anyUnpack } from "@bufbuild/protobuf/wkt";
-import { type Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import type { StartFailure } from "./ensure/options.ts";
 import { BadRequestSchema, ErrorInfoSchema, HelpSchema, RetryInfoSchema } from "./gen/google/rpc/error_details_pb.js";
-import { type Status, StatusSchema } from "./gen/google/rpc/status_pb.js";
+import type { Status } from "./gen/google/rpc/status_pb.js";
+import { status, statusName } from "./status-codes.ts";
 
 /** A field of a request that breaks a rule. */
 export interface FieldViolation {
@@ -23,11 +23,12 @@ export interface DroverErrorInit {
   readonly metadata?: Readonly<Record<string, string>>;
   readonly violations?: readonly FieldViolation[];
   readonly requestId?: string;
+  readonly start?: StartFailure;
   readonly cause?: unknown;
 }
 
-/** What can go wrong on this side of the wire; everything else comes from the driver with a reason of docs/errors.md. */
-const clientReasons = {
+/** What can go wrong on this side of the wire; docs/errors.md has these beside the driver's own reasons. */
+export const clientReasons = {
   UNREACHABLE: {
     code: status.UNAVAILABLE,
     retryable: true,
@@ -36,17 +37,47 @@ const clientReasons = {
   DRIVER_NOT_FOUND: {
     code: status.UNAVAILABLE,
     retryable: true,
-    help: "Start one with `drover serve`.",
+    help: "Start one with `drover start`, or let `ensureDriver` do it.",
   },
   INCOMPATIBLE_DRIVER: {
     code: status.FAILED_PRECONDITION,
     retryable: false,
     help: "Use a client and a driver of the same API version.",
   },
+  DRIVER_NOT_PROVEN: {
+    code: status.UNAVAILABLE,
+    retryable: false,
+    help: "Find out what listens there. If the driver's token was changed, start the driver again.",
+  },
+  DRIVER_PROGRAM_NOT_FOUND: {
+    code: status.FAILED_PRECONDITION,
+    retryable: false,
+    help: "Install the package @drover/driver, or name the driver's program by the option `program` or DROVER_DRIVER.",
+  },
+  DRIVER_START_FAILED: {
+    code: status.UNAVAILABLE,
+    retryable: true,
+    help: "The error's `start` and the log say why; mend that, then try again.",
+  },
+  DRIVER_CRASH_LOOP: {
+    code: status.UNAVAILABLE,
+    retryable: true,
+    help: "Mend what the log says, or give the call more time than the wait takes.",
+  },
+  DRIVER_UNRESPONSIVE: {
+    code: status.UNAVAILABLE,
+    retryable: true,
+    help: "Its user, or an administrator on its host, can end it; the next call then starts another one.",
+  },
   STREAM_CUT: {
     code: status.UNAVAILABLE,
     retryable: true,
     help: "The connection or the driver went away in the middle of an answer; ask again.",
+  },
+  INSTANCE_LOST: {
+    code: status.UNAVAILABLE,
+    retryable: false,
+    help: "Look whether the call took effect before you repeat it.",
   },
   CANCELLED: { code: status.CANCELLED, retryable: false, help: "Ask again if the answer is still wanted." },
   DEADLINE_EXCEEDED: {
@@ -65,6 +96,12 @@ const clientReasons = {
     retryable: false,
     help: "Give a token file that this user may read.",
   },
+  LOGIN_REQUIRED: { code: status.UNAUTHENTICATED, retryable: false, help: "Log in, then ask again." },
+  NOT_ALLOWED: {
+    code: status.PERMISSION_DENIED,
+    retryable: false,
+    help: "Ask those who run this application for the permission.",
+  },
   ALREADY_CONSUMED: {
     code: status.FAILED_PRECONDITION,
     retryable: false,
@@ -73,7 +110,7 @@ const clientReasons = {
   RESULT_OVER_LIMIT: {
     code: status.RESOURCE_EXHAUSTED,
     retryable: false,
-    help: "Take the result batch by batch with `stream()` or `arrow()`, or raise `maxResultBytes`.",
+    help: "Take the result batch by batch with `stream()` or `arrow()`, or raise the limit: `maxResultBytes`, and for a single message `maxMessageBytes`.",
   },
   UNSAFE_INTEGER: {
     code: status.OUT_OF_RANGE,
@@ -95,6 +132,11 @@ const clientReasons = {
 /** A reason for which this client itself makes an error. */
 export type ClientReason = keyof typeof clientReasons;
 
+/** Whether errors of this reason come from this client (also where a driver uses it too). */
+export function isClientReason(reason: string): reason is ClientReason {
+  return Object.hasOwn(clientReasons, reason);
+}
+
 /**
  * The one error of this client. `reason` is stable and meant for code, the message for people; `help` says what to do
  * about it and `retryable` whether the same call may succeed later without any change.
@@ -113,6 +155,8 @@ export class DroverError extends Error {
   readonly violations: readonly FieldViolation[];
   /** Under which the driver's log has the call; empty where it made none. */
   readonly requestId: string;
+  /** For DRIVER_START_FAILED: all that is known of the failed start. */
+  readonly start: StartFailure | undefined;
 
   constructor(init: DroverErrorInit) {
     super(init.message, init.cause === undefined ? undefined : { cause: init.cause });
@@ -123,6 +167,7 @@ export class DroverError extends Error {
     this.metadata = init.metadata ?? {};
     this.violations = init.violations ?? [];
     this.requestId = init.requestId ?? "";
+    this.start = init.start;
   }
 }
 
@@ -130,7 +175,7 @@ export class DroverError extends Error {
 export function clientError(
   reason: ClientReason,
   message: string,
-  options: { cause?: unknown; metadata?: Readonly<Record<string, string>> } = {},
+  options: Pick<DroverErrorInit, "cause" | "metadata" | "start"> = {},
 ): DroverError {
   return new DroverError({ reason, message, ...clientReasons[reason], ...options });
 }
@@ -144,50 +189,11 @@ export function abortError(reason: unknown): DroverError {
     : clientError("CANCELLED", "the call was cancelled", { cause: reason });
 }
 
-/** Decodes what a call to an address failed with; `begun` says that a part of its answer had come. */
-export function callError(error: ServiceError, address: string, begun: boolean): DroverError {
-  const rich = richStatus(error.metadata);
-  const requestId = headerText(error.metadata, "drover-request-id");
-  if (rich !== undefined && rich.details.length > 0) return statusError(rich, error, requestId);
-  const message = error.details === "" ? error.message : error.details;
-  switch (error.code) {
-    case status.CANCELLED:
-      return clientError("CANCELLED", "the call was cancelled", { cause: error });
-    case status.DEADLINE_EXCEEDED:
-      return clientError("DEADLINE_EXCEEDED", "the deadline passed", { cause: error });
-    case status.UNAVAILABLE:
-      return lost(plainReason(message), error, address, begun);
-    default:
-      return new DroverError({
-        reason: status[error.code] ?? "UNKNOWN",
-        message,
-        code: error.code,
-        requestId,
-        cause: error,
-      });
-  }
-}
-
-function lost(why: string, cause: ServiceError, address: string, begun: boolean): DroverError {
-  const options = { cause, metadata: { address } };
-  return begun
-    ? clientError("STREAM_CUT", `the connection to ${address} was lost in the middle of an answer: ${why}`, options)
-    : clientError("UNREACHABLE", `no driver answers at ${address}: ${why}`, options);
-}
-
-/** What gRPC says of a connection that failed, without its own words around it. */
-function plainReason(message: string): string {
-  return message
-    .replace(/^No connection established\. Last error: (?:Error: )?/, "")
-    .replace(/\. Resolution note:\s*$/, "")
-    .replace(/ \([-\d]+T[:.\d]+Z\)$/, "");
-}
-
 /** Decodes the error of an operation or of a call: `google.rpc.Status` with ErrorInfo, BadRequest, Help and RetryInfo. */
 export function statusError(value: Status, cause?: unknown, requestId = ""): DroverError {
   const info = detail(value.details, ErrorInfoSchema);
   return new DroverError({
-    reason: info?.reason ?? status[value.code] ?? "UNKNOWN",
+    reason: info?.reason ?? statusName(value.code),
     message: value.message,
     code: value.code,
     retryable: detail(value.details, RetryInfoSchema) !== undefined,
@@ -210,20 +216,4 @@ function detail<S extends DetailSchema>(details: readonly Any[], schema: S) {
     if (message !== undefined) return message;
   }
   return undefined;
-}
-
-/** The first value of a header that is text; empty without one. */
-export function headerText(metadata: Metadata | undefined, name: string): string {
-  const value = metadata?.get(name)[0];
-  return typeof value === "string" ? value : "";
-}
-
-function richStatus(metadata: Metadata | undefined): Status | undefined {
-  const bytes = metadata?.get("grpc-status-details-bin")[0];
-  if (!Buffer.isBuffer(bytes)) return undefined;
-  try {
-    return fromBinary(StatusSchema, bytes);
-  } catch {
-    return undefined;
-  }
 }

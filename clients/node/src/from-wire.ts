@@ -1,58 +1,30 @@
-import { type Duration, type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { columnFrom, columnsFrom, progressFrom } from "./answers-from-wire.ts";
 import { clientError, statusError } from "./errors.ts";
 import type * as datasets from "./gen/drover/v1/dataset_service_pb.js";
-import { DriverState, type GetDriverResponse } from "./gen/drover/v1/driver_service_pb.js";
+import { type AttachResponse, DriverState, type GetDriverResponse } from "./gen/drover/v1/driver_service_pb.js";
 import * as operations from "./gen/drover/v1/operation_service_pb.js";
 import type * as queries from "./gen/drover/v1/query_service_pb.js";
-import {
-  type Column as WireColumn,
-  TypeKind as WireKind,
-  type Source as WireSource,
-} from "./gen/drover/v1/types_pb.js";
+import type { Column as WireColumn, Source as WireSource } from "./gen/drover/v1/types_pb.js";
 import type {
-  Column,
   ColumnStatistics,
   Dataset,
+  DriverEvent,
   DriverInfo,
   Memory,
   Operation,
   OperationKind,
   OperationState,
-  Progress,
-  QuerySummary,
   RejectedRow,
   Source,
-  TypeKind,
   Version,
 } from "./model.ts";
 import { decoderOf, type IntegerMode, type JsonObject } from "./values.ts";
 
-const kinds: Readonly<Partial<Record<WireKind, TypeKind>>> = {
-  [WireKind.BOOLEAN]: "boolean",
-  [WireKind.INTEGER]: "integer",
-  [WireKind.DECIMAL]: "decimal",
-  [WireKind.FLOAT]: "float",
-  [WireKind.TEXT]: "text",
-  [WireKind.BINARY]: "binary",
-  [WireKind.DATE]: "date",
-  [WireKind.TIME]: "time",
-  [WireKind.TIMESTAMP]: "timestamp",
-  [WireKind.TIMESTAMP_TZ]: "timestampTz",
-  [WireKind.INTERVAL]: "interval",
-  [WireKind.NESTED]: "nested",
-};
-
-export function columnFrom(column: WireColumn): Column {
-  return { name: column.name, type: column.type, kind: kinds[column.kind] ?? "other" };
-}
-
-export function columnsFrom(columns: readonly WireColumn[]): readonly Column[] {
-  return columns.map(columnFrom);
-}
-
 const driverStates: Readonly<Partial<Record<DriverState, DriverInfo["state"]>>> = {
   [DriverState.STARTING]: "starting",
   [DriverState.SERVING]: "serving",
+  [DriverState.DRAINING]: "draining",
   [DriverState.STOPPING]: "stopping",
 };
 
@@ -77,7 +49,49 @@ export function driverFrom(driver: GetDriverResponse): DriverInfo {
     memory: memoryFrom(driver.memory),
     threads: driver.threads,
     eventLoopDelayP99Ms: driver.eventLoopDelayP99Ms,
+    leases: driver.leases.map(({ attachTime, ...lease }) => ({
+      id: lease.id,
+      clientName: lease.clientName,
+      clientHost: lease.clientHost,
+      clientPid: lease.clientPid,
+      clientVersion: lease.clientVersion,
+      principal: lease.principal,
+      attachTime: dateFrom(attachTime),
+    })),
+    runningOperations: driver.runningOperations,
+    drainReason: driver.drainReason,
+    launchId: driver.launchId,
+    logFile: driver.logFile,
   };
+}
+
+/** Undefined for what is no news: signs of life, and what a newer driver may add. */
+export function driverEventFrom({ event }: AttachResponse, instanceId: string): DriverEvent | undefined {
+  switch (event.case) {
+    case "attached":
+      return { type: "attached", instanceId };
+    case "datasetPublished":
+      return { type: "datasetPublished", dataset: event.value.dataset, version: Number(event.value.version) };
+    case "datasetDropped":
+      return { type: "datasetDropped", dataset: event.value.dataset };
+    case "draining":
+      return { type: "draining", reason: event.value.reason, deadline: dateFrom(event.value.deadline) };
+    case "memoryPressure": {
+      const { high, processBytes, budgetBytes } = event.value;
+      return {
+        type: "memoryPressure",
+        high,
+        processBytes: Number(processBytes),
+        budgetBytes: Number(budgetBytes),
+      };
+    }
+    case "heartbeat":
+    case undefined:
+      return undefined;
+    default:
+      event satisfies never;
+      return undefined;
+  }
 }
 
 function memoryFrom(memory: GetDriverResponse["memory"]): Memory {
@@ -128,18 +142,6 @@ export function rejectedFrom(row: datasets.RejectedRow): RejectedRow {
   return { file, line: Number(row.line), column, reason, text };
 }
 
-export function progressFrom(progress: operations.Progress): Progress {
-  return {
-    fraction: progress.fraction,
-    rows: Number(progress.rows),
-    bytes: Number(progress.bytes),
-    totalBytes: Number(progress.totalBytes),
-    rowsPerSecond: progress.rowsPerSecond,
-    bytesPerSecond: progress.bytesPerSecond,
-    phase: progress.phase,
-  };
-}
-
 const operationStates: Readonly<Partial<Record<operations.OperationState, OperationState>>> = {
   [operations.OperationState.PENDING]: "pending",
   [operations.OperationState.RUNNING]: "running",
@@ -188,24 +190,6 @@ export function operationFrom(operation: operations.Operation | undefined): Oper
   };
 }
 
-export function summaryFrom(completed: queries.QueryCompleted | undefined): QuerySummary {
-  const timings = completed?.timings;
-  return {
-    rows: Number(completed?.rows ?? 0),
-    rowsScanned: Number(completed?.rowsScanned ?? 0),
-    bytesScanned: Number(completed?.bytesScanned ?? 0),
-    timings: {
-      queuedMs: msFrom(timings?.queued),
-      plannedMs: msFrom(timings?.planned),
-      executedMs: msFrom(timings?.executed),
-      encodedMs: msFrom(timings?.encoded),
-    },
-    versions: Object.fromEntries(
-      Object.entries(completed?.versions ?? {}).map(([name, version]) => [name, Number(version)]),
-    ),
-  };
-}
-
 export function statisticsFrom(statistics: queries.ColumnStatistics, integers: IntegerMode): ColumnStatistics {
   const column = columnFrom(statistics.column ?? ({ name: "", type: "", kind: 0 } as WireColumn));
   const decode = decoderOf(column, integers);
@@ -221,11 +205,6 @@ export function statisticsFrom(statistics: queries.ColumnStatistics, integers: I
   };
 }
 
-function dateFrom(timestamp: Timestamp | undefined): Date | undefined {
+export function dateFrom(timestamp: Timestamp | undefined): Date | undefined {
   return timestamp && timestampDate(timestamp);
-}
-
-function msFrom(duration: Duration | undefined): number {
-  // protobuf-es's own conversion rounds to whole milliseconds, of which a query may take less than one.
-  return duration === undefined ? 0 : Number(duration.seconds) * 1000 + duration.nanos / 1e6;
 }

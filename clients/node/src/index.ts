@@ -7,20 +7,20 @@ export {
 } from "./address-file.ts";
 export {
   type DatasetListOptions,
+  type DrainOptions,
   Drover,
   type OperationListOptions,
   type Statistics,
   type StatisticsOptions,
+  type StopOptions,
   type ValueCount,
   type ValuesOptions,
 } from "./client.ts";
-export {
-  type ConnectionOptions,
-  type ConnectOptions,
-  connect,
-  connectByAddressFile,
-  type TlsOptions,
-} from "./connect.ts";
+export { type ConnectOptions, connect, connectByAddressFile } from "./connect.ts";
+export { ensureDriver } from "./ensure/ensure-driver.ts";
+export { hasEnded, type ListDriversOptions, type ListedDriver, listDrivers } from "./ensure/list-drivers.ts";
+export type * from "./ensure/options.ts";
+export { compareDriver, type DriverFit, type RunningDriver, type WantedDriver } from "./ensure/profile-fit.ts";
 export { type ClientReason, DroverError, type DroverErrorInit, type FieldViolation } from "./errors.ts";
 export { Load, type LoadCompletedEvent, type LoadEvent, type LoadOptions, type LoadResult, resultOf } from "./load.ts";
 export type * from "./model.ts";
@@ -67,5 +67,6 @@ export { Query, type QueryOptions } from "./query/query.ts";
 export type { Calculated, OrderKey, QuerySpec, SqlSpec, Top } from "./query/spec.ts";
 export { RowPage, RowReader, type RowsOptions } from "./row-reader.ts";
 export { type Row, Rows } from "./rows.ts";
-export type { CallOptions } from "./transport.ts";
+export type { ConnectionOptions, TlsOptions } from "./transport/open-client.ts";
+export type { CallOptions } from "./transport/transport.ts";
 export type { IntegerMode, JsonObject, JsonValue, ResultValue, Scalar } from "./values.ts";

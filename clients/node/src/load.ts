@@ -1,10 +1,16 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { abortError, clientError, DroverError } from "./errors.ts";
-import { datasetFrom, operationFrom, progressFrom, rejectedFrom } from "./from-wire.ts";
-import { DatasetService, type WatchLoadResponse } from "./gen/drover/v1/dataset_service_pb.js";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { progressFrom } from "./answers-from-wire.ts";
+import { clientError, DroverError } from "./errors.ts";
+import { isLoss } from "./follow/loss.ts";
+import { datasetFrom, operationFrom, rejectedFrom } from "./from-wire.ts";
+import {
+  DatasetService,
+  type LoadDatasetRequestSchema,
+  type WatchLoadResponse,
+} from "./gen/drover/v1/dataset_service_pb.js";
 import { OperationService } from "./gen/drover/v1/operation_service_pb.js";
 import type { Dataset, Labels, Operation, Progress, RejectedRow } from "./model.ts";
-import type { CallOptions, Transport } from "./transport.ts";
+import { type CallOptions, defaultTimeoutMs, type Route, type Transport } from "./transport/transport.ts";
 
 /** What a load takes beside its source. */
 export interface LoadOptions extends CallOptions {
@@ -41,9 +47,15 @@ export interface LoadResult {
   readonly rejectedSamples: readonly RejectedRow[];
 }
 
-/** Waits between attempts to watch again, in milliseconds; they start over with every event that brings news. */
-const retryDelaysMs = [50, 100, 200, 400, 800, 1600, 3200];
-const retriedReasons: ReadonlySet<string> = new Set(["STREAM_CUT", "UNREACHABLE", "NOT_SERVING"]);
+/** LoadDataset's request, which asks the next driver for the same load. */
+type LoadRequest = MessageInitShape<typeof LoadDatasetRequestSchema> & { readonly operationId: string };
+
+/** What a load that this client asked for is asked for again with. */
+interface Origin {
+  readonly request: LoadRequest;
+  /** The driver that was asked last. */
+  instanceId: string;
+}
 
 /** A load in the driver. It goes on whether anybody watches it or not; only `cancel()` stops it. */
 export class Load implements AsyncIterable<LoadEvent> {
@@ -51,11 +63,33 @@ export class Load implements AsyncIterable<LoadEvent> {
   /** Whether the call that began it joined one that was under way already. */
   readonly joined: boolean;
   readonly #transport: Transport;
+  readonly #origin: Origin | undefined;
 
-  constructor(transport: Transport, operationId: string, joined: boolean) {
+  constructor(transport: Transport, operationId: string, joined: boolean, origin?: Origin) {
     this.#transport = transport;
     this.operationId = operationId;
     this.joined = joined;
+    this.#origin = origin;
+  }
+
+  /** Asks for a load. The request may be repeated, since its id says which load it means. */
+  static async start(transport: Transport, request: LoadRequest, options: CallOptions): Promise<Load> {
+    using route = await transport.route({ ...options, timeoutMs: options.timeoutMs ?? defaultTimeoutMs });
+    for (;;) {
+      try {
+        const { operation, joined } = await route.channel.unary(
+          DatasetService.method.loadDataset,
+          request,
+          route.options,
+        );
+        route.advanced();
+        const operationId = operation?.id || request.operationId;
+        const origin = { request: { ...request, operationId }, instanceId: route.instanceId };
+        return new Load(transport, operationId, joined, origin);
+      } catch (error) {
+        await route.next(error);
+      }
+    }
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<LoadEvent, void, undefined> {
@@ -64,25 +98,27 @@ export class Load implements AsyncIterable<LoadEvent> {
 
   /**
    * What happens from now on, beginning with the present state and ending with `completed`. After a broken connection it
-   * watches again, for up to about 6 s without news from the driver. May be called by many and more than once.
+   * watches again; a load that this client has asked for and that ended with its driver runs again at the next one, and its progress
+   * with it. May be called by many and more than once.
    */
   async *events(options: CallOptions = {}): AsyncGenerator<LoadEvent, void, undefined> {
-    let accepted = false;
-    for (let attempt = 0; ; attempt++) {
+    using route = await this.#transport.route(options);
+    const told = new Told();
+    for (;;) {
       try {
-        for await (const event of this.#watch(options)) {
-          // After a broken connection the state is told again.
-          if (event.type === "accepted" && accepted) continue;
-          attempt = 0;
-          accepted = true;
+        // Before the first attempt too: the client may have gone to the next driver since.
+        if (this.#isElsewhere(route)) await this.#askAgain(route);
+        for await (const event of this.#watch(route)) {
+          if (event.type === "completed") this.#checkEnd(event, route);
+          if (!told.isNews(event)) continue;
+          route.advanced();
           yield event;
           if (event.type === "completed") return;
         }
         throw clientError("STREAM_CUT", "the load's stream ended before the load was completed");
       } catch (error) {
-        const delayMs = retryDelaysMs[attempt];
-        if (!isRetried(error) || delayMs === undefined) throw error;
-        await pause(delayMs, options.signal);
+        if (!this.#isForgotten(error, route)) await route.next(error, { rejoin: true });
+        told.again();
       }
     }
   }
@@ -100,12 +136,66 @@ export class Load implements AsyncIterable<LoadEvent> {
     return operationFrom(operation);
   }
 
-  async *#watch(options: CallOptions): AsyncGenerator<LoadEvent, void, undefined> {
+  /** Whether the driver at the other end is not the one that was asked. An instance that is not known yet is. */
+  #isElsewhere({ instanceId }: Route): boolean {
+    const asked = this.#origin?.instanceId;
+    return asked !== undefined && asked !== "" && instanceId !== "" && asked !== instanceId;
+  }
+
+  /** A driver that was restarted at the same address shows it only by what it answers. */
+  #isForgotten(error: unknown, route: Route): boolean {
+    return error instanceof DroverError && error.reason === "OPERATION_NOT_FOUND" && this.#isElsewhere(route);
+  }
+
+  async #askAgain(route: Route): Promise<void> {
+    if (this.#origin === undefined) return;
+    const { instanceId } = route;
+    await route.channel.unary(DatasetService.method.loadDataset, this.#origin.request, {
+      ...route.options,
+      timeoutMs: Math.min(route.options.timeoutMs ?? defaultTimeoutMs, defaultTimeoutMs),
+    });
+    this.#origin.instanceId = instanceId;
+  }
+
+  /** A load that its driver has taken along is not the end where it can be asked for again. */
+  #checkEnd({ operation }: LoadCompletedEvent, route: Route): void {
+    if (this.#origin === undefined) return;
+    if (isLoss(operation.error)) throw operation.error;
+    if (operation.state === "lost" && this.#isElsewhere(route))
+      throw clientError("STREAM_CUT", "the load's driver was restarted");
+  }
+
+  async *#watch({ channel, options }: Route): AsyncGenerator<LoadEvent, void, undefined> {
     const request = { operationId: this.operationId };
-    for await (const response of this.#transport.stream(DatasetService.method.watchLoad, request, options)) {
+    for await (const response of channel.stream(DatasetService.method.watchLoad, request, options)) {
       const event = eventFrom(response);
       if (event !== undefined) yield event;
     }
+  }
+}
+
+const maxRemembered = 1_000;
+
+/** Which events have been told: every watch begins with the present state and tells all warnings. */
+class Told {
+  #accepted = false;
+  #repeating = false;
+  readonly #warnings = new Set<string>();
+
+  again(): void {
+    this.#repeating = true;
+  }
+
+  isNews(event: LoadEvent): boolean {
+    if (event.type === "accepted") {
+      const told = this.#accepted;
+      this.#accepted = true;
+      return !told;
+    }
+    if (event.type !== "warning") return true;
+    const told = this.#repeating && this.#warnings.has(event.message);
+    if (this.#warnings.size < maxRemembered) this.#warnings.add(event.message);
+    return !told;
   }
 }
 
@@ -139,17 +229,5 @@ function eventFrom({ event }: WatchLoadResponse): LoadEvent | undefined {
     default:
       event satisfies never;
       return undefined;
-  }
-}
-
-function isRetried(error: unknown): boolean {
-  return error instanceof DroverError && retriedReasons.has(error.reason);
-}
-
-async function pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
-  try {
-    await sleep(delayMs, undefined, signal && { signal });
-  } catch (error) {
-    throw abortError(signal?.reason ?? error);
   }
 }

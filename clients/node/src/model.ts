@@ -35,7 +35,7 @@ export interface DriverInfo {
   readonly instanceId: string;
   readonly profile: string;
   readonly fingerprint: string;
-  readonly state: "starting" | "serving" | "stopping" | "unknown";
+  readonly state: "starting" | "serving" | "draining" | "stopping" | "unknown";
   readonly startTime: Date | undefined;
   readonly pid: number;
   readonly capabilities: readonly string[];
@@ -43,7 +43,60 @@ export interface DriverInfo {
   readonly memory: Memory;
   readonly threads: number;
   readonly eventLoopDelayP99Ms: number;
+  /** Who is attached. */
+  readonly leases: readonly LeaseInfo[];
+  /** How many operations run or wait. */
+  readonly runningOperations: number;
+  /** Why it drains; empty unless it does. */
+  readonly drainReason: string;
+  /** The launch that started it; empty where no client did. */
+  readonly launchId: string;
+  /** Where its log goes, on its host; empty where that is not known. */
+  readonly logFile: string;
 }
+
+/** What an attached client holds; a driver with leases is not idle. */
+export interface LeaseInfo {
+  readonly id: string;
+  /** How the client names itself. */
+  readonly clientName: string;
+  /** As the client says; empty where it does not. */
+  readonly clientHost: string;
+  /** As the client says; 0 where it does not. */
+  readonly clientPid: number;
+  readonly clientVersion: string;
+  /** The name that its token or certificate carries. */
+  readonly principal: string;
+  readonly attachTime: Date | undefined;
+}
+
+/** What the driver answers when it is asked to end. */
+export interface EndAnswer {
+  /** When what still runs is cancelled. */
+  readonly deadline: Date;
+  /** How many operations run or wait. */
+  readonly runningOperations: number;
+}
+
+/** What a driver tells the clients that are attached to it. */
+export type DriverEvent =
+  /**
+   * First, and again whenever events may have been missed: after a broken connection, at the next driver, and where they
+   * were not read in time.
+   */
+  | { readonly type: "attached"; readonly instanceId: string }
+  /** A dataset has a new current version; 1 for a new dataset. */
+  | { readonly type: "datasetPublished"; readonly dataset: string; readonly version: number }
+  | { readonly type: "datasetDropped"; readonly dataset: string }
+  /** The driver finishes what runs, until the deadline; new calls go to the next one. */
+  | { readonly type: "draining"; readonly reason: string; readonly deadline: Date | undefined }
+  | {
+      readonly type: "memoryPressure";
+      /** Whether the memory is nearly used up now. */
+      readonly high: boolean;
+      readonly processBytes: number;
+      readonly budgetBytes: number;
+    };
 
 /** A share of the driver's machine for one kind of work. */
 export interface Pool {

@@ -1,10 +1,10 @@
+import { columnsFrom } from "./answers-from-wire.ts";
 import { wholeNumber } from "./checks.ts";
-import { columnsFrom } from "./from-wire.ts";
 import { QueryService } from "./gen/drover/v1/query_service_pb.js";
 import type { Column } from "./model.ts";
 import type { Filter } from "./query/filter.ts";
 import { type Row, Rows, rowDecoder } from "./rows.ts";
-import type { CallOptions, Transport } from "./transport.ts";
+import type { CallOptions, Transport } from "./transport/transport.ts";
 import type { IntegerMode, ResultValue } from "./values.ts";
 
 /** Which raw rows are read, and how. */

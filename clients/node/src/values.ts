@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
 import { NullValue, ValueSchema, type Value as WireValue } from "@bufbuild/protobuf/wkt";
 import { clientError } from "./errors.ts";
 import type { Column } from "./model.ts";
@@ -47,7 +48,7 @@ function wireKind(value: Scalar): WireValue["kind"] {
   if (typeof value === "boolean") return { case: "boolValue", value };
   if (typeof value === "number") return numberKind(value);
   if (value instanceof Date) return { case: "stringValue", value: isoText(value) };
-  if (value instanceof Uint8Array) return { case: "stringValue", value: Buffer.from(value).toString("base64") };
+  if (value instanceof Uint8Array) return { case: "stringValue", value: base64Encode(value) };
   return { case: "stringValue", value: String(value) };
 }
 
@@ -116,5 +117,5 @@ function decodeFloat(value: JsonValue): ResultValue {
 }
 
 function decodeBinary(value: JsonValue): ResultValue {
-  return typeof value === "string" ? new Uint8Array(Buffer.from(value, "base64")) : value;
+  return typeof value === "string" ? base64Decode(value) : value;
 }

@@ -394,3 +394,23 @@ describe("a load that is watched", () => {
     expect(await failure(drover.watchLoad("l").result())).toMatchObject({ reason: "BAD_ROW", metadata: { line: "3" } });
   });
 });
+
+test("events of a driver that has none end with its word instead of waiting for ever", async () => {
+  await using peer = await new FaultPeer().listen();
+  await using drover = await connect({ address: peer.address });
+  const read = async () => {
+    for await (const event of drover.events()) expect(event).toBeUndefined();
+  };
+  await expect(read()).rejects.toMatchObject({ reason: "UNIMPLEMENTED" });
+});
+
+test("a message that is larger than the connection takes says which limit it is", async () => {
+  await using peer = await new FaultPeer()
+    .unary(DatasetService.method.getDataset, () => ({ dataset: { name: "x".repeat(5_000) } }))
+    .listen();
+  await using drover = await connect({ address: peer.address, maxMessageBytes: 1_000 });
+  await expect(drover.dataset("d")).rejects.toMatchObject({
+    reason: "RESULT_OVER_LIMIT",
+    message: expect.stringContaining("maxMessageBytes"),
+  });
+});

@@ -1,15 +1,17 @@
 import { randomUUID } from "node:crypto";
 import type { Table } from "apache-arrow";
+import { summaryFrom } from "../answers-from-wire.ts";
 import { clientError } from "../errors.ts";
-import { columnsFrom, progressFrom, summaryFrom } from "../from-wire.ts";
-import { Lane, QueryService, type Question, ResultFormat } from "../gen/drover/v1/query_service_pb.js";
+import { Lane, type Question, ResultFormat } from "../gen/drover/v1/query_service_pb.js";
 import type { Labels, QuerySummary } from "../model.ts";
-import { type Row, Rows, rowDecoder } from "../rows.ts";
-import type { CallOptions, Transport } from "../transport.ts";
-import type { IntegerMode, ResultValue } from "../values.ts";
+import type { Row } from "../rows.ts";
+import type { CallOptions, Transport } from "../transport/transport.ts";
+import type { IntegerMode } from "../values.ts";
+import { batchEvents, wholeFrames } from "./answer-events.ts";
 import { endOfStream, tableFrom } from "./arrow.ts";
 import { checkStream, type WireEvent } from "./check-stream.ts";
 import type { Frame, QueryBatchEvent, QueryEvent } from "./events.ts";
+import { reattaching } from "./reattach.ts";
 
 /** What a query takes beside its question. */
 export interface QueryOptions extends CallOptions {
@@ -31,7 +33,8 @@ const defaultMaxResultBytes = 256 * 2 ** 20;
 
 /**
  * A question that runs once, when it is first asked for its answer, in one of these ways: `rows()`, `frame()`, `table()`,
- * `for await (… of query)`, `stream()`, `arrow()`. Leaving an iteration early cancels the query.
+ * `for await (… of query)`, `stream()`, `arrow()`. Leaving an iteration early cancels the query. It goes on after a broken
+ * connection; where its driver is lost it runs again at the next one, and a frame that was begun is replaced.
  */
 export class Query implements AsyncIterable<QueryEvent> {
   /** The operation's id. */
@@ -70,36 +73,40 @@ export class Query implements AsyncIterable<QueryEvent> {
   /** The exact answer as an Arrow table; needs the package `apache-arrow`. */
   async table(): Promise<Table> {
     const budget = this.#budget();
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of this.arrow()) {
-      budget(chunk.byteLength);
-      chunks.push(chunk);
+    let chunks: Uint8Array[] = [];
+    for await (const { exact, begins, bytes } of this.#arrow(budget)) {
+      if (!exact) continue;
+      if (begins) chunks = [];
+      chunks.push(bytes);
     }
-    return tableFrom(chunks);
+    return tableFrom([...chunks, endOfStream]);
   }
 
-  /** The exact answer as the bytes of an Arrow IPC stream, piece by piece: to be passed on, for example to a browser. */
+  /**
+   * The exact answer as the bytes of an Arrow IPC stream, piece by piece: to be passed on, for example to a browser. What has
+   * been passed on can't be replaced: if the driver is lost after the first rows, it fails with INSTANCE_LOST.
+   */
   async *arrow(): AsyncGenerator<Uint8Array, void, undefined> {
-    let exact = false;
-    for await (const event of this.#run(ResultFormat.ARROW)) {
-      if (event.case === "frameStart") {
-        exact = event.value.exact;
-        if (exact) yield event.value.arrowSchema;
-      } else if (event.case === "frameBatch" && exact) yield event.value.arrow;
+    let begun = false;
+    let schema: Uint8Array | undefined;
+    for await (const { exact, begins, bytes } of this.#arrow(undefined, () => !begun)) {
+      if (!exact) continue;
+      // The schema waits for the first rows, so that until then another driver may answer.
+      if (begins) schema = bytes;
+      else {
+        begun = true;
+        if (schema !== undefined) yield schema;
+        schema = undefined;
+        yield bytes;
+      }
     }
+    if (schema !== undefined) yield schema;
     yield endOfStream;
   }
 
   /** The query's life with whole frames. */
   async *[Symbol.asyncIterator](): AsyncGenerator<QueryEvent, void, undefined> {
-    const budget = this.#budget();
-    let frame = new FrameBuilder(0, false, []);
-    for await (const event of this.#events(budget)) {
-      if (event.type === "frameStart") frame = new FrameBuilder(event.frameId, event.exact, event.columns);
-      else if (event.type === "batch") frame.add(event.batch);
-      else if (event.type === "frameEnd") yield { type: "frame", frame: frame.build(event.rows) };
-      else yield event;
-    }
+    yield* wholeFrames(this.#events(this.#budget()));
   }
 
   /** The query's life with frames in parts, for results of any size. A slow reader slows only this query. */
@@ -107,36 +114,25 @@ export class Query implements AsyncIterable<QueryEvent> {
     return this.#events(undefined);
   }
 
-  async *#events(budget: Budget | undefined): AsyncGenerator<QueryBatchEvent, void, undefined> {
-    const integers = this.#options.integers ?? "bigint";
-    let columns = columnsFrom([]);
-    let decode = rowDecoder([], integers);
-    for await (const { case: kind, value } of this.#run(ResultFormat.ROWS, budget)) {
-      switch (kind) {
-        case "accepted":
-          yield { type: "accepted", operationId: value.operationId };
-          break;
-        case "progress":
-          yield { type: "progress", progress: progressFrom(value) };
-          break;
-        case "frameStart":
-          columns = columnsFrom(value.columns);
-          decode = rowDecoder(columns, integers);
-          yield { type: "frameStart", frameId: Number(value.frameId), exact: value.exact, columns };
-          break;
-        case "frameBatch":
-          yield { type: "batch", frameId: Number(value.frameId), batch: new Rows(columns, decode(value.rows)) };
-          break;
-        case "frameEnd":
-          yield { type: "frameEnd", frameId: Number(value.frameId), rows: Number(value.rows) };
-          break;
-        case "completed":
-          yield { type: "completed", summary: summaryFrom(value) };
-      }
+  #events(budget: Budget | undefined): AsyncGenerator<QueryBatchEvent, void, undefined> {
+    return batchEvents(this.#run(ResultFormat.ROWS, budget), this.#options.integers ?? "bigint");
+  }
+
+  async *#arrow(budget: Budget | undefined, mayStartOver?: () => boolean): AsyncGenerator<ArrowPart, void, undefined> {
+    let exact = false;
+    for await (const event of this.#run(ResultFormat.ARROW, budget, mayStartOver)) {
+      if (event.case === "frameStart") {
+        exact = event.value.exact;
+        yield { exact, begins: true, bytes: event.value.arrowSchema };
+      } else if (event.case === "frameBatch") yield { exact, begins: false, bytes: event.value.arrow };
     }
   }
 
-  async *#run(format: ResultFormat, budget?: Budget): AsyncGenerator<WireEvent, void, undefined> {
+  async *#run(
+    format: ResultFormat,
+    budget?: Budget,
+    mayStartOver?: () => boolean,
+  ): AsyncGenerator<WireEvent, void, undefined> {
     if (this.#consumed) throw clientError("ALREADY_CONSUMED", "this query has been run");
     this.#consumed = true;
     const request = {
@@ -146,8 +142,10 @@ export class Query implements AsyncIterable<QueryEvent> {
       lane: this.#options.lane === "batch" ? Lane.BATCH : Lane.INTERACTIVE,
       labels: { ...this.#options.labels },
     };
-    const responses = this.#transport.stream(QueryService.method.runQuery, request, this.#options, budget);
-    for await (const event of checkStream(responses)) {
+    const options = { ...this.#options, onBytes: budget?.add, mayStartOver };
+    for await (const event of checkStream(reattaching(this.#transport, request, options))) {
+      // A frame replaces the one before, so that only one is held.
+      if (event.case === "frameStart") budget?.reset();
       if (event.case === "completed") this.#summary = summaryFrom(event.value);
       yield event;
     }
@@ -156,49 +154,31 @@ export class Query implements AsyncIterable<QueryEvent> {
   #budget(): Budget {
     const limit = this.#options.maxResultBytes ?? defaultMaxResultBytes;
     let used = 0;
-    return (bytes) => {
-      used += bytes;
-      if (used > limit)
-        throw clientError("RESULT_OVER_LIMIT", `the result takes more than ${limit} bytes`, {
-          metadata: { limitBytes: String(limit) },
-        });
+    return {
+      add: (bytes) => {
+        used += bytes;
+        if (used > limit)
+          throw clientError("RESULT_OVER_LIMIT", `the result takes more than ${limit} bytes`, {
+            metadata: { limitBytes: String(limit) },
+          });
+      },
+      reset: () => {
+        used = 0;
+      },
     };
   }
 }
 
 /** Counts bytes and throws when they are too many. */
-type Budget = (bytes: number) => void;
-
-class FrameBuilder {
-  readonly #id: number;
-  readonly #exact: boolean;
-  readonly #columns: Frame["columns"];
-  readonly #values: (readonly ResultValue[])[] = [];
-
-  constructor(id: number, exact: boolean, columns: Frame["columns"]) {
-    this.#id = id;
-    this.#exact = exact;
-    this.#columns = columns;
-  }
-
-  add(batch: Rows): void {
-    for (const row of batch.values) this.#values.push(row);
-  }
-
-  build(rows: number): Frame {
-    if (rows !== this.#values.length)
-      throw clientError("UNEXPECTED_MESSAGE", `the driver sent ${this.#values.length} rows of a frame of ${rows}`);
-    return new WholeFrame(this.#id, this.#exact, this.#columns, this.#values);
-  }
+interface Budget {
+  readonly add: (bytes: number) => void;
+  readonly reset: () => void;
 }
 
-class WholeFrame extends Rows implements Frame {
-  readonly id: number;
+/** A piece of a frame as Arrow. */
+interface ArrowPart {
   readonly exact: boolean;
-
-  constructor(id: number, exact: boolean, columns: Frame["columns"], values: Frame["values"]) {
-    super(columns, values);
-    this.id = id;
-    this.exact = exact;
-  }
+  /** Whether it is the schema, with which a frame begins. */
+  readonly begins: boolean;
+  readonly bytes: Uint8Array;
 }

@@ -7,39 +7,42 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import { type Client, type CallOptions as GrpcCallOptions, Metadata, type ServiceError } from "@grpc/grpc-js";
-import { abortError, callError, clientError, DroverError, headerText } from "./errors.ts";
+import {
+  type Client,
+  connectivityState,
+  type CallOptions as GrpcCallOptions,
+  Metadata,
+  type ServiceError,
+} from "@grpc/grpc-js";
+import { abortError, clientError, DroverError } from "../errors.ts";
+import { callError, connectionEnded, headerText } from "./call-error.ts";
+import { Farewells } from "./farewells.ts";
+import { FixedRoute } from "./fixed-route.ts";
+import { type CallOptions, defaultTimeoutMs, type Route, type Transport } from "./transport.ts";
 
-/** What every call takes. */
-export interface CallOptions {
-  /** Aborting it cancels the call, and its work in the driver. */
-  readonly signal?: AbortSignal | undefined;
-  /**
-   * Milliseconds until the call fails with DEADLINE_EXCEEDED and its work is stopped; Infinity for no limit. Default: 60 s;
-   * none for streams.
-   */
-  readonly timeoutMs?: number | undefined;
-  /** Headers to send along, for example a W3C `traceparent`. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-}
-
-const defaultTimeoutMs = 60_000;
 /** Longer deadlines than some 11,000 years have no form on the wire; a year is as good as none. */
 const longestTimeoutMs = 365 * 24 * 3_600_000;
 
-/** The two kinds of calls over one channel. */
-export class Transport implements AsyncDisposable {
+const proofTimeoutMs = 10_000;
+
+/** Calls over one connection to one driver. */
+export class Channel implements Transport {
+  readonly address: string;
   readonly #client: Client;
-  readonly #address: string;
   readonly #token: string | undefined;
   /** Those under way: closing a channel of grpc-js leaves its calls running. */
   readonly #calls = new Set<{ cancel(): void }>();
-  #closed = false;
+  readonly #farewells = new Farewells();
+  /** Whether the call that is being made belongs to a farewell: closing leaves it the time to arrive. */
+  #parting = false;
+  #closing: Promise<void> | undefined;
+  #ended = false;
+  #prove: ((options: CallOptions) => Promise<void>) | undefined;
   #instanceId = "";
 
   constructor(client: Client, address: string, token: string | undefined) {
     this.#client = client;
-    this.#address = address;
+    this.address = address;
     this.#token = token;
   }
 
@@ -49,6 +52,16 @@ export class Transport implements AsyncDisposable {
   }
 
   unary<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    request: MessageInitShape<I>,
+    options: CallOptions,
+  ): Promise<MessageShape<O>> {
+    return this.#unproved
+      ? this.#proved(options).then(() => this.#unary(method, request, options))
+      : this.#unary(method, request, options);
+  }
+
+  #unary<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
     options: CallOptions,
@@ -70,7 +83,7 @@ export class Transport implements AsyncDisposable {
           else reject(this.#failure(error, signal));
         },
       );
-      this.#calls.add(call);
+      if (!this.#parting) this.#calls.add(call);
       const abort = () => call.cancel();
       signal?.addEventListener("abort", abort, { once: true });
       call.on("metadata", (metadata) => this.#notice(metadata));
@@ -85,6 +98,7 @@ export class Transport implements AsyncDisposable {
     onBytes?: (bytes: number) => void,
   ): AsyncGenerator<MessageShape<O>, void, undefined> {
     const { signal } = options;
+    if (this.#unproved) await this.#proved(options);
     this.#refuse(signal);
     const call = this.#client.makeServerStreamRequest(
       path(method),
@@ -117,31 +131,79 @@ export class Transport implements AsyncDisposable {
     }
   }
 
+  /** Without a driver to go to after this one: the connection is made again, and what runs is watched again. */
+  async route(options: CallOptions): Promise<Route> {
+    return new FixedRoute(this, options, (work) => this.part(work));
+  }
+
+  /**
+   * From now on it ends with the present connection: whatever listens at the address after that has not proved to be a
+   * driver, and must not be shown the token.
+   */
+  endWithConnection(): void {
+    this.#client.getChannel().watchConnectivityState(connectivityState.READY, Number.POSITIVE_INFINITY, () => {
+      this.#ended = true;
+      this.#client.close();
+    });
+  }
+
+  /** From now on whoever is at the other end of a new connection proves to be a driver first. */
+  proveAnew(prove: (options: CallOptions) => Promise<void>): void {
+    this.#prove = prove;
+  }
+
+  /** Makes calls that nobody waits for, except closing, for a moment. */
+  part(work: (channel: Transport) => Promise<unknown>): void {
+    if (this.#closing !== undefined) return;
+    this.#parting = true;
+    try {
+      this.#farewells.add(work(this));
+    } finally {
+      this.#parting = false;
+    }
+  }
+
   /** Ends the connection; calls under way are cancelled and fail with CLIENT_CLOSED. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     for (const call of this.#calls) call.cancel();
+    await this.#farewells.done();
     this.#client.close();
   }
 
+  get #unproved(): boolean {
+    if (this.#prove === undefined || this.#ended || this.#closing !== undefined) return false;
+    return this.#client.getChannel().getConnectivityState(false) !== connectivityState.READY;
+  }
+
+  async #proved({ signal, timeoutMs = proofTimeoutMs }: CallOptions): Promise<void> {
+    await this.#prove?.({ signal, timeoutMs: Math.min(timeoutMs, proofTimeoutMs) });
+  }
+
   #refuse(signal: AbortSignal | undefined): void {
-    if (this.#closed) throw clientError("CLIENT_CLOSED", "the client is closed");
+    if (this.#closing !== undefined) throw clientError("CLIENT_CLOSED", "the client is closed");
     if (signal?.aborted) throw abortError(signal.reason);
+    if (this.#ended) throw connectionEnded(this.address);
   }
 
   /** `begun` says that a part of the answer has come. */
   #failure(error: unknown, signal: AbortSignal | undefined, begun = false): DroverError {
     if (error instanceof DroverError) return error;
     if (signal?.aborted) return abortError(signal.reason);
-    if (this.#closed) return clientError("CLIENT_CLOSED", "the client was closed during the call", { cause: error });
-    if (isServiceError(error)) return callError(error, this.#address, begun);
+    if (this.#closing !== undefined)
+      return clientError("CLIENT_CLOSED", "the client was closed during the call", { cause: error });
+    if (isServiceError(error)) return callError(error, this.address, begun);
     return clientError("STREAM_CUT", "the call ended without an answer", { cause: error });
   }
 
-  #metadata({ headers }: CallOptions): Metadata {
+  #metadata({ headers, endUser }: CallOptions): Metadata {
     const metadata = new Metadata();
     for (const [name, value] of Object.entries(headers ?? {})) setHeader(metadata, name, value);
+    if (endUser !== undefined) setHeader(metadata, "drover-end-user", endUser);
     if (this.#token !== undefined) metadata.set("authorization", `Bearer ${this.#token}`);
     return metadata;
   }

@@ -1,0 +1,2 @@
+/** The contract that this client speaks. */
+export const apiVersion = "drover.v1";
