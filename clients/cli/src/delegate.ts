@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
 import { constants } from "node:os";
-import { fileURLToPath } from "node:url";
+import { dirname, join } from "node:path";
 
 /** Commands that the driver's own program carries out. */
 export const driverCommands: ReadonlySet<string> = new Set(["serve", "config"]);
@@ -36,15 +36,14 @@ export async function delegate(args: readonly string[], entry: string): Promise<
   const command = commandOf(args) ?? "";
   const at = args.indexOf(command);
   const rest = [...args.slice(at + 1), ...args.slice(0, at)];
-  const child = spawn(process.execPath, [driverProgram(entry), command, ...rest], { stdio: "inherit" });
+  const child = spawn(driverProgram(entry), [command, ...rest], { stdio: "inherit" });
   const forward = (name: NodeJS.Signals) => child.kill(name);
   for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, forward);
   const [code, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
   return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 }
 
-/** Beside this program's bundle, or in the source tree that it runs from. */
+/** Of the package that is installed with this one, by its launcher, which knows its Node and flags. */
 function driverProgram(entry: string): string {
-  const bundle = fileURLToPath(new URL("./driver.mjs", entry));
-  return existsSync(bundle) ? bundle : fileURLToPath(new URL("../../../src/main.ts", entry));
+  return join(dirname(createRequire(entry).resolve("@drover/driver/package.json")), "bin", "drover-driver");
 }

@@ -1,10 +1,12 @@
 import { readFile } from "node:fs/promises";
 import {
   connect,
-  connectByAddressFile,
   type Drover,
   DroverError,
   defaultDataDirectory,
+  type EnsureEvent,
+  ensureDriver,
+  readAddressFile,
   type TlsOptions,
 } from "../../node/src/index.ts";
 import { UsageError } from "./usage-error.ts";
@@ -19,6 +21,8 @@ export interface Globals {
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;
   readonly tls: boolean;
+  /** Whether a driver may be started where none runs. */
+  readonly start: boolean;
   readonly json: boolean;
   readonly timeoutMs: number | undefined;
 }
@@ -33,6 +37,7 @@ export interface GlobalFlags {
   readonly tlsCa?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
+  readonly start?: boolean;
   readonly json?: boolean;
   readonly timeout?: number;
 }
@@ -56,6 +61,7 @@ export function globalsOf(flags: GlobalFlags, env: NodeJS.ProcessEnv): Globals {
     tlsCa: flags.tlsCa,
     tlsCert: flags.tlsCert,
     tlsKey: flags.tlsKey,
+    start: flags.start ?? true,
     json: flags.json ?? false,
     timeoutMs: flags.timeout,
   };
@@ -63,17 +69,53 @@ export function globalsOf(flags: GlobalFlags, env: NodeJS.ProcessEnv): Globals {
 
 const handshakeTimeoutMs = 10_000;
 
-/** Connects to the driver that the options name. UNREACHABLE also where nothing is heard for 10 s or the time limit. */
-export async function connectTo(globals: Globals, signal: AbortSignal): Promise<Drover> {
+/** What a command wants of its connection. */
+export interface ConnectWishes {
+  /** `false`: a driver that does not run is not started. Default: the option `--no-start`. */
+  readonly start?: boolean;
+  readonly onEvent?: (event: EnsureEvent) => void;
+}
+
+/** Connects to the driver that the options name, starting it if need be; one that was named by its address is only called. */
+export async function connectTo(globals: Globals, signal: AbortSignal, wishes: ConnectWishes = {}): Promise<Drover> {
   const tls = await tlsOf(globals);
   const { address, tokenFile, dataDir: dataDirectory, profile, timeoutMs } = globals;
-  const call = { signal, timeoutMs: Math.min(timeoutMs ?? handshakeTimeoutMs, handshakeTimeoutMs) };
+  if (address !== undefined) return connectToAddress(globals, address, { signal, tls });
+  const { start = globals.start, onEvent } = wishes;
+  const options = { dataDirectory, profile, tls, tokenFile, start, onEvent, lease: false } as const;
+  return ensureDriver(options, { signal, timeoutMs }).catch((error: unknown) => {
+    throw error instanceof DroverError && error.reason === "DEADLINE_EXCEEDED" ? tooLate(error) : error;
+  });
+}
+
+/** Whatever the command was to do: there was no driver in time. */
+function tooLate(cause: DroverError): DroverError {
+  const help = "Give it more time by --timeout; `drover logs` shows how far a start came.";
+  return new DroverError({ reason: "DRIVER_NOT_FOUND", message: cause.message, code: cause.code, help, cause });
+}
+
+/** UNREACHABLE also where nothing is heard for 10 s or the time limit. */
+async function connectToAddress(
+  globals: Globals,
+  address: string,
+  { signal, tls }: { readonly signal: AbortSignal; readonly tls: TlsOptions | undefined },
+): Promise<Drover> {
+  const { tokenFile, timeoutMs = handshakeTimeoutMs } = globals;
   try {
-    if (address !== undefined) return await connect({ address, tokenFile, tls }, call);
-    return await connectByAddressFile({ dataDirectory, profile, tls, tokenFile }, call);
+    return await connect({ address, tokenFile, tls }, { signal, timeoutMs: Math.min(timeoutMs, handshakeTimeoutMs) });
   } catch (error) {
     throw error instanceof DroverError && error.reason === "DEADLINE_EXCEEDED" ? silent(error, globals) : error;
   }
+}
+
+/** Where the driver's token lies and whether TLS is spoken: as the options say, else the address file. */
+export async function tokenFileOf(
+  globals: Globals,
+): Promise<{ readonly tokenFile: string | undefined; readonly tls: boolean }> {
+  const { address, tokenFile, tls, dataDir: dataDirectory, profile } = globals;
+  if (address !== undefined) return { tokenFile, tls };
+  const found = await readAddressFile({ dataDirectory, profile });
+  return { tokenFile: tokenFile ?? found.tokenFile, tls: found.tls };
 }
 
 /** Something took the connection and says nothing: there is no driver that could be asked. */
@@ -83,7 +125,7 @@ function silent(cause: DroverError, { address }: Globals): DroverError {
   return new DroverError({ reason: "UNREACHABLE", message, code, help, retryable: true, cause });
 }
 
-async function tlsOf({ tls, tlsCa, tlsCert, tlsKey }: Globals): Promise<TlsOptions | undefined> {
+export async function tlsOf({ tls, tlsCa, tlsCert, tlsKey }: Globals): Promise<TlsOptions | undefined> {
   if (!tls && tlsCa === undefined && tlsCert === undefined && tlsKey === undefined) return undefined;
   return { ca: await pem(tlsCa), cert: await pem(tlsCert), key: await pem(tlsKey) };
 }
@@ -99,7 +141,7 @@ async function pem(file: string | undefined): Promise<Buffer | undefined> {
 
 /** The command that starts the driver that the options name. */
 export function startCommand({ dataDir, profile }: Globals): string {
-  const words = ["drover", "serve"];
+  const words = ["drover", "start"];
   if (dataDir !== defaultDataDirectory({ XDG_DATA_HOME: process.env.XDG_DATA_HOME })) words.push("--data-dir", dataDir);
   if (profile !== "default") words.push("--profile", profile);
   return words.map(shellWord).join(" ");

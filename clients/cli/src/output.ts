@@ -28,7 +28,7 @@ export class Output {
   }
 
   /** Writes to standard output and waits while its reader is slow. */
-  async write(text: string): Promise<void> {
+  async write(text: string | Uint8Array): Promise<void> {
     if (!this.stdout.write(text)) await once(this.stdout, "drain");
   }
 

@@ -5,12 +5,15 @@ import { registerDescribe } from "./commands/describe.ts";
 import { registerDrop } from "./commands/drop.ts";
 import { registerExplain } from "./commands/explain.ts";
 import { registerLoad } from "./commands/load.ts";
+import { registerLogs } from "./commands/logs.ts";
 import { registerHistory, registerPs } from "./commands/operations.ts";
 import { registerQuery } from "./commands/query.ts";
 import { registerRows } from "./commands/rows.ts";
 import { registerSql } from "./commands/sql.ts";
+import { registerEnsure, registerStart } from "./commands/start.ts";
 import { registerStats } from "./commands/stats.ts";
 import { registerStatus } from "./commands/status.ts";
+import { registerDrain, registerStop } from "./commands/stop.ts";
 import { registerValues } from "./commands/values.ts";
 import { registerVersions } from "./commands/versions.ts";
 import { type Act, actWith } from "./context.ts";
@@ -19,7 +22,7 @@ import type { Interrupts } from "./interrupts.ts";
 import type { Output } from "./output.ts";
 
 const groups: readonly (readonly [heading: string, ...register: ((program: Command, act: Act) => void)[]])[] = [
-  ["Driver:", registerStatus],
+  ["Driver:", registerStart, registerStatus, registerStop, registerDrain, registerLogs, registerEnsure],
   ["Data:", registerLoad, registerDatasets, registerDescribe, registerVersions, registerDrop],
   ["Questions:", registerQuery, registerSql, registerExplain, registerRows, registerValues, registerStats],
   ["Operations:", registerPs, registerCancel, registerHistory],
@@ -43,6 +46,7 @@ export function createProgram(
     .option("--tls-ca <FILE>", "certificates to trust in place of the system's (PEM)")
     .option("--tls-cert <FILE>", "this client's certificate (PEM)")
     .option("--tls-key <FILE>", "its private key (PEM)")
+    .option("--no-start", "fail where no driver runs instead of starting one")
     .option("--json", "print JSON: one document, or one event in a line for what streams")
     .addOption(new Option("--timeout <TIME>", "give up after 500ms, 30s, 5m, …").argParser(parseDuration))
     .addHelpText(
