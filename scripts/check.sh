@@ -9,6 +9,9 @@ echo "format and lint"
 biome ci --colors=off --error-on-warnings .
 echo "types"
 tsc -p .
+tsc -p examples/app-server/page
+echo "versions"
+node scripts/check-versions.ts
 echo "contract"
 buf format --diff --exit-code proto
 buf lint

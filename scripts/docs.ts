@@ -7,12 +7,13 @@ import { typesMarkdown } from "../src/engine/duckdb/types/types-markdown.ts";
 import { errorsMarkdown } from "../src/errors/errors-markdown.ts";
 import { metricsMarkdown } from "../src/observability/metrics-markdown.ts";
 import { sourcesMarkdown } from "../src/sources/sources-markdown.ts";
+import { clientErrorsMarkdown } from "./client-errors-markdown.ts";
 
 const docs = join(import.meta.dirname, "..", "docs");
 
 const pages: Readonly<Record<string, string>> = {
   "configuration.md": configMarkdown(),
-  "errors.md": errorsMarkdown(),
+  "errors.md": `${errorsMarkdown()}\n${clientErrorsMarkdown()}`,
   "metrics.md": metricsMarkdown(),
   "sources.md": sourcesMarkdown(),
   "sql.md": sqlFunctionsMarkdown(),

@@ -6,8 +6,8 @@ sh scripts/install.sh
 PATH="$PWD/node_modules/.bin:$PATH"
 
 stale() {
-  [ ! -f dist/driver.mjs ] || [ ! -f dist/cli.mjs ] || [ ! -f clients/node/dist/index.js ] ||
-    [ -n "$(find src clients/*/src clients/*/package.json package-lock.json scripts/build.ts scripts/bundle.ts -newer dist/cli.mjs | head -n 1)" ]
+  [ ! -f packages/driver/dist/driver.mjs ] || [ ! -f clients/cli/dist/cli.mjs ] || [ ! -f clients/node/dist/index.js ] ||
+    [ -n "$(find src clients/*/src clients/*/package.json package-lock.json scripts/build*.ts scripts/bundle.ts -newer clients/cli/dist/cli.mjs | head -n 1)" ]
 }
 if stale; then
   echo "Building"

@@ -1,29 +1,16 @@
-/** Starts a driver unless one lives, loads three million flights unless they are there, and asks a first question. */
+/** Finds or starts a driver, loads three million flights unless they are there, and asks a first question. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import {
-  type AddressFileLocation,
-  connectByAddressFile,
-  DroverError,
-  defaultDataDirectory,
-  readAddressFile,
-} from "../clients/node/src/index.ts";
+import { type Drover, DroverError, type EnsureEvent, ensureDriver } from "../clients/node/src/index.ts";
 
 const root = join(import.meta.dirname, "..");
 const command = join(root, "bin", "drover");
 const cache = process.env.DROVER_CACHE_DIR || join(root, ".cache");
-const logFile = join(cache, "driver.log");
 const parquet = join(root, "node_modules", "vega-datasets", "data", "flights-3m.parquet");
 const csv = join(cache, "flights-3m.csv");
-const startTimeoutMs = 30_000;
-const location: AddressFileLocation = {
-  dataDirectory: defaultDataDirectory(),
-  profile: process.env.DROVER_PROFILE || "default",
-};
 // An address in the environment names another driver than the one that is started here.
 delete process.env.DROVER_ADDRESS;
 // This script's own, and no setting of the driver.
@@ -41,8 +28,8 @@ class Failed extends Error {
 
 async function main(): Promise<void> {
   mkdirSync(cache, { recursive: true });
-  await ensureDriver();
-  await ensureFlights();
+  await using client = await ensureDriver({ lease: false, onEvent: tellStart });
+  await ensureFlights(client);
   const question = [
     "query",
     "flights",
@@ -55,52 +42,16 @@ async function main(): Promise<void> {
   ];
   say(`\n$ bin/drover ${question.join(" ")} --bars avg_delay`);
   await drover([...question, "--bars", "avg_delay"]);
-  await tellNext();
+  await tellNext(client);
 }
 
-async function ensureDriver(): Promise<void> {
-  if (await answers()) {
-    const { pid, startTime } = await readAddressFile(location);
-    say(`The driver runs already (process ${pid})`);
-    if (new Date(startTime).getTime() < statSync(join(root, "dist", "driver.mjs")).mtimeMs)
-      say(`It was started before the last build: \`kill ${pid}\` and \`npm start\` run the new one`);
-    return;
-  }
-  say("Starting a driver");
-  const log = openSync(logFile, "w", 0o600);
-  // Nothing of this process's own is passed on, so that whoever waits for its output does not wait for the driver.
-  const child = spawn(command, ["serve"], { cwd: root, detached: true, stdio: ["ignore", log, log] });
-  closeSync(log);
-  child.unref();
-  let exit: number | null | undefined;
-  child.once("exit", (code) => {
-    exit = code;
-  });
-  const end = Date.now() + startTimeoutMs;
-  while (!(await answers())) {
-    if (exit === undefined && Date.now() < end) {
-      await sleep(50);
-      continue;
-    }
-    process.stderr.write(readFileSync(logFile, "utf8").slice(-4000));
-    say(exit === undefined ? `The driver does not answer; its log is ${logFile}` : "The driver did not start");
-    throw new Failed(exit || 1);
-  }
+function tellStart(event: EnsureEvent): void {
+  if (event.type === "starting")
+    say(event.replaces === undefined ? "Starting a driver" : "Starting the driver's successor");
+  if (event.type === "connected" && !event.started) say("The driver runs already");
 }
 
-async function answers(): Promise<boolean> {
-  try {
-    await using drover = await connectByAddressFile(location, { timeoutMs: 2000 });
-    return (await drover.driver()).state === "serving";
-  } catch (error) {
-    if (error instanceof DroverError && error.retryable) return false;
-    if (error instanceof DroverError && error.reason === "DEADLINE_EXCEEDED") return false;
-    throw error;
-  }
-}
-
-async function ensureFlights(): Promise<void> {
-  await using client = await connectByAddressFile(location);
+async function ensureFlights(client: Drover): Promise<void> {
   for await (const { name, version } of client.datasets()) {
     if (name !== "flights" || version.source?.uri !== csv) continue;
     say(`The dataset flights is loaded already (${version.rows.toLocaleString("en-US")} rows)`);
@@ -143,18 +94,19 @@ async function drover(args: readonly string[]): Promise<void> {
   if (code !== 0) throw new Failed(code ?? 1);
 }
 
-async function tellNext(): Promise<void> {
-  const { address, tokenFile, pid } = await readAddressFile(location);
+async function tellNext(client: Drover): Promise<void> {
+  const { pid, logFile } = await client.driver();
   say(`
-The driver listens on ${address} (process ${pid}); its token is in ${tokenFile}, its log in ${logFile}.
-It stays up: \`kill ${pid}\` stops it. What to try next:
+The driver listens on ${client.address} (process ${pid}); its log is ${logFile || "where it was started"}.
+It stays up until nobody has used it for half an hour, or \`bin/drover stop\`; any command starts it again. What to try next:
 
+  bin/drover status
   bin/drover describe flights
   bin/drover query flights -d origin -m count -m 'late=count where delay > 15' --top 10 --others --order count:desc
   bin/drover query flights -d date:week -m avg:delay -w 'origin in (ATL, ORD)'
   bin/drover sql 'SELECT origin, max(delay) FROM flights GROUP BY origin ORDER BY 2 DESC LIMIT 5'
-  bin/drover load NAME FILE             your own CSV, JSON or Parquet
-  node_modules/.bin/node examples/app-server.ts   a chart in the browser`);
+  bin/drover load NAME FILE                       your own CSV, JSON or Parquet
+  node_modules/.bin/node examples/app-server/main.ts   an app server with a chart in the browser`);
 }
 
 function say(text: string): void {
