@@ -24,7 +24,7 @@ export async function openParts(dataDirectory: string): Promise<Parts> {
     await openDatasetStore({
       dataDirectory,
       instance,
-      catalog: catalog.datasets,
+      catalog,
       engine: { makeResident: async () => 0, dropResident: async () => undefined },
       residency: { budgetBytes: 0, idleMs: 0 },
       retention: { maxVersions: 2, maxAgeMs: 0, maxBytes: 0 },
