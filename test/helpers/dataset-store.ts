@@ -89,7 +89,7 @@ export async function openStore(
       dataDirectory,
       engine,
       instance,
-      catalog: catalog.datasets,
+      catalog,
       residency: { budgetBytes: 0, idleMs: 0 },
       retention: { maxVersions: 3, maxAgeMs: 0, maxBytes: 0 },
       quota: { maxBytes: 0, minFreeBytes: 0 },

@@ -117,10 +117,15 @@ export async function writeProfile(dataDir: string, name: string, config: string
   await writeFile(file, config);
 }
 
+/** The driver's program, and the Node that runs it. */
+export function driverCommand(): readonly string[] {
+  return [existsSync(PINNED_NODE) ? PINNED_NODE : process.execPath, driverFile];
+}
+
 /** Runs `main.ts` with arguments, for what the other helpers do not watch. */
 export function spawnDriver(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const node = existsSync(PINNED_NODE) ? PINNED_NODE : process.execPath;
-  const child = spawn(node, [driverFile, ...args], {
+  const [node = "", ...first] = driverCommand();
+  const child = spawn(node, [...first, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
   });

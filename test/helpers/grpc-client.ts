@@ -34,6 +34,8 @@ export interface Explained {
   readonly reason: string | undefined;
   readonly domain: string | undefined;
   readonly fields: readonly string[];
+  /** The metadata of the reason. */
+  readonly info: Readonly<Record<string, string>>;
   readonly metadata: Metadata;
 }
 
@@ -130,6 +132,7 @@ export function explain(error: unknown): Explained {
     reason: info?.reason,
     domain: info?.domain,
     fields: bad?.fieldViolations.map(({ field }) => field) ?? [],
+    info: info?.metadata ?? {},
     metadata,
   };
 }

@@ -56,7 +56,7 @@ export async function openLoadBench(options: { quotaBytes?: number } = {}): Prom
     await openDatasetStore({
       dataDirectory,
       instance,
-      catalog: catalog.datasets,
+      catalog,
       engine: reading.read,
       residency: { budgetBytes: 0, idleMs: 1e9 },
       retention: { maxVersions: 3, maxAgeMs: 1e9, maxBytes: 1e12 },
@@ -70,6 +70,7 @@ export async function openLoadBench(options: { quotaBytes?: number } = {}): Prom
     connectors,
     datasets,
     operations,
+    claims: catalog.loads,
     pool,
     options: { fileRoots: undefined, limits: DEFAULT_SEGMENT_LIMITS },
   });
@@ -91,6 +92,7 @@ export async function openLoadBench(options: { quotaBytes?: number } = {}): Prom
         source: { uri, format: undefined, options: given },
         labels,
         requestedBy: "test",
+        caller: "test",
         ...(operationId !== undefined && { operationId }),
       }),
     async end(id) {

@@ -27,6 +27,8 @@ export interface OpenedQueryService extends AsyncDisposable {
   load(name: string, sql: string, rowsPerSegment?: number): Promise<DatasetInfo>;
 }
 
+const REATTACH = { detachedTimeoutMs: 15_000, resultTtlMs: 30_000, spoolBytes: 64 << 20, spoolBytesPerQuery: 16 << 20 };
+
 export async function openQueryService(
   limits: Partial<QueryLimits> = {},
   { places = 4 }: { readonly places?: number } = {},
@@ -52,7 +54,7 @@ export async function openQueryService(
     datasets,
     operations,
     pool,
-    limits: { maxAnswerBytes: 4 << 20, maxPageBytes: 1 << 20, ...limits },
+    limits: { maxAnswerBytes: 4 << 20, maxPageBytes: 1 << 20, ...REATTACH, ...limits },
   });
   return {
     service,

@@ -236,7 +236,7 @@ describe("a driver that can't be had says why", () => {
     await writeFile(join(folder, "token"), "wrong\n");
     await chmod(join(folder, "token"), 0o600);
     const args = ["ps", ...elsewhere(), "--token-file", "token"];
-    await expectComplaint(args, { code: 1, reason: "UNAUTHENTICATED", says: /wrong/, help: /--token-file/ });
+    await expectComplaint(args, { code: 3, reason: "DRIVER_NOT_PROVEN", says: /token/, help: /--token-file/ });
   });
 
   test.each(["two-lines", "binary.csv", "empty.csv"])(
@@ -263,16 +263,16 @@ describe("a driver that can't be had says why", () => {
       code: 3,
       reason: "UNREACHABLE",
       says,
-      help: /drover serve/,
+      help: /drover start/,
     });
   });
 
   test("of a profile without one", async () => {
     const complaint = {
       code: 3,
-      reason: "DRIVER_NOT_FOUND",
-      says: /other\.json is not there/,
-      help: /serve .*--profile other/,
+      reason: "DRIVER_START_FAILED",
+      says: /CONFIG_INVALID: the profile "other" has no file .*other\.toml/,
+      help: /log/,
     };
     await expectComplaint(["ps", "--profile", "other"], complaint);
   });

@@ -1,11 +1,16 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { appendFile, chmod, cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { eventsOf, runCli, startCli } from "../helpers/cli.ts";
+import { ensureDriver } from "../../clients/node/src/index.ts";
+import { commandFile, eventsOf, runCli, startCli } from "../helpers/cli.ts";
 import { startDriver, type TestDriver } from "../helpers/driver.ts";
+import { makeUsers, mayMakeUsers } from "../helpers/os-users.ts";
+import { eventually, testProfile } from "../helpers/profile.ts";
 
 const people = `name,city,born,score,"a:b"
 Ada,London,1815-12-10,9.5,1
@@ -48,13 +53,32 @@ afterAll(async () => {
 });
 
 describe("without a driver", () => {
-  test("every command ends with 3 and the command that starts one", async () => {
-    const { code, stdout, stderr } = await runCli(["datasets"], { env: { DROVER_DATA_DIR: "/nonexistent/data dir" } });
+  test("with --no-start every command ends with 3 and the command that starts one", async () => {
+    const env = { DROVER_DATA_DIR: "/nonexistent/data dir" };
+    const { code, stdout, stderr } = await runCli(["datasets", "--no-start"], { env });
     expect([code, stdout]).toEqual([3, ""]);
     expect(lines(stderr)).toEqual([
-      "drover: DRIVER_NOT_FOUND: no driver: the address file /nonexistent/data dir/drivers/default.json is not there",
-      "Start a driver with: drover serve --data-dir '/nonexistent/data dir'",
+      'drover: DRIVER_NOT_FOUND: no driver of the profile "default" serves',
+      "Start a driver with: drover start --data-dir '/nonexistent/data dir'",
     ]);
+  });
+
+  test("a command starts one and leaves it to the next", async () => {
+    await using profile = await testProfile();
+    const env = { DROVER_DATA_DIR: profile.dataDirectory };
+    for (const _ of [1, 2]) {
+      expect(await runCli(["datasets"], { env })).toMatchObject({ code: 0, stderr: "" });
+      expect(await profile.processes()).toHaveLength(1);
+    }
+  });
+
+  test("one that can't start is told with its own reason, its log's end and where that is", async () => {
+    await using profile = await testProfile();
+    await profile.configure("thread = 2");
+    const { code, stderr } = await runCli(["datasets"], { env: { DROVER_DATA_DIR: profile.dataDirectory } });
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/^drover: DRIVER_START_FAILED: .*CONFIG_INVALID: .*unknown setting "thread"/m);
+    expect(stderr).toContain(join(profile.dataDirectory, "logs", "default"));
   });
 
   test("an address where nobody listens ends with 3", async () => {
@@ -360,4 +384,150 @@ test("the driver is found by address and token file as well", async () => {
   const refused = await runCli(["datasets"], { env: { DROVER_ADDRESS } });
   expect(refused.code).toBe(1);
   expect(refused.stderr).toMatch(/^drover: UNAUTHENTICATED: /);
+});
+
+describe("the driver's life on the command line", () => {
+  test("start, status, logs, drain and stop", async () => {
+    await using profile = await testProfile();
+    const cli = (...args: string[]) => runCli(args, { env: { DROVER_DATA_DIR: profile.dataDirectory } });
+    const none = await cli("status");
+    expect([none.code, none.stdout]).toEqual([3, ""]);
+    expect((await cli("logs")).code).toBe(3);
+
+    const started = await cli("start");
+    expect(started.stdout).toMatch(
+      /^The driver of the profile default was started and serves after .*: 127\.0\.0\.1:\d+ \(process \d+\)$/m,
+    );
+    expect((await cli("start")).stdout).toMatch(/^The driver of the profile default runs already/);
+    const [pid] = await profile.processes();
+
+    const status = await cli("status");
+    expect(status.code).toBe(0);
+    expect(status.stdout).toMatch(new RegExp(`^pid +${pid}$`, "m"));
+    expect(status.stdout).toMatch(/^used by its profile +yes$/m);
+    const listed = JSON.parse((await cli("status", "--json")).stdout);
+    expect(listed.drivers).toMatchObject([{ pid, profile: "default", state: "serving", current: true, fits: true }]);
+
+    expect((await cli("logs")).stdout).toContain('"message":"serving"');
+    expect((await cli("logs", "-n", "1")).stdout.trimEnd().split("\n")).toHaveLength(1);
+    expect((await cli("logs", "--path")).stdout.trim()).toBe(listed.drivers[0].logFile);
+
+    await profile.configure("threads = 1");
+    expect((await cli("status")).stdout).toMatch(
+      /^used by its profile +until its successor has started: the profile `default` has changed/m,
+    );
+    const replaced = await cli("ensure", "--json");
+    expect(JSON.parse(replaced.stdout)).toMatchObject({ started: true });
+    await eventually(async () => !(await profile.processes()).includes(pid ?? 0));
+
+    const drained = await cli("drain", "--reason", "tea");
+    expect(drained).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^The driver has ended \(process \d+\)$/m),
+    });
+    expect(await profile.processes()).toEqual([]);
+    expect((await cli("logs")).stdout).toContain("tea");
+    expect((await cli("stop")).code).toBe(3);
+  });
+
+  test("speaks JSON throughout", async () => {
+    await using profile = await testProfile();
+    const cli = (...args: string[]) => runCli([...args, "--json"], { env: { DROVER_DATA_DIR: profile.dataDirectory } });
+    const started = JSON.parse((await cli("start")).stdout);
+    const { tokenFile } = JSON.parse((await cli("ensure")).stdout);
+    const { address, instanceId } = started.driver;
+    const settings = { DROVER_ADDRESS: address, DROVER_TOKEN_FILE: tokenFile };
+    expect(JSON.parse((await cli("status", "--env")).stdout)).toEqual(settings);
+    const { path } = JSON.parse((await cli("logs", "--path")).stdout);
+    await appendFile(path, "no JSON\nhalf");
+    const logged = eventsOf((await cli("logs")).stdout);
+    expect(logged[0]).toMatchObject({ event: "line", line: { message: "serving", instanceId } });
+    expect(logged.slice(-2)).toEqual(["no JSON", "half"].map((line) => ({ event: "line", line })));
+    expect((await cli("logs", "-n", "0")).stdout).toBe("");
+    expect(JSON.parse((await cli("stop")).stdout)).toMatchObject({ instanceId, runningOperations: 0, ended: true });
+  });
+
+  test("what a log holds does not steer the terminal that shows it", async () => {
+    await using profile = await testProfile();
+    const folder = join(profile.dataDirectory, "logs", "default");
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, "20261121T000000Z-x.log"), "before\n\u001b]0;evil\u0007\nafter\n");
+    const script = "import pty, sys; pty.spawn(sys.argv[1:])";
+    const env = { PATH: process.env.PATH, HOME: "/nonexistent", DROVER_DATA_DIR: profile.dataDirectory };
+    const child = spawn("python3", ["-c", script, process.execPath, commandFile, "logs"], { env, stdio: "pipe" });
+    const shown = await text(child.stdout);
+    expect(lines(shown.replaceAll("\r", ""))).toEqual(["before", "\\u001b]0;evil\\u0007", "after"]);
+  });
+
+  test("no driver in time ends with 3, and says so", async () => {
+    await using profile = await testProfile();
+    const env = { DROVER_DATA_DIR: profile.dataDirectory };
+    const { code, stderr } = await runCli(["datasets", "--timeout", "1ms"], { env });
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/^drover: DRIVER_NOT_FOUND: the deadline passed/);
+    expect(stderr).toContain("--timeout");
+    await eventually(async () => (await profile.processes()).length === 0 || (await profile.address()) !== undefined);
+  });
+
+  test("stop does not wait for a driver that was killed meanwhile", async () => {
+    await using profile = await testProfile();
+    const cli = (...args: string[]) => runCli(args, { env: { DROVER_DATA_DIR: profile.dataDirectory } });
+    await using drover = await ensureDriver(profile.options);
+    const endless = drover
+      .sql("SELECT count(*) FROM range(10000000000) a, range(100) b")
+      .rows()
+      .catch(() => []);
+    await eventually(async () => (await drover.driver()).runningOperations === 1);
+    const draining = cli("drain", "--within", "1h");
+    await eventually(async () => (await profile.address()) === undefined);
+    for (const pid of await profile.processes()) process.kill(pid, "SIGKILL");
+    expect((await draining).stdout).toMatch(/^The driver has ended/m);
+    await drover.close();
+    await endless;
+  });
+
+  test.runIf(mayMakeUsers)("a user without rights is told so, and not that there is no driver", async () => {
+    await using profile = await testProfile();
+    await using users = await makeUsers(0);
+    // Where the command is built, others may not look.
+    const open = await mkdtemp(join(tmpdir(), "drover-cli-"));
+    await chmod(open, 0o755);
+    const command = join(open, "cli.mjs");
+    await cp(commandFile, command);
+    await cp(join(dirname(commandFile), "chunks"), join(open, "chunks"), { recursive: true });
+    const env = { PATH: process.env.PATH, DROVER_DATA_DIR: profile.dataDirectory, HOME: "/nonexistent" };
+    await runCli(["start"], { env: { DROVER_DATA_DIR: profile.dataDirectory } });
+    const [program = "", ...as] = users.stranger.as;
+    for (const name of ["status", "logs"]) {
+      const child = spawn(program, [...as, process.execPath, command, name], { env });
+      const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, "close")]);
+      expect(stderr).toMatch(/^drover: DRIVER_NOT_FOUND: .* can't be read: EACCES/);
+      expect(stderr).not.toContain("Start a driver");
+      expect(code).toBe(3);
+    }
+    await rm(open, { recursive: true });
+  });
+
+  test("status shows who is attached, and a driver that drains beside its successor", async () => {
+    await using profile = await testProfile();
+    const cli = (...args: string[]) => runCli(args, { env: { DROVER_DATA_DIR: profile.dataDirectory } });
+    await using drover = await ensureDriver({ ...profile.options, lease: { name: "dashboard-1" } });
+    await eventually(async () => (await cli("status")).stdout.includes("dashboard-1"));
+    const endless = drover
+      .sql("SELECT count(*) FROM range(10000000000) a, range(100) b")
+      .rows()
+      .catch(() => []);
+    await eventually(async () => (await drover.driver()).runningOperations === 1);
+    expect((await cli("drain", "--no-wait", "--within", "1m")).code).toBe(0);
+    const second = await cli("ensure", "--json");
+    expect(JSON.parse(second.stdout)).toMatchObject({ started: true });
+    const { drivers } = JSON.parse((await cli("status", "--json")).stdout);
+    expect(drivers).toMatchObject([
+      { state: "serving", current: true, why: "yes" },
+      { state: "draining", current: false, runningOperations: 1, why: expect.stringContaining("draining") },
+    ]);
+    await Promise.all((await profile.processes()).map((each) => process.kill(each, "SIGKILL")));
+    await drover.close();
+    await endless;
+  });
 });

@@ -140,6 +140,15 @@ describe("Connect with JSON", () => {
     expect(await reasonOf(response)).toMatchObject({ code: "invalid_argument", reason: "INVALID_REQUEST" });
   });
 
+  test("an operation that failed is shown with its error", async () => {
+    const source = '"source":{"uri":"/no/such.csv"},"operationId":"failed"';
+    await post("/drover.v1.DatasetService/LoadDataset", `{"dataset":"none",${source}}`);
+    const shown = async () => (await (await post(getOperation, '{"id":"failed"}')).json()) as object;
+    await expect.poll(shown, { timeout: 30_000 }).toMatchObject({
+      operation: { state: "OPERATION_STATE_FAILED", error: { details: [{ reason: "SOURCE_NOT_FOUND" }, {}] } },
+    });
+  });
+
   test("a misspelt field and a shortened value are told what was meant", async () => {
     const messages = [aggregate('"measurez":[]'), aggregate('"measures":[{"op":"COUNT"}]')].map(async (body) => {
       const { message } = (await (await post(queryPath, body)).json()) as { message: string };

@@ -1,12 +1,14 @@
 import { once } from "node:events";
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { DatasetService } from "../../src/gen/drover/v1/dataset_service_pb.js";
 import { QueryService } from "../../src/gen/drover/v1/query_service_pb.js";
 import { Health, HealthCheckResponse_ServingStatus } from "../../src/gen/grpc/health/v1/health_pb.js";
 import { runMain, spawnDriver, startDriver, writeProfile } from "../helpers/driver.ts";
 import { explain, failure, GrpcClient } from "../helpers/grpc-client.ts";
+import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 const { SERVING, NOT_SERVING } = HealthCheckResponse_ServingStatus;
 
@@ -52,7 +54,8 @@ describe("the address file", () => {
 test("a second driver of the profile is refused while the first one lives, of another profile it is not", async () => {
   await using driver = await startDriver();
   const { code, stderr } = await runMain(["serve", "--data-dir", driver.dataDir]);
-  expect(stderr).toContain(`drover: ALREADY_RUNNING: driver ${driver.instanceId} (pid ${driver.pid})`);
+  expect(stderr).toContain("drover: ALREADY_RUNNING: another driver of the profile");
+  expect(stderr).toContain(`names driver ${driver.instanceId} (pid ${driver.pid}) at ${driver.address}`);
   expect(code).toBe(1);
   await using other = await startDriver({ dataDir: driver.dataDir, profile: "other", config: "" });
   expect(other.address).not.toBe(driver.address);
@@ -65,6 +68,23 @@ test("a port in use is an error", async () => {
   const { code, stderr } = await runMain(["serve", ...place]);
   expect(stderr).toContain(`drover: LISTEN_FAILED: can't listen on ${driver.address}`);
   expect(code).toBe(1);
+});
+
+test("what a driver makes is its owner's alone, also in a data directory that others may enter", async () => {
+  await using folder = await temporaryFolder();
+  await chmod(folder.path, 0o755);
+  await using driver = await startDriver({ dataDir: folder.path });
+  using client = new GrpcClient(driver.address, { token: driver.token });
+  const uri = join(folder.path, "numbers.csv");
+  await writeFile(uri, "n\n1\n2\n");
+  const { response } = await client.unary(DatasetService.method.loadDataset, { dataset: "n", source: { uri } });
+  await client.stream(DatasetService.method.watchLoad, { operationId: response.operation?.id ?? "" }).toArray();
+  const names = (await readdir(folder.path)).filter((name) => name !== "numbers.csv");
+  expect(names).toEqual(expect.arrayContaining(["catalog.sqlite", "datasets", "drivers", "instances", "token"]));
+  for (const name of names) {
+    const { mode } = await stat(join(folder.path, name));
+    expect({ name, others: mode & 0o077 }).toEqual({ name, others: 0 });
+  }
 });
 
 describe("health", () => {
@@ -88,7 +108,9 @@ describe("health", () => {
   test("the deadline ends a stream with its reason", async () => {
     await using driver = await startDriver({ args: ["--log-level", "debug"] });
     using client = new GrpcClient(driver.address, { token: driver.token });
-    const call = client.stream(Health.method.watch, { service: "" }, { deadline: Date.now() + 300 });
+    // The deadline is to pass on the driver, not on the way there.
+    await client.unary(Health.method.check, {});
+    const call = client.stream(Health.method.watch, { service: "" }, { deadline: Date.now() + 1_000 });
     expect((await failure(call.toArray())).code).toBe(4);
     await expect.poll(() => driver.log(), { timeout: 20_000 }).toContain('"reason":"DEADLINE_EXCEEDED"');
   });
@@ -117,7 +139,7 @@ test("a second signal ends the driver at once, whatever still runs", async () =>
   };
   await expect.poll(metrics, { timeout: 20_000 }).toContain('drover_engine_active{engine="reader"} 1');
   driver.process.kill("SIGTERM");
-  await expect.poll(() => driver.log(), { timeout: 20_000 }).toContain('"message":"stopping"');
+  await expect.poll(() => driver.log(), { timeout: 20_000 }).toContain('"message":"draining"');
   driver.process.kill("SIGINT");
   expect(await driver.exited).toEqual({ code: 130, signal: null });
   expect((await broken).code).toBe(14);

@@ -196,7 +196,7 @@ describe("with a file that takes seconds", () => {
 
   /** The signal takes a moment to be noticed. */
   async function refusedOnceStopping(stopping: GrpcClient): Promise<unknown> {
-    while ((await stopping.unary(DriverService.method.getDriver, {})).response.state !== DriverState.STOPPING);
+    while ((await stopping.unary(DriverService.method.getDriver, {})).response.state === DriverState.SERVING);
     return failure(stopping.unary(datasets.deleteDataset, { dataset: "x" }));
   }
 

@@ -21,6 +21,7 @@ afterAll(() => opened[Symbol.asyncDispose]());
 const options = () => ({
   lane: "interactive" as const,
   labels: { page: "one" },
+  requestedBy: "tester",
   caller: "tester",
   signal: new AbortController().signal,
 });

@@ -298,7 +298,7 @@ describe("readers that stall", () => {
 
 describe("a driver that stops", () => {
   test("lets a query finish within the grace period and refuses new ones", async () => {
-    await using stopping = await startDriver();
+    await using stopping = await startDriver({ args: ["--stop-grace", "60s"] });
     using other = new GrpcClient(stopping.address, { token: stopping.token });
     const call = other.stream(runQuery, sql("SELECT sum(hash(i)) FROM range(300000000) t(i)"));
     const events: RunQueryResponse[] = [];

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,6 +7,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startExample } from "../helpers/app-server.ts";
 import { commandFile, runCli } from "../helpers/cli.ts";
 import { startDriver, type TestDriver } from "../helpers/driver.ts";
 
@@ -20,8 +21,9 @@ function blocks(language: string): readonly string[] {
     .map(([, , code = ""]) => code);
 }
 
-const [appServer = "", snippet = ""] = blocks("ts");
-const [commands = "", curl = ""] = blocks("sh");
+const [appServer = "", page = "", snippet = ""] = blocks("ts");
+const [commands = "", ...others] = blocks("sh");
+const curl = others.find((block) => block.includes("curl ")) ?? "";
 
 let driver: TestDriver;
 let folder: string;
@@ -72,18 +74,16 @@ function startScript(file: string, env?: Record<string, string>) {
   return start(process.execPath, ["--conditions=drover-source", file], env);
 }
 
-async function firstLine(child: ChildProcess): Promise<string> {
-  const [line] = await once(child.stdout as NodeJS.ReadableStream, "data");
-  return String(line);
-}
-
 describe("the README", () => {
   test("shows the example as it is in the repository", async () => {
-    expect(appServer).toBe(await readFile(join(root, "examples", "app-server.ts"), "utf8"));
+    expect(appServer).toBe(await readFile(join(root, "examples", "app-server", "main.ts"), "utf8"));
   });
 
   test("holds code that compiles", async () => {
-    await writeFile(join(folder, "app-server.ts"), appServer);
+    for (const name of ["events.ts", "login.ts", "pages.ts"])
+      await cp(join(root, "examples", "app-server", name), join(folder, name));
+    await writeFile(join(folder, "main.ts"), appServer);
+    await writeFile(join(folder, "page.ts"), page);
     await writeFile(join(folder, "snippet.ts"), snippet);
     await writeFile(join(folder, "package.json"), '{"type":"module"}');
     const compilerOptions = { noEmit: true, rewriteRelativeImportExtensions: false, types: ["node"] };
@@ -93,30 +93,21 @@ describe("the README", () => {
     expect([code, stdout]).toEqual([0, ""]);
   });
 
-  test("shows an app server that streams to a chart", async () => {
-    await cp(join(root, "examples", "app-server.ts"), join(folder, "app-server.ts"));
-    const { child, done } = startScript(join(folder, "app-server.ts"), { PORT: "0" });
-    try {
-      const port = /port: (\d+)/.exec(await firstLine(child))?.[1];
-      const page = await (await fetch(`http://127.0.0.1:${port}/`)).text();
-      expect(page).toContain('new EventSource("/delays?origin=ATL")');
-      const stream = await (await fetch(`http://127.0.0.1:${port}/delays?origin=ORD`)).text();
-      const events = [...stream.matchAll(/^event: (\w+)\ndata: (.*)$/gm)].map(([, name = "", data = ""]) => [
-        name,
-        JSON.parse(data),
-      ]);
-      expect(events.map(([name]) => name).filter((name) => name !== "progress")).toEqual([
-        "accepted",
-        "frame",
-        "completed",
-      ]);
-      const { frame } = Object.fromEntries(events).frame;
-      expect(frame.columns.map(({ name }: { name: string }) => name)).toEqual(["hour", "count", "delay"]);
-      expect(frame.values.reduce((sum: number, [, flights]: number[]) => sum + (flights ?? 0), 0)).toBe(667);
-    } finally {
-      child.kill("SIGKILL");
-      await done;
-    }
+  test("shows an app server and a page that work together", async () => {
+    await using server = await startExample(driverEnv());
+    expect(server.instanceId).toBe(driver.instanceId);
+    const cookie = await server.login("Ann");
+    const script = join(folder, "drawn.ts");
+    const api = page.replace('{ baseUrl: "/api" }', `{ baseUrl: "${server.url}/api", fetch: withCookie }`);
+    const withCookie = `const withCookie: typeof fetch = (url, init) =>
+      fetch(url, { ...init, headers: { ...Object.fromEntries(new Headers(init?.headers)), cookie: "${cookie}" } });`;
+    const draw = 'await drawDelays("ORD", (rows) => console.log(JSON.stringify(rows)), AbortSignal.timeout(20_000));';
+    await writeFile(script, `${withCookie}\n${api}\n${draw}`);
+    const { stdout, stderr, code } = await startScript(script).done;
+    expect([code, stderr]).toEqual([0, ""]);
+    const rows: readonly { hour: number; count: number }[] = JSON.parse(stdout);
+    expect(rows.map(({ hour }) => hour)).toEqual([1, 4, 7, 10, 13, 16, 19, 22]);
+    expect(rows.reduce((sum, { count }) => sum + count, 0)).toBe(667);
   });
 
   test("shows calls that work", async () => {
