@@ -3,13 +3,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { connect } from "@drover/client";
 import { salesCsv } from "../support/data.ts";
-import { addressOf, startDriver, stop } from "../support/driver.ts";
+import { addressOf, program, startDriver, stop } from "../support/driver.ts";
 import { startEchoServer } from "../support/echo-server.ts";
 import type { Bench, MeasureGroup } from "../support/measure.ts";
 import { driverOverEcho } from "../support/rate.ts";
 import { percentile } from "../support/statistics.ts";
-
-const program = join(import.meta.dirname, "../../bin/drover");
 
 export const driver: MeasureGroup = {
   name: "driver",

@@ -1,10 +1,11 @@
 import type { MeasureGroup } from "../support/measure.ts";
 import { cancel } from "./cancel.ts";
 import { driver } from "./driver.ts";
+import { life } from "./life.ts";
 import { loading } from "./loading.ts";
 import { memory } from "./memory.ts";
 import { queries } from "./queries.ts";
 import { scale } from "./scale.ts";
 
 /** Every group, in the order in which they run. */
-export const groups: readonly MeasureGroup[] = [loading, queries, driver, cancel, memory, scale];
+export const groups: readonly MeasureGroup[] = [loading, queries, driver, life, cancel, memory, scale];

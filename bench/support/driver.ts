@@ -5,7 +5,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connectByAddressFile, type Drover } from "@drover/client";
 import type { Bench } from "./measure.ts";
 
-const program = join(import.meta.dirname, "../../bin/drover");
+export const program = join(import.meta.dirname, "../../bin/drover");
+/** What `ensureDriver` starts by its own resolution. */
+export const driverProgram = join(import.meta.dirname, "../../packages/driver/bin/drover-driver");
 const START_LIMIT_MS = 30_000;
 
 /** A built driver in a process of its own with an empty data directory, and a client connected to it. */
@@ -30,7 +32,7 @@ export async function startDriver(bench: Bench, settings: readonly string[] = []
     dataDirectory,
     address,
     token: (await readFile(tokenFile, "utf8")).trim(),
-    rssMb: () => rssMb(child),
+    rssMb: () => rssMb(Number(child.pid)),
     async [Symbol.asyncDispose]() {
       await client[Symbol.asyncDispose]();
       await stop(child);
@@ -63,8 +65,9 @@ export async function stop(child: ChildProcess): Promise<void> {
   await ended;
 }
 
-async function rssMb(child: ChildProcess): Promise<number> {
-  const status = await readFile(`/proc/${child.pid}/status`, "utf8");
+/** Resident set of a process in MB (1e6 bytes). */
+export async function rssMb(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
   if (kib === undefined) throw new Error("the process has no VmRSS");
   return (Number(kib) * 1024) / 1e6;

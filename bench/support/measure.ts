@@ -4,7 +4,7 @@ export interface Measure {
   readonly name: string;
   /** What is compared with what, for people. */
   readonly title: string;
-  readonly unit: "x" | "ms" | "MB" | "rows/s";
+  readonly unit: "x" | "ms" | "MB" | "%" | "rows/s";
   readonly target: { readonly atMost: number } | { readonly atLeast: number };
   value(bench: Bench): Promise<number>;
 }
