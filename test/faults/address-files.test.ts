@@ -8,7 +8,7 @@ import { bundleClient, startClient } from "../helpers/client-process.ts";
 import { copyProgram } from "../helpers/copied-program.ts";
 import { eventually, sendSignal } from "../helpers/driver-processes.ts";
 import { FaultScene, sumIn } from "../helpers/fault-scene.ts";
-import { makeUsers, mayMakeUsers } from "../helpers/os-users.ts";
+import { makeUsers } from "../helpers/os-users.ts";
 import { driverProgram } from "../helpers/profile.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
@@ -54,32 +54,31 @@ describe("an address file that is", () => {
     await scene.check();
   });
 
-  if (mayMakeUsers)
-    test("closed to its own user is replaced by the next driver's", async () => {
-      await using users = await makeUsers(1);
-      await using folder = await temporaryFolder();
-      await using scene = await FaultScene.open({ program: driverProgram });
-      const [user] = users.members;
-      if (user === undefined) throw new Error("no user");
-      await chmod(folder.path, 0o755);
-      const program = await bundleClient(folder.path);
-      const driver = await copyProgram(join(folder.path, "driver"));
-      const gid = Number((await promisify(execFile)("id", ["-g", user.name])).stdout);
-      const uid = Number((await promisify(execFile)("id", ["-u", user.name])).stdout);
-      await promisify(execFile)("chown", ["-R", `${uid}:${gid}`, scene.dataDirectory]);
-      await using client = await startClient(program, user.as);
-      const ensure = { do: "ensure", options: { ...scene.options, program: driver }, timeoutMs: 60_000 } as const;
-      expect(await client.tell(ensure)).toMatchObject({ event: "connected" });
-      const [pid = 0] = await scene.processes();
-      await chmod(scene.addressFile, 0);
-      await using next = await startClient(program, user.as);
-      expect(await next.tell(ensure)).toMatchObject({ event: "connected" });
-      expect(await next.tell({ do: "ask", dataset: "before", timeoutMs: 30_000 })).toMatchObject({
-        sum: scene.sums.get("before"),
-      });
-      await eventually(async () => !(await scene.processes()).includes(pid), "the end of the first driver");
-      await scene.checkProcesses(1);
+  test("closed to its own user is replaced by the next driver's", async () => {
+    await using users = await makeUsers(1);
+    await using folder = await temporaryFolder();
+    await using scene = await FaultScene.open({ program: driverProgram });
+    const [user] = users.members;
+    if (user === undefined) throw new Error("no user");
+    await chmod(folder.path, 0o755);
+    const program = await bundleClient(folder.path);
+    const driver = await copyProgram(join(folder.path, "driver"));
+    const gid = Number((await promisify(execFile)("id", ["-g", user.name])).stdout);
+    const uid = Number((await promisify(execFile)("id", ["-u", user.name])).stdout);
+    await promisify(execFile)("chown", ["-R", `${uid}:${gid}`, scene.dataDirectory]);
+    await using client = await startClient(program, user.as);
+    const ensure = { do: "ensure", options: { ...scene.options, program: driver }, timeoutMs: 60_000 } as const;
+    expect(await client.tell(ensure)).toMatchObject({ event: "connected" });
+    const [pid = 0] = await scene.processes();
+    await chmod(scene.addressFile, 0);
+    await using next = await startClient(program, user.as);
+    expect(await next.tell(ensure)).toMatchObject({ event: "connected" });
+    expect(await next.tell({ do: "ask", dataset: "before", timeoutMs: 30_000 })).toMatchObject({
+      sum: scene.sums.get("before"),
     });
+    await eventually(async () => !(await scene.processes()).includes(pid), "the end of the first driver");
+    await scene.checkProcesses(1);
+  });
 });
 
 test("a driver that hangs, and whose address file is spoiled, keeps the profile from nobody", async () => {

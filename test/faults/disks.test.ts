@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bundleClient, type ClientCommand, startClient } from "../helpers/client-process.ts";
 import { driversOf, eventually, killDrivers } from "../helpers/driver-processes.ts";
 import { FaultScene } from "../helpers/fault-scene.ts";
-import { makeUsers, mayMakeUsers } from "../helpers/os-users.ts";
+import { makeUsers } from "../helpers/os-users.ts";
 import { driverProgram } from "../helpers/profile.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
@@ -104,26 +104,25 @@ if (mayMount)
     });
   });
 
-if (mayMakeUsers)
-  test("a directory that a user may only read serves this user a driver, and starts none", async () => {
-    await using users = await makeUsers(0);
-    await using scene = await FaultScene.open({ program: driverProgram });
-    const token = (await readFile(join(scene.dataDirectory, "token"), "utf8")).trim();
-    // The token it was given otherwise.
-    const open = () => run("sh", ["-c", 'chmod -R a+rX "$1" && chmod 600 "$1/token"', "sh", scene.dataDirectory]);
-    await open();
-    await using client = await startClient(program, users.stranger.as);
-    const ensure = { do: "ensure", options: { ...scene.options, token }, timeoutMs: 60_000 } as const;
-    expect(await client.tell(ensure)).toMatchObject({ event: "failed", reason: "DRIVER_START_FAILED" });
-    expect(await scene.processes()).toEqual([]);
-    await using owner = await scene.ensure();
-    await open();
-    expect(await client.tell(ensure)).toMatchObject({ event: "connected", instanceId: owner.instanceId });
-    expect(await client.tell({ do: "ask", dataset: "before", timeoutMs: 30_000 })).toMatchObject({
-      sum: scene.sums.get("before"),
-    });
-    await scene.check();
+test("a directory that a user may only read serves this user a driver, and starts none", async () => {
+  await using users = await makeUsers(0);
+  await using scene = await FaultScene.open({ program: driverProgram });
+  const token = (await readFile(join(scene.dataDirectory, "token"), "utf8")).trim();
+  // The token it was given otherwise.
+  const open = () => run("sh", ["-c", 'chmod -R a+rX "$1" && chmod 600 "$1/token"', "sh", scene.dataDirectory]);
+  await open();
+  await using client = await startClient(program, users.stranger.as);
+  const ensure = { do: "ensure", options: { ...scene.options, token }, timeoutMs: 60_000 } as const;
+  expect(await client.tell(ensure)).toMatchObject({ event: "failed", reason: "DRIVER_START_FAILED" });
+  expect(await scene.processes()).toEqual([]);
+  await using owner = await scene.ensure();
+  await open();
+  expect(await client.tell(ensure)).toMatchObject({ event: "connected", instanceId: owner.instanceId });
+  expect(await client.tell({ do: "ask", dataset: "before", timeoutMs: 30_000 })).toMatchObject({
+    sum: scene.sums.get("before"),
   });
+  await scene.check();
+});
 
 describe("a port", () => {
   test("that is taken fails the start, and the next one has it when it is free", async () => {

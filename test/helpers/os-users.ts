@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 
 /** Making users takes root. */
-export const mayMakeUsers = process.getuid?.() === 0;
+const mayMakeUsers = process.getuid?.() === 0;
 
 export interface OsUser {
   readonly name: string;

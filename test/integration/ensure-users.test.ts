@@ -7,12 +7,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bundleClient, type ClientCommand, type ClientEvent } from "../helpers/client-process.ts";
 import { copyProgram } from "../helpers/copied-program.ts";
 import { driversOf, eventually, killDrivers } from "../helpers/driver-processes.ts";
-import { makeUsers, mayMakeUsers, type OsUser, type OsUsers } from "../helpers/os-users.ts";
+import { makeUsers, type OsUser, type OsUsers } from "../helpers/os-users.ts";
 
 const timeoutMs = 30_000;
 
 // Two users of the system are the only way to see what one may do with the other's driver, and only root can make them.
-describe.runIf(mayMakeUsers)("app servers of two users in one group", () => {
+describe("app servers of two users in one group", () => {
   let users: OsUsers;
   let folder: string;
   let client: string;
