@@ -34,7 +34,7 @@ import { queryService } from "./rpc/handlers/query.ts";
 import { createPages } from "./rpc/http/pages.ts";
 import { openRpcServer, type RpcServer } from "./rpc/rpc-server.ts";
 import { createPool } from "./scheduling/pool.ts";
-import { connectors } from "./sources/connectors.ts";
+import { sourceKinds } from "./sources/kinds.ts";
 
 export const VERSION = packageJson.version;
 
@@ -146,7 +146,7 @@ export async function compose(
     operations,
     claims: catalog.loads,
     pool: loaders,
-    connectors,
+    kinds: sourceKinds,
     options: {
       get fileRoots() {
         return fileRoots;
@@ -253,7 +253,7 @@ export async function compose(
 
 const CAPABILITIES = [
   ...["result.arrow", "result.rows", "query.aggregate", "query.sql"],
-  ...connectors.map(({ kind }) => `source.${kind}`),
+  ...sourceKinds.map(({ kind }) => `source.${kind}`),
 ];
 
 /** Undefined allows any path: on loopback, whoever holds the token could read the files anyway. */

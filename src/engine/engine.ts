@@ -96,8 +96,10 @@ export interface ReadEngine extends AsyncDisposable {
 
 export interface WriteOptions {
   readonly signal: AbortSignal;
-  /** An empty folder that will hold the segments. */
+  /** A folder that will hold the segments. */
   readonly directory: string;
+  /** What the segments' names begin with, so that several writers share the folder. */
+  readonly prefix: string;
   readonly limits: SegmentLimits;
   readonly onProgress?: (progress: LoadProgress) => void;
 }

@@ -3,7 +3,7 @@ import type { Column } from "./types.ts";
 /** A neutral description of files to read. Connectors make it; the loading engine carries it out. */
 export interface FileScan {
   readonly kind: "csv" | "json" | "parquet";
-  /** Absolute paths in reading order, already expanded and allowed. Compression is told by the ending (.gz, .zst). */
+  /** Absolute paths in reading order, already expanded and allowed; none for no rows. Compression is told by the ending (.gz, .zst). */
   readonly paths: readonly string[];
   /** Sum of the files' sizes, for progress. */
   readonly totalBytes: number;
@@ -37,8 +37,13 @@ export interface ScanColumn {
   /** Its place or key in the source: the header's text for CSV, the key for JSON, the column's name for Parquet. */
   readonly sourceName: string;
   readonly type: string;
-  /** Where the type comes from: an inferred one may be widened, a declared one may not. */
-  readonly origin: "declared" | "inferred";
+  /**
+   * Where the type comes from: an inferred one may be widened, a declared one may not. An `exact` one is the source's own: its
+   * texts are the values' and need no check.
+   */
+  readonly origin: "declared" | "inferred" | "exact";
+  /** How an exact column's text stands for its value, where it is not what a cast takes: hexadecimal bytes, or JSON. */
+  readonly encoding?: "hex" | "json";
 }
 
 export interface CsvScanOptions {
@@ -47,6 +52,8 @@ export interface CsvScanOptions {
   readonly escape?: string;
   readonly header?: boolean;
   readonly nullStrings?: readonly string[];
+  /** Whether quotes around a text that means NULL make no difference. Default true; false in the exchange dialect. */
+  readonly quotedNulls?: boolean;
   readonly dateFormat?: string;
   readonly timestampFormat?: string;
   readonly decimalSeparator?: "." | ",";

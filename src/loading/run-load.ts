@@ -3,25 +3,23 @@ import { join } from "node:path";
 import { folderMode } from "../config/file-modes.ts";
 import { asStorageError } from "../datasets/files.ts";
 import type { StagedVersion } from "../datasets/model.ts";
-import type { FileScan, WrittenSegments } from "../engine/file-scan.ts";
-import { TypeContradiction } from "../engine/type-contradiction.ts";
+import type { WrittenSegments } from "../engine/file-scan.ts";
 import type { OperationHandle } from "../operations/model.ts";
-import type { Connector } from "../sources/connector.ts";
-import { requireUnchanged } from "../sources/source-files.ts";
+import type { SourceKind } from "../sources/connector.ts";
+import { loadConnector } from "../sources/connectors.ts";
 import type { LoadEnd } from "./load-once.ts";
 import type { LoadOutcome, LoadRequest } from "./model.ts";
 import { boundedOutcome, boundedWarnings } from "./outcome.ts";
 import type { LoadServiceParts } from "./service.ts";
 import { watchSpace } from "./watch-space.ts";
+import { LoadSession, merged } from "./worker/load-session.ts";
 
-/** A diagnosis sees the whole file, so one restart is enough; the second one is for what it could not foresee. */
-const MAX_RESTARTS = 2;
 const WORK_FOLDER = "work";
 
 /** Carries out one load: waits for a place, reads, writes into a staged folder, publishes. */
 export async function runLoad(
   parts: LoadServiceParts,
-  connector: Connector,
+  kind: SourceKind,
   request: LoadRequest,
   handle: OperationHandle,
 ): Promise<LoadEnd> {
@@ -31,7 +29,7 @@ export async function runLoad(
   await using staged = await parts.datasets.stage(request.dataset);
   using space = watchSpace(() => parts.datasets.checkSpace(), { signal: handle.signal });
   try {
-    const outcome = await stageAndPublish(parts, connector, request, handle, staged, space.signal);
+    const outcome = await stageAndPublish(parts, kind, request, handle, staged, space.signal);
     return { result: outcome, outcome: { ...outcome } };
   } catch (error) {
     // What stopped the work is what went wrong, whatever it made of its end.
@@ -42,7 +40,7 @@ export async function runLoad(
 
 async function stageAndPublish(
   parts: LoadServiceParts,
-  connector: Connector,
+  kind: SourceKind,
   request: LoadRequest,
   handle: OperationHandle,
   staged: StagedVersion,
@@ -56,50 +54,39 @@ async function stageAndPublish(
   };
   const workDirectory = join(staged.directory, WORK_FOLDER);
   await mkdir(workDirectory, { mode: folderMode() });
-  const { fileRoots } = parts.options;
-  const resolved = await connector.resolve(request.source, { signal, fileRoots, workDirectory });
-  handle.report({ totalBytes: resolved.totalBytes });
+  const { fileRoots, limits } = parts.options;
+  const connector = await loadConnector(kind.kind);
+  const { uri, options } = request.source;
+  const context = { signal, fileRoots, workDirectory, statement: async () => ({ [Symbol.dispose]: () => undefined }) };
+  await using session = await connector.open({ kind: kind.kind, uri, options }, context);
+  const load = new LoadSession({
+    ...{ session, signal, workDirectory, limits },
+    engine: async () => parts.engine,
+    directory: staged.directory,
+    listener: {
+      onProgress: (progress) => handle.report(progress),
+      onPhase: (phase) => handle.report({ phase }),
+      onWarning: warn,
+    },
+  });
+  const plan = await load.plan(1);
+  warn(plan.warnings);
+  handle.report({ totalBytes: plan.totalBytes });
   const read = async () => {
-    const sniffed = await parts.engine.sniff(resolved, { signal });
-    warn(sniffed.warnings);
-    handle.report({ phase: "reading" });
-    return writeSegments(parts, sniffed.scan, staged.directory, handle, signal, warn);
+    const segments: WrittenSegments[] = [];
+    for (const [number, partition] of plan.partitions.entries()) segments.push(await load.read(partition, number));
+    return merged(segments);
   };
   // A file that was cut while it was read looks broken; that it changed is what is wrong with it.
-  const written = await read().finally(() => requireUnchanged(resolved.origins, { signal }));
-  handle.report({ phase: "publishing", fraction: 1, rows: written.rows, bytes: resolved.totalBytes });
+  const written = await read().finally(() => load.requireUnchanged());
+  handle.report({ phase: "publishing", fraction: 1, rows: written.rows, bytes: plan.totalBytes });
   await rm(workDirectory, { recursive: true });
-  return publish(request, connector, written, warnings, handle, staged);
-}
-
-async function writeSegments(
-  { engine, options }: LoadServiceParts,
-  first: FileScan,
-  directory: string,
-  handle: OperationHandle,
-  signal: AbortSignal,
-  warn: (messages: readonly string[]) => void,
-): Promise<WrittenSegments> {
-  let scan = first;
-  for (let restarts = 0; ; restarts++) {
-    try {
-      return await engine.writeSegments(scan, {
-        signal,
-        directory,
-        limits: options.limits,
-        onProgress: (progress) => handle.report(progress),
-      });
-    } catch (error) {
-      if (!(error instanceof TypeContradiction) || restarts === MAX_RESTARTS) throw error;
-      warn(error.warnings);
-      scan = error.scan;
-    }
-  }
+  return publish(request, kind, written, warnings, handle, staged);
 }
 
 async function publish(
   request: LoadRequest,
-  connector: Connector,
+  kind: SourceKind,
   written: WrittenSegments,
   warnings: readonly string[],
   handle: OperationHandle,
@@ -115,7 +102,7 @@ async function publish(
       bytes,
       sourceBytes,
       lineage: {
-        format: connector.kind,
+        format: kind.kind,
         uri: request.source.uri,
         options: request.source.options,
         operationId: handle.id,

@@ -7,8 +7,8 @@ import { DriverError } from "../errors/driver-error.ts";
 import { canonicalJson, isInterrupted, isSameRequest } from "../operations/identity.ts";
 import type { JsonObject, OperationSnapshot, Operations } from "../operations/model.ts";
 import type { Pool } from "../scheduling/model.ts";
-import type { Connector, SourceSpec } from "../sources/connector.ts";
-import { chooseConnector } from "../sources/connectors.ts";
+import type { SourceKind, SourceSpec } from "../sources/connector.ts";
+import { chooseKind } from "../sources/kinds.ts";
 import { type LoadIdentity, loadOnce, requireSame } from "./load-once.ts";
 import type { LoadRequest, LoadService } from "./model.ts";
 import { runLoad } from "./run-load.ts";
@@ -21,7 +21,7 @@ export interface LoadOptions {
 
 export interface LoadServiceParts {
   readonly engine: LoadEngine;
-  readonly connectors: readonly Connector[];
+  readonly kinds: readonly SourceKind[];
   readonly datasets: DatasetStore;
   readonly operations: Operations;
   /** The loads of all driver processes. */
@@ -53,7 +53,7 @@ class Loads implements LoadService {
   load(request: LoadRequest): { readonly operation: OperationSnapshot; readonly joined: boolean } {
     const { dataset, source, labels, requestedBy } = request;
     const { operations, claims } = this.#parts;
-    const { connector, configuration } = this.#checked(source);
+    const { kind, configuration } = this.#checked(source);
     const earlier = this.#earlier(request, configuration);
     if (earlier) return earlier;
     const joined = this.#join(dataset, configuration);
@@ -69,7 +69,7 @@ class Loads implements LoadService {
       },
       (handle) => {
         const identity = { operationId: handle.id, ...shared(dataset, configuration) };
-        return loadOnce(claims, identity, handle, () => runLoad(this.#parts, connector, request, handle));
+        return loadOnce(claims, identity, handle, () => runLoad(this.#parts, kind, request, handle));
       },
       {},
     );
@@ -89,10 +89,10 @@ class Loads implements LoadService {
     if (present !== undefined) requireSame(present, identity);
   }
 
-  #checked(source: SourceSpec): { readonly connector: Connector; readonly configuration: JsonObject } {
-    const connector = chooseConnector(this.#parts.connectors, source);
-    connector.check(source.options);
-    return { connector, configuration: { format: connector.kind, uri: source.uri, options: source.options } };
+  #checked(source: SourceSpec): { readonly kind: SourceKind; readonly configuration: JsonObject } {
+    const kind = chooseKind(this.#parts.kinds, source);
+    kind.check(source.options);
+    return { kind, configuration: { format: kind.kind, uri: source.uri, options: source.options } };
   }
 
   /** A repeated call with the same id is no new work, unless the end of an earlier driver cut it short. */

@@ -1,5 +1,5 @@
-import type { Connector } from "./connector.ts";
-import { connectors } from "./connectors.ts";
+import type { SourceKind } from "./connector.ts";
+import { sourceKinds } from "./kinds.ts";
 import type { OptionEntry } from "./options.ts";
 
 const INTRODUCTION = `<!-- Generated from the options of src/sources; do not edit. -->
@@ -16,11 +16,11 @@ the file it stands. When that shows late, the load starts over once with the wid
 `;
 
 /** docs/sources.md: made from the options' schemas. */
-export function sourcesMarkdown(all: readonly Connector[] = connectors): string {
+export function sourcesMarkdown(all: readonly SourceKind[] = sourceKinds): string {
   return [INTRODUCTION, ...all.map(section)].join("\n");
 }
 
-function section({ kind, summary, extensions, options }: Connector): string {
+function section({ kind, summary, extensions, options }: SourceKind): string {
   const rows = Object.entries(options).map(([name, entry]) => row(name, entry));
   const endings = extensions.map((extension) => `\`.${extension}\``).join(", ");
   return `## ${kind}

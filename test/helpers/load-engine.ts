@@ -6,7 +6,9 @@ import type { LoadEngine, LoadProgress } from "../../src/engine/engine.ts";
 import type { FileScan, SegmentLimits, WrittenSegments } from "../../src/engine/file-scan.ts";
 import { TypeContradiction } from "../../src/engine/type-contradiction.ts";
 import { DriverError } from "../../src/errors/driver-error.ts";
-import { chooseConnector, connectors } from "../../src/sources/connectors.ts";
+import type { SourceContext } from "../../src/sources/connector.ts";
+import { loadConnector } from "../../src/sources/connectors.ts";
+import { chooseKind, sourceKinds } from "../../src/sources/kinds.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 /** Why tests cancel. */
@@ -83,10 +85,18 @@ export class LoadLab implements AsyncDisposable {
   }
 
   async resolve(uri: string, { options = {}, format, fileRoots, signal }: LoadOptions = {}): Promise<FileScan> {
-    const source = { uri, options, format };
-    const workDirectory = await this.folder();
-    const context = { signal: signal ?? new AbortController().signal, fileRoots, workDirectory };
-    return chooseConnector(connectors, source).resolve(source, context);
+    const { kind } = chooseKind(sourceKinds, { uri, format });
+    const context: SourceContext = {
+      signal: signal ?? new AbortController().signal,
+      fileRoots,
+      workDirectory: await this.folder(),
+      statement: async () => ({ [Symbol.dispose]: () => undefined }),
+    };
+    await using session = await (await loadConnector(kind)).open({ kind, uri, options }, context);
+    const plan = await session.plan({ maxPartitions: 1, preview: false });
+    const content = await session.read(plan.partitions[0] ?? {});
+    if (content.form !== "files") throw new Error(`${kind} gives ${content.form}`);
+    return content.scan;
   }
 
   /** The whole way from a path to values. */
@@ -101,6 +111,7 @@ export class LoadLab implements AsyncDisposable {
         const written = await this.engine.writeSegments(scan, {
           signal,
           directory,
+          prefix: "segment-",
           limits: asked.limits ?? LIMITS,
           ...(asked.onProgress && { onProgress: asked.onProgress }),
         });

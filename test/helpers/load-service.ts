@@ -11,7 +11,7 @@ import { createLoadService, DEFAULT_SEGMENT_LIMITS } from "../../src/loading/ser
 import type { OperationEvent, OperationSnapshot, Operations } from "../../src/operations/model.ts";
 import { createOperations } from "../../src/operations/operations.ts";
 import { createPool } from "../../src/scheduling/pool.ts";
-import { connectors } from "../../src/sources/connectors.ts";
+import { sourceKinds } from "../../src/sources/kinds.ts";
 import { openTestEngine } from "./dataset-store.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
@@ -67,7 +67,7 @@ export async function openLoadBench(options: { quotaBytes?: number } = {}): Prom
   const pool = createPool({ name: "loaders", size: 2, maxQueued: 10 });
   const loads = createLoadService({
     engine,
-    connectors,
+    kinds: sourceKinds,
     datasets,
     operations,
     claims: catalog.loads,

@@ -1,4 +1,7 @@
-import { columnOptions, textOptions } from "../common-options.ts";
+import type { CsvScanOptions } from "../../engine/file-scan.ts";
+import { badRowsOf, columnOptions, encodingOf, sharedSettings, textOptions } from "../common-options.ts";
+import type { SourceSpec } from "../connector.ts";
+import { invalidOption, type OptionValues, parseOptions } from "../option-values.ts";
 import type { OptionSchema } from "../options.ts";
 
 /** What delimited text can be told. */
@@ -50,3 +53,58 @@ export const options = {
   ...textOptions,
   ...columnOptions,
 } as const satisfies OptionSchema;
+
+/** What the options say. `delimiter` is what separates values unless they tell otherwise. Throws UNKNOWN_OPTION, INVALID_OPTION. */
+export function settingsOf(kind: string, given: SourceSpec["options"], delimiter?: string) {
+  const values = parseOptions(kind, options, given);
+  return {
+    csv: csvOptionsOf(values, delimiter),
+    encoding: encodingOf(values),
+    ...sharedSettings(values),
+    badRows: badRowsOf(values),
+  };
+}
+
+function csvOptionsOf(values: OptionValues, usualDelimiter: string | undefined): CsvScanOptions {
+  const delimiter = delimiterOf(values) ?? usualDelimiter;
+  const quote = characterOf(values, "quote", true);
+  const escapeCharacter = characterOf(values, "escape", true);
+  const comment = characterOf(values, "comment", false);
+  const header = values.flag("header");
+  const nullStrings = values.list("nullStrings");
+  const dateFormat = values.text("dateFormat");
+  const timestampFormat = values.text("timestampFormat");
+  const decimalSeparator = values.text("decimalSeparator");
+  const skipLines = values.integer("skipLines");
+  if (delimiter !== undefined && decimalSeparator === delimiter)
+    throw invalidOption("decimalSeparator", decimalSeparator, "another character than the delimiter");
+  return {
+    ...(delimiter !== undefined && { delimiter }),
+    ...(quote !== undefined && { quote }),
+    ...(escapeCharacter !== undefined && { escape: escapeCharacter }),
+    ...(comment !== undefined && { comment }),
+    ...(header !== undefined && { header }),
+    ...(nullStrings && { nullStrings }),
+    ...(dateFormat !== undefined && { dateFormat }),
+    ...(timestampFormat !== undefined && { timestampFormat }),
+    ...(decimalSeparator !== undefined && { decimalSeparator: decimalSeparator === "," ? "," : "." }),
+    ...(skipLines !== undefined && { skipLines }),
+  };
+}
+
+function delimiterOf(values: OptionValues): string | undefined {
+  const raw = values.text("delimiter");
+  const delimiter = raw === "\\t" ? "\t" : raw;
+  if (delimiter === undefined) return undefined;
+  if (delimiter === "" || Buffer.byteLength(delimiter) > 4 || /[\r\n]/.test(delimiter))
+    throw invalidOption("delimiter", raw, "one to four characters without line ends");
+  return delimiter;
+}
+
+function characterOf(values: OptionValues, name: string, mayBeEmpty: boolean): string | undefined {
+  const text = values.text(name);
+  if (text === undefined || (text === "" && mayBeEmpty)) return text;
+  if (Buffer.byteLength(text) !== 1 || /[\r\n]/.test(text))
+    throw invalidOption(name, text, `one ASCII character${mayBeEmpty ? " or nothing" : ""}`);
+  return text;
+}

@@ -1,26 +1,18 @@
-import { sharedSettings } from "../common-options.ts";
 import type { Connector } from "../connector.ts";
-import { parseOptions } from "../option-values.ts";
+import { fileConnector } from "../file-connector.ts";
 import { findFiles } from "../source-files.ts";
-import { options } from "./options.ts";
+import { settingsOf } from "./options.ts";
 
 /** Reads Apache Parquet. */
-export const parquet: Connector = {
-  kind: "parquet",
-  summary: "Apache Parquet.",
-  extensions: ["parquet", "parq"],
-  options,
-  check: (given) => void sharedSettings(parseOptions("parquet", options, given)),
-  async resolve(source, context) {
-    const settings = sharedSettings(parseOptions("parquet", options, source.options));
-    const origins = await findFiles(source.uri, context);
-    return {
-      kind: "parquet",
-      paths: origins.map(({ path }) => path),
-      totalBytes: origins.reduce((total, { bytes }) => total + bytes, 0),
-      badRows: { policy: "fail" },
-      origins,
-      ...settings,
-    };
-  },
-};
+export const parquet: Connector = fileConnector("parquet", async (source, context) => {
+  const settings = settingsOf(source.options);
+  const origins = await findFiles(source.uri, context);
+  return {
+    kind: "parquet",
+    paths: origins.map(({ path }) => path),
+    totalBytes: origins.reduce((total, { bytes }) => total + bytes, 0),
+    badRows: { policy: "fail" },
+    origins,
+    ...settings,
+  };
+});

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { DriverError } from "../../../src/errors/driver-error.ts";
-import { chooseConnector, connectors } from "../../../src/sources/connectors.ts";
+import { chooseKind, sourceKinds } from "../../../src/sources/kinds.ts";
 import { parseOptions } from "../../../src/sources/option-values.ts";
 import type { OptionSchema } from "../../../src/sources/options.ts";
 import { sourcesMarkdown } from "../../../src/sources/sources-markdown.ts";
@@ -14,7 +14,7 @@ function thrownBy(work: () => unknown): DriverError {
   throw new Error("nothing was thrown");
 }
 
-const connector = (kind: string) => chooseConnector(connectors, { format: kind, uri: "", options: {} });
+const connector = (kind: string) => chooseKind(sourceKinds, { format: kind, uri: "" });
 
 const schema = {
   text: { type: "string", doc: "", choices: ["one", "three"] },
@@ -121,15 +121,13 @@ describe("formats", () => {
     ["/x.d/a.jsonl.gz", "json"],
     ["/x/a.parquet", "parquet"],
   ])("%s is %s", (uri, kind) => {
-    expect(chooseConnector(connectors, { format: undefined, uri, options: {} }).kind).toBe(kind);
+    expect(chooseKind(sourceKinds, { format: undefined, uri }).kind).toBe(kind);
   });
 
   it("are told from the ending unless they are named, and must exist", () => {
-    expect(chooseConnector(connectors, { format: "csv", uri: "/x/a.dat", options: {} }).kind).toBe("csv");
-    expect(thrownBy(() => chooseConnector(connectors, { format: undefined, uri: "/x/a", options: {} })).reason).toBe(
-      "UNKNOWN_FORMAT",
-    );
-    expect(thrownBy(() => chooseConnector(connectors, { format: "parqet", uri: "/x", options: {} })).message).toContain(
+    expect(chooseKind(sourceKinds, { format: "csv", uri: "/x/a.dat" }).kind).toBe("csv");
+    expect(thrownBy(() => chooseKind(sourceKinds, { format: undefined, uri: "/x/a" })).reason).toBe("UNKNOWN_FORMAT");
+    expect(thrownBy(() => chooseKind(sourceKinds, { format: "parqet", uri: "/x" })).message).toContain(
       'did you mean "parquet"',
     );
   });
@@ -137,7 +135,7 @@ describe("formats", () => {
 
 it("documents every option of every connector", () => {
   const markdown = sourcesMarkdown();
-  for (const { kind, options } of connectors) {
+  for (const { kind, options } of sourceKinds) {
     const section = markdown.slice(markdown.indexOf(`\n## ${kind}\n`)).split("\n## ")[1];
     for (const name of Object.keys(options)) expect(section).toContain(`| \`${name}\` |`);
   }

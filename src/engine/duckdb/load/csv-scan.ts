@@ -34,6 +34,7 @@ export const valueName = (index: number): string => `v${index}`;
 
 /** `read_csv(…)` with every column as text under the names c0, c1, …; nothing is left to be detected. */
 export function readCsvSql(scan: KnownScan, mode: ReadMode = {}): string {
+  if (scan.paths.length === 0) return noRows(scan);
   const csv: CsvScanOptions = scan.csv ?? {};
   const paths = mode.ordered === undefined ? scan.paths : [mode.ordered];
   const nulls = ["", ...(csv.nullStrings ?? [])];
@@ -47,7 +48,8 @@ export function readCsvSql(scan: KnownScan, mode: ReadMode = {}): string {
     `comment=${quoteLiteral(csv.comment ?? "")}`,
     `new_line=${quoteLiteral(NEWLINES[csv.newline ?? "\n"])}`,
     `nullstr=[${[...new Set(nulls)].map(quoteLiteral).join(", ")}]`,
-    `columns={${scan.columns.map(({ type }, index) => `'${textName(index)}': '${mode.native?.has(index) ? type : "VARCHAR"}'`).join(", ")}}`,
+    `allow_quoted_nulls=${csv.quotedNulls ?? true}`,
+    `columns={${scan.columns.map((column, index) => `'${textName(index)}': ${quoteLiteral(readerType(column, index, mode))}`).join(", ")}}`,
     "hive_partitioning=false",
     `max_line_size=${MAX_LINE_BYTES}`,
     `buffer_size=${BUFFER_BYTES}`,
@@ -62,6 +64,17 @@ export function readCsvSql(scan: KnownScan, mode: ReadMode = {}): string {
     );
   const read = `read_csv([${paths.map(quoteLiteral).join(", ")}], ${options.join(", ")})`;
   return mode.rejects ? readingAll(read, scan) : read;
+}
+
+function noRows({ columns }: KnownScan): string {
+  const nulls = columns.map((column, index) => `CAST(NULL AS ${readerType(column, index, {})}) AS ${textName(index)}`);
+  return `(SELECT ${nulls.join(", ")} WHERE false)`;
+}
+
+/** The type that the reader itself gives a column. */
+function readerType({ type, origin, encoding }: ScanColumn, index: number, mode: ReadMode): string {
+  const reads = mode.native?.has(index) || (origin === "exact" && encoding === undefined);
+  return reads ? type : "VARCHAR";
 }
 
 /**
@@ -134,7 +147,7 @@ export function loadSelect(scan: KnownScan, mode: ReadMode & { readonly skipBadR
   const typed = new Map([...strict, ...declared].map((entry) => [entry.index, entry]));
   const kept = keptColumns(scan);
   const outputs = kept.map(({ column, index }) => {
-    const source = typed.has(index) ? valueName(index) : textName(index);
+    const source = typed.has(index) ? valueName(index) : decoded(column, textName(index));
     return `${source} AS ${quoteIdentifier(column.name)}`;
   });
   const inner = kept.flatMap(({ index }) => {
@@ -144,6 +157,13 @@ export function loadSelect(scan: KnownScan, mode: ReadMode & { readonly skipBadR
   const from =
     typed.size === 0 ? readCsvSql(scan, mode) : `(SELECT ${inner.join(", ")} FROM ${readCsvSql(scan, mode)})`;
   return `SELECT ${outputs.join(", ")} FROM ${from}${filter(strict, declared, mode.skipBadRows)}`;
+}
+
+/** The value of an exact column's text. */
+function decoded({ type, encoding }: ScanColumn, text: string): string {
+  if (encoding === "hex") return `unhex(${text})`;
+  if (encoding === "json") return `CAST(CAST(${text} AS JSON) AS ${type})`;
+  return text;
 }
 
 function filter(strict: readonly ColumnSql[], declared: readonly ColumnSql[], skip: boolean): string {

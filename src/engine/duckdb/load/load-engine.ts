@@ -12,7 +12,6 @@ import type { KnownScan } from "./csv-scan.ts";
 import { sniffCsvFiles } from "./csv-sniff.ts";
 import { sniffJson, writeJson } from "./json-load.ts";
 import { sniffParquet, writeParquet } from "./parquet-load.ts";
-import { SEGMENT_PREFIX } from "./write-segments.ts";
 
 export interface LoadEngineOptions {
   /** What DuckDB may hold in memory for all loads together. */
@@ -79,7 +78,7 @@ class DuckDBLoadEngine implements LoadEngine {
           { ...options, memoryLimitBytes: this.#memoryLimitBytes },
         );
       } catch (error) {
-        await clear(options.directory);
+        await clear(options);
         throw error;
       }
     });
@@ -192,8 +191,8 @@ function isBroken(error: unknown): boolean {
   return cause instanceof Error && /INTERNAL Error|FATAL Error|has been invalidated/.test(cause.message);
 }
 
-async function clear(directory: string): Promise<void> {
+async function clear({ directory, prefix }: WriteOptions): Promise<void> {
   const files = await readdir(directory).catch(() => []);
-  const segments = files.filter((file) => file.startsWith(SEGMENT_PREFIX));
+  const segments = files.filter((file) => file.startsWith(prefix));
   await Promise.all(segments.map((file) => rm(join(directory, file), { force: true, recursive: true })));
 }

@@ -23,8 +23,6 @@ export interface SegmentsOfSelect {
   readonly bytes: number;
 }
 
-/** How the names of segments begin. */
-export const SEGMENT_PREFIX = "segment-";
 const ROW_GROUPS_PER_FILE = 8;
 const MAX_ROW_GROUP_ROWS = 122_880;
 const VECTOR_ROWS = 2_048;
@@ -57,7 +55,7 @@ export async function writeSelect(
     `ROW_GROUP_SIZE_BYTES ${options.limits.maxRowGroupBytes}`,
     `ROW_GROUPS_PER_FILE ${groupsPerFile}`,
     `FILE_SIZE_BYTES ${options.limits.maxBytes}`,
-    `FILENAME_PATTERN '${SEGMENT_PREFIX}{i}'`,
+    `FILENAME_PATTERN '${options.prefix}{i}'`,
     "RETURN_STATS true",
     // The folder may hold other things of the load; without this DuckDB insists on an empty one.
     "OVERWRITE_OR_IGNORE true",

@@ -120,7 +120,9 @@ it("leaves nothing in the folder of a load that failed", async () => {
   const signal = new AbortController().signal;
   const { scan } = await lab.engine.sniff(await lab.resolve(path), { signal });
   const limits = { maxRows: 10_000, maxBytes: 1 << 20, maxRowGroupBytes: 1 << 20 };
-  await expect(lab.engine.writeSegments(scan, { signal, directory, limits })).rejects.toThrow(/line 300002/);
+  await expect(lab.engine.writeSegments(scan, { signal, directory, prefix: "segment-", limits })).rejects.toThrow(
+    /line 300002/,
+  );
   expect(await lab.query(`SELECT count(*) FROM glob('${directory}/**')`)).toEqual([["0"]]);
   expect(lab.engine.active).toBe(0);
 });

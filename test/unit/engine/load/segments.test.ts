@@ -79,6 +79,7 @@ describe("cancel", () => {
     if (when === "at once") controller.abort(CANCELLED);
     const writing = lab.engine.writeSegments(scan, {
       signal: controller.signal,
+      prefix: "segment-",
       directory,
       limits: LIMITS,
       onProgress: () => controller.abort(CANCELLED),
@@ -97,7 +98,7 @@ it("tells a disk that can't be written from a source that can't be read", async 
   await access(path, constants.R_OK);
   await chmod(path, 0o444);
   await expect(
-    lab.engine.writeSegments(scan, { signal, directory: "/proc/none", limits: LIMITS }),
+    lab.engine.writeSegments(scan, { signal, directory: "/proc/none", prefix: "segment-", limits: LIMITS }),
   ).rejects.toMatchObject({
     name: "DriverError",
   });

@@ -1,0 +1,188 @@
+import { join } from "node:path";
+import type { LoadEngine, LoadProgress } from "../../engine/engine.ts";
+import type { FileScan, ScanColumn, SegmentLimits, WrittenSegments } from "../../engine/file-scan.ts";
+import { TypeContradiction } from "../../engine/type-contradiction.ts";
+import { DriverError } from "../../errors/driver-error.ts";
+import type {
+  ColumnBatch,
+  Partition,
+  PartitionContent,
+  SharedSnapshot,
+  SourcePlan,
+  SourceSession,
+} from "../../sources/connector.ts";
+import { exchangeCsv } from "../../sources/exchange/dialect.ts";
+import { encodeBatch } from "../../sources/exchange/encode-batch.ts";
+import { spoolText } from "./text-spool.ts";
+
+/** A diagnosis sees the whole file, so one restart is enough; the second one is for what it could not foresee. */
+const MAX_RESTARTS = 2;
+/** About a million rows of eight columns: a segment of its own. */
+const SPOOL_FILE_BYTES = 128 * 1024 * 1024;
+
+/** What a load session tells while it works. */
+export interface LoadListener {
+  onProgress(progress: LoadProgress): void;
+  onPhase(phase: string): void;
+  onWarning(messages: readonly string[]): void;
+}
+
+export interface LoadSessionOptions {
+  readonly session: SourceSession;
+  /** Opened when it is first needed. */
+  readonly engine: () => Promise<LoadEngine>;
+  readonly signal: AbortSignal;
+  /** Holds the segments; shared with the other sessions of the load. */
+  readonly directory: string;
+  /** Of this session's own; removed by whoever made it. */
+  readonly workDirectory: string;
+  readonly limits: SegmentLimits;
+  readonly listener: LoadListener;
+}
+
+/** One worker's part of a load: plans it, or joins a plan, and writes partitions as segments. */
+export class LoadSession {
+  readonly #options: LoadSessionOptions;
+  #columns: readonly ScanColumn[] | undefined;
+
+  constructor(options: LoadSessionOptions) {
+    this.#options = options;
+  }
+
+  async plan(maxPartitions: number): Promise<SourcePlan> {
+    const plan = await this.#options.session.plan({ maxPartitions, preview: false });
+    this.#columns = plan.columns;
+    return plan;
+  }
+
+  async join(columns: readonly ScanColumn[] | undefined, shared: SharedSnapshot): Promise<void> {
+    this.#columns = columns;
+    await this.#options.session.join?.(shared);
+  }
+
+  async joined(): Promise<void> {
+    await this.#options.session.joined?.();
+  }
+
+  /** Reads one partition into segments whose names its number tells apart. */
+  async read(partition: Partition, number: number): Promise<WrittenSegments> {
+    const content = await this.#options.session.read(partition);
+    return content.form === "files"
+      ? this.#readFiles(content.scan, `segment-${number}-`)
+      : this.#readText(content, number);
+  }
+
+  async requireUnchanged(): Promise<void> {
+    await this.#options.session.requireUnchanged?.();
+  }
+
+  async #readFiles(asked: FileScan, prefix: string): Promise<WrittenSegments> {
+    const { signal, listener } = this.#options;
+    const engine = await this.#options.engine();
+    const sniffed = await engine.sniff(asked, { signal });
+    listener.onWarning(sniffed.warnings);
+    listener.onPhase("reading");
+    let scan: FileScan = sniffed.scan;
+    for (let restarts = 0; ; restarts++) {
+      try {
+        return await this.#write(engine, scan, prefix, (progress) => listener.onProgress(progress));
+      } catch (error) {
+        if (!(error instanceof TypeContradiction) || restarts === MAX_RESTARTS) throw error;
+        listener.onWarning(error.warnings);
+        scan = error.scan;
+      }
+    }
+  }
+
+  async #readText(
+    content: Exclude<PartitionContent, { readonly form: "files" }>,
+    number: number,
+  ): Promise<WrittenSegments> {
+    const { signal, listener, workDirectory: directory } = this.#options;
+    const columns = this.#columns;
+    if (columns === undefined) throw new DriverError("INTERNAL", "a connector gave rows without naming their columns");
+    listener.onPhase("reading");
+    const engine = await this.#options.engine();
+    const chunks = content.form === "text" ? content.chunks : encoded(content.batches);
+    const written: WrittenSegments[] = [];
+    const name = `spool-${number}`;
+    for await (const file of spoolText(chunks, { directory, signal, maxFileBytes: SPOOL_FILE_BYTES, name })) {
+      await using _ = file;
+      const before = total(written);
+      const scan = exchangeScan(columns, file.path, file.bytes);
+      const prefix = `segment-${number}-${written.length}-`;
+      const part = await this.#write(engine, scan, prefix, (progress) =>
+        listener.onProgress({
+          fraction: undefined,
+          rows: before.rows + progress.rows,
+          bytes: before.sourceBytes + progress.bytes,
+        }),
+      );
+      written.push({ ...part, sourceBytes: file.bytes });
+      const { rows, sourceBytes } = total(written);
+      listener.onProgress({ fraction: undefined, rows, bytes: sourceBytes });
+    }
+    if (written.length === 0) written.push(await this.#writeNothing(engine, columns, number));
+    return merged(written);
+  }
+
+  /** The columns of a source without rows. */
+  async #writeNothing(engine: LoadEngine, columns: readonly ScanColumn[], number: number): Promise<WrittenSegments> {
+    return this.#write(engine, exchangeScan(columns, undefined, 0), `segment-${number}-0-`, () => undefined);
+  }
+
+  #write(
+    engine: LoadEngine,
+    scan: FileScan,
+    prefix: string,
+    onProgress: (progress: LoadProgress) => void,
+  ): Promise<WrittenSegments> {
+    const { signal, directory, limits } = this.#options;
+    return engine.writeSegments(scan, { signal, directory, prefix, limits, onProgress });
+  }
+}
+
+async function* encoded(batches: AsyncIterable<ColumnBatch>): AsyncGenerator<Uint8Array> {
+  for await (const batch of batches) yield encodeBatch(batch);
+}
+
+function exchangeScan(columns: readonly ScanColumn[], path: string | undefined, bytes: number): FileScan {
+  return {
+    kind: "csv",
+    paths: path === undefined ? [] : [path],
+    totalBytes: bytes,
+    csv: exchangeCsv,
+    columns,
+    badRows: { policy: "fail" },
+    origins: [],
+  };
+}
+
+function total(parts: readonly WrittenSegments[]): { readonly rows: number; readonly sourceBytes: number } {
+  return parts.reduce(
+    (sum, { rows, sourceBytes }) => ({ rows: sum.rows + rows, sourceBytes: sum.sourceBytes + sourceBytes }),
+    { rows: 0, sourceBytes: 0 },
+  );
+}
+
+const MAX_SAMPLES = 100;
+
+/** Parts of one version as one. They have the same columns. */
+export function merged(parts: readonly WrittenSegments[]): WrittenSegments {
+  const sum = (key: "rows" | "bytes" | "sourceBytes" | "rejectedRows") =>
+    parts.reduce((all, part) => all + part[key], 0);
+  return {
+    columns: parts[0]?.columns ?? [],
+    segments: parts.flatMap(({ segments }) => segments),
+    rows: sum("rows"),
+    bytes: sum("bytes"),
+    sourceBytes: sum("sourceBytes"),
+    rejectedRows: sum("rejectedRows"),
+    rejectedSamples: parts.flatMap(({ rejectedSamples }) => rejectedSamples).slice(0, MAX_SAMPLES),
+  };
+}
+
+/** Where a session of a load keeps what does not outlive it, within the load's folder. */
+export function sessionFolder(directory: string, name: string): string {
+  return join(directory, `work-${name}`);
+}

@@ -1,0 +1,11 @@
+import type { SourceKind } from "../connector.ts";
+import { options, settingsOf } from "./options.ts";
+
+/** Apache Parquet. */
+export const parquet: SourceKind = {
+  kind: "parquet",
+  summary: "Apache Parquet.",
+  extensions: ["parquet", "parq"],
+  options,
+  check: (given) => void settingsOf(given),
+};
