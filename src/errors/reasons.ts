@@ -462,6 +462,12 @@ export const reasons = {
     help: "Ask for rows instead of Arrow, or cast the column to text.",
     retryable: false,
   },
+  VALUE_UNWRITABLE: {
+    code: Code.OUT_OF_RANGE,
+    when: "A value can't be written in the format that was asked for, for example a control character in XML.",
+    help: "Leave the column out, replace the character in a calculated column, or choose another format.",
+    retryable: false,
+  },
   TYPE_UNSUPPORTED: {
     code: Code.INVALID_ARGUMENT,
     when: "A column of a result has a type that no result can carry.",
