@@ -8,6 +8,8 @@ import type { Settings } from "./config/settings.ts";
 import { logDatasetEvent } from "./dataset-log.ts";
 import { datasetsFolder } from "./datasets/layout.ts";
 import { openDatasetStore } from "./datasets/store.ts";
+import { createSourceResolver } from "./definitions/resolver.ts";
+import { createSecrets } from "./definitions/secrets/secrets.ts";
 import { openDriverLife } from "./driver-life.ts";
 import { measure } from "./driver-metrics.ts";
 import { openLoadEngine } from "./engine/duckdb/load/load-engine.ts";
@@ -140,13 +142,16 @@ export async function compose(
   );
   // Known once it listens; nothing is loaded before.
   let fileRoots: readonly string[] | undefined = [];
+  const secrets = createSecrets({ environment: process.env, fileRoots: () => fileRoots });
+  const statementLimit = settings.limits.statements;
+  const definitions = createSourceResolver({ kinds: sourceKinds, secrets, statementLimit });
   const loads = createLoadService({
     engine: loadEngine,
     datasets,
     operations,
     claims: catalog.loads,
     pool: loaders,
-    kinds: sourceKinds,
+    definitions,
     options: {
       get fileRoots() {
         return fileRoots;

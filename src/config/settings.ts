@@ -140,6 +140,12 @@ export const settings = {
       default: 10_000,
       doc: "Connections that may be open at once; one more is closed.",
     }),
+    statements: integer({
+      min: 1,
+      max: 10_000,
+      default: 8,
+      doc: "Statements that all loads together run at once on a database server, unless its connection has a limit of its own.",
+    }),
     queryTimeout: duration({
       max: LONGEST_TIMER,
       default: 0,

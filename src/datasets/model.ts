@@ -1,11 +1,9 @@
+import type { NamedSource } from "../definitions/model.ts";
 import type { SegmentInfo } from "../engine/file-scan.ts";
 import type { Column } from "../engine/types.ts";
 
-/** The source and options that made a version. */
-export interface Lineage {
-  readonly format: string;
-  readonly uri: string;
-  readonly options: Readonly<Record<string, unknown>>;
+/** The source and options that made a version, as they were named; `specOfLineage` makes a source of it again. */
+export interface Lineage extends NamedSource {
   readonly operationId: string;
 }
 

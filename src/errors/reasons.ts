@@ -311,6 +311,24 @@ export const reasons = {
     help: "Give an absolute path or glob on the driver's machine.",
     retryable: false,
   },
+  INVALID_CONNECTION: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A database's URL or an option of its connection can't be used, or a password stands in it.",
+    help: "Mend what the message names; docs/sources.md says what each kind takes, and how passwords are given.",
+    retryable: false,
+  },
+  SECRET_FORBIDDEN: {
+    code: Code.PERMISSION_DENIED,
+    when: "A secret's reference names something that may be none: a variable without the prefix, a file that others may read.",
+    help: "Use a variable that begins with DROVER_SECRET_, or a file of the driver's user with mode 0600.",
+    retryable: false,
+  },
+  SECRET_UNAVAILABLE: {
+    code: Code.FAILED_PRECONDITION,
+    when: "The variable or file of a secret is not there or empty, or a stored password can't be opened.",
+    help: "Set the variable before the driver starts, make the file, or give the connection its password again.",
+    retryable: false,
+  },
   PATH_NOT_ALLOWED: {
     code: Code.PERMISSION_DENIED,
     when: "The path, links resolved, lies outside of the folders that the driver may read.",

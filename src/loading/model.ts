@@ -26,18 +26,19 @@ export interface LoadOutcome {
   readonly warnings: readonly string[];
 }
 
+/** A load that runs, or has run, and whether somebody else has started it. */
+export interface Started {
+  readonly operation: OperationSnapshot;
+  readonly joined: boolean;
+}
+
 /** From a source to a published version. */
 export interface LoadService {
   /**
    * Starts a load and answers at once. The same operation id is the same operation, also after it has ended, but for one
    * that its driver's end has cut short: that runs again. The same source and options while such a load of the dataset
-   * runs joins it. Throws LOAD_CONFLICT, OPERATION_EXISTS, UNKNOWN_FORMAT, UNKNOWN_OPTION, INVALID_OPTION; whatever else is
-   * wrong fails the operation.
+   * runs joins it; one that another driver process carries out is waited for. Throws LOAD_CONFLICT, OPERATION_EXISTS and what
+   * `SourceResolver.resolve` throws; whatever else is wrong fails the operation.
    */
-  load(request: LoadRequest): { readonly operation: OperationSnapshot; readonly joined: boolean };
-  /**
-   * To be asked before `load`: throws LOAD_CONFLICT where another driver process loads the dataset from another source or with
-   * other options. If one begins just then, the operation fails for that reason. One that loads the same is waited for.
-   */
-  requireFree(request: LoadRequest): Promise<void>;
+  load(request: LoadRequest): Promise<Started>;
 }

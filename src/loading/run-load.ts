@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { folderMode } from "../config/file-modes.ts";
 import { asStorageError } from "../datasets/files.ts";
 import type { StagedVersion } from "../datasets/model.ts";
+import type { ResolvedSource } from "../definitions/model.ts";
 import type { WrittenSegments } from "../engine/file-scan.ts";
 import type { OperationHandle } from "../operations/model.ts";
-import type { SourceKind } from "../sources/connector.ts";
 import { loadConnector } from "../sources/connectors.ts";
 import type { LoadEnd } from "./load-once.ts";
 import type { LoadOutcome, LoadRequest } from "./model.ts";
@@ -19,7 +19,7 @@ const WORK_FOLDER = "work";
 /** Carries out one load: waits for a place, reads, writes into a staged folder, publishes. */
 export async function runLoad(
   parts: LoadServiceParts,
-  kind: SourceKind,
+  source: ResolvedSource,
   request: LoadRequest,
   handle: OperationHandle,
 ): Promise<LoadEnd> {
@@ -29,7 +29,7 @@ export async function runLoad(
   await using staged = await parts.datasets.stage(request.dataset);
   using space = watchSpace(() => parts.datasets.checkSpace(), { signal: handle.signal });
   try {
-    const outcome = await stageAndPublish(parts, kind, request, handle, staged, space.signal);
+    const outcome = await stageAndPublish(parts, source, request, handle, staged, space.signal);
     return { result: outcome, outcome: { ...outcome } };
   } catch (error) {
     // What stopped the work is what went wrong, whatever it made of its end.
@@ -40,7 +40,7 @@ export async function runLoad(
 
 async function stageAndPublish(
   parts: LoadServiceParts,
-  kind: SourceKind,
+  source: ResolvedSource,
   request: LoadRequest,
   handle: OperationHandle,
   staged: StagedVersion,
@@ -55,10 +55,9 @@ async function stageAndPublish(
   const workDirectory = join(staged.directory, WORK_FOLDER);
   await mkdir(workDirectory, { mode: folderMode() });
   const { fileRoots, limits } = parts.options;
-  const connector = await loadConnector(kind.kind);
-  const { uri, options } = request.source;
+  const connector = await loadConnector(source.kind.kind);
   const context = { signal, fileRoots, workDirectory, statement: async () => ({ [Symbol.dispose]: () => undefined }) };
-  await using session = await connector.open({ kind: kind.kind, uri, options }, context);
+  await using session = await connector.open(await source.open({ signal }), context);
   const load = new LoadSession({
     ...{ session, signal, workDirectory, limits },
     engine: async () => parts.engine,
@@ -81,12 +80,12 @@ async function stageAndPublish(
   const written = await read().finally(() => load.requireUnchanged());
   handle.report({ phase: "publishing", fraction: 1, rows: written.rows, bytes: plan.totalBytes });
   await rm(workDirectory, { recursive: true });
-  return publish(request, kind, written, warnings, handle, staged);
+  return publish(request, source, written, warnings, handle, staged);
 }
 
 async function publish(
   request: LoadRequest,
-  kind: SourceKind,
+  source: ResolvedSource,
   written: WrittenSegments,
   warnings: readonly string[],
   handle: OperationHandle,
@@ -101,12 +100,7 @@ async function publish(
       rows,
       bytes,
       sourceBytes,
-      lineage: {
-        format: kind.kind,
-        uri: request.source.uri,
-        options: request.source.options,
-        operationId: handle.id,
-      },
+      lineage: { ...source.named, operationId: handle.id },
       warnings,
       rejectedRows,
     },

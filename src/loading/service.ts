@@ -1,16 +1,15 @@
 import type { LoadCatalog } from "../catalog/loads.ts";
 import type { DatasetStore } from "../datasets/model.ts";
 import { nameKey } from "../datasets/names.ts";
+import type { ResolvedSource, SourceResolver } from "../definitions/model.ts";
 import type { LoadEngine } from "../engine/engine.ts";
 import type { SegmentLimits } from "../engine/file-scan.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import { canonicalJson, isInterrupted, isSameRequest } from "../operations/identity.ts";
-import type { JsonObject, OperationSnapshot, Operations } from "../operations/model.ts";
+import type { Operations } from "../operations/model.ts";
 import type { Pool } from "../scheduling/model.ts";
-import type { SourceKind, SourceSpec } from "../sources/connector.ts";
-import { chooseKind } from "../sources/kinds.ts";
 import { type LoadIdentity, loadOnce, requireSame } from "./load-once.ts";
-import type { LoadRequest, LoadService } from "./model.ts";
+import type { LoadRequest, LoadService, Started } from "./model.ts";
 import { runLoad } from "./run-load.ts";
 
 export interface LoadOptions {
@@ -21,7 +20,7 @@ export interface LoadOptions {
 
 export interface LoadServiceParts {
   readonly engine: LoadEngine;
-  readonly kinds: readonly SourceKind[];
+  readonly definitions: SourceResolver;
   readonly datasets: DatasetStore;
   readonly operations: Operations;
   /** The loads of all driver processes. */
@@ -43,21 +42,29 @@ export function createLoadService(parts: LoadServiceParts): LoadService {
 
 class Loads implements LoadService {
   readonly #parts: LoadServiceParts;
-  /** The id of the load that runs, by dataset. */
-  readonly #running = new Map<string, string>();
+  /** The load that runs, by dataset. */
+  readonly #running = new Map<string, { readonly id: string; readonly meaning: string }>();
 
   constructor(parts: LoadServiceParts) {
     this.#parts = parts;
   }
 
-  load(request: LoadRequest): { readonly operation: OperationSnapshot; readonly joined: boolean } {
-    const { dataset, source, labels, requestedBy } = request;
+  async load(request: LoadRequest): Promise<Started> {
+    const { definitions, claims } = this.#parts;
+    const source = await definitions.resolve(request.source);
+    const known = this.#earlier(request, source) ?? this.#join(request, source);
+    if (known) return known;
+    // If another process begins just after this look, the operation fails for that reason.
+    const identity = shared(request.dataset, source);
+    const present = await claims.running(identity.nameKey);
+    // One that has begun here meanwhile is looked at below.
+    if (present !== undefined && !this.#running.has(request.dataset)) requireSame(present, identity);
+    return this.#earlier(request, source) ?? this.#join(request, source) ?? this.#start(request, source);
+  }
+
+  #start(request: LoadRequest, source: ResolvedSource): Started {
+    const { dataset, labels, requestedBy } = request;
     const { operations, claims } = this.#parts;
-    const { kind, configuration } = this.#checked(source);
-    const earlier = this.#earlier(request, configuration);
-    if (earlier) return earlier;
-    const joined = this.#join(dataset, configuration);
-    if (joined) return { operation: joined, joined: true };
     const { id, done } = operations.run(
       {
         ...(request.operationId ? { id: request.operationId } : {}),
@@ -65,45 +72,29 @@ class Loads implements LoadService {
         dataset,
         requestedBy,
         labels,
-        configuration,
+        configuration: { ...source.named },
       },
       (handle) => {
-        const identity = { operationId: handle.id, ...shared(dataset, configuration) };
-        return loadOnce(claims, identity, handle, () => runLoad(this.#parts, kind, request, handle));
+        const identity = { operationId: handle.id, ...shared(dataset, source) };
+        return loadOnce(claims, identity, handle, () => runLoad(this.#parts, source, request, handle));
       },
       {},
     );
-    this.#running.set(dataset, id);
+    const running = { id, meaning: canonicalJson(source.meaning) };
+    this.#running.set(dataset, running);
     const ended = () => {
-      if (this.#running.get(dataset) === id) this.#running.delete(dataset);
+      if (this.#running.get(dataset) === running) this.#running.delete(dataset);
     };
     done.then(ended, ended);
     return { operation: operations.get(id), joined: false };
   }
 
-  async requireFree(request: LoadRequest): Promise<void> {
-    const { configuration } = this.#checked(request.source);
-    if (this.#earlier(request, configuration)) return;
-    const identity = shared(request.dataset, configuration);
-    const present = await this.#parts.claims.running(identity.nameKey);
-    if (present !== undefined) requireSame(present, identity);
-  }
-
-  #checked(source: SourceSpec): { readonly kind: SourceKind; readonly configuration: JsonObject } {
-    const kind = chooseKind(this.#parts.kinds, source);
-    kind.check(source.options);
-    return { kind, configuration: { format: kind.kind, uri: source.uri, options: source.options } };
-  }
-
   /** A repeated call with the same id is no new work, unless the end of an earlier driver cut it short. */
-  #earlier(
-    request: LoadRequest,
-    configuration: JsonObject,
-  ): { operation: OperationSnapshot; joined: boolean } | undefined {
+  #earlier(request: LoadRequest, { named }: ResolvedSource): Started | undefined {
     const { operationId, dataset } = request;
     const operation = operationId ? this.#parts.operations.find(operationId) : undefined;
     if (!operation) return undefined;
-    if (!isSameRequest(operation, { kind: "load", dataset, configuration }))
+    if (!isSameRequest(operation, { kind: "load", dataset, configuration: { ...named } }))
       throw new DriverError("OPERATION_EXISTS", `operation "${operation.id}" is another one`, {
         metadata: { operation: operation.id },
       });
@@ -111,13 +102,15 @@ class Loads implements LoadService {
     return { operation, joined: operation.endTime === undefined };
   }
 
-  #join(dataset: string, configuration: JsonObject): OperationSnapshot | undefined {
-    const id = this.#running.get(dataset);
-    const operation = id === undefined ? undefined : this.#parts.operations.find(id);
+  #join({ dataset }: LoadRequest, { named, meaning }: ResolvedSource): Started | undefined {
+    const running = this.#running.get(dataset);
+    const operation = running && this.#parts.operations.find(running.id);
     if (!operation || operation.endTime !== undefined) return undefined;
+    const same =
+      running.meaning === canonicalJson(meaning) &&
+      isSameRequest(operation, { kind: "load", dataset, configuration: { ...named } });
     // A load that is being cancelled gives no version to whoever joins it now.
-    const same = isSameRequest(operation, { kind: "load", dataset, configuration });
-    if (operation.state !== "cancelling" && same) return operation;
+    if (operation.state !== "cancelling" && same) return { operation, joined: true };
     throw new DriverError("LOAD_CONFLICT", `operation "${operation.id}" is loading ${JSON.stringify(dataset)}`, {
       metadata: { dataset, operation: operation.id },
     });
@@ -125,6 +118,7 @@ class Loads implements LoadService {
 }
 
 /** What tells a load from others in all processes. Names that differ by case are one dataset, and different loads. */
-function shared(dataset: string, configuration: JsonObject): Omit<LoadIdentity, "operationId"> {
-  return { dataset, nameKey: nameKey(dataset), configuration: canonicalJson({ dataset, ...configuration }) };
+function shared(dataset: string, { named, meaning }: ResolvedSource): Omit<LoadIdentity, "operationId"> {
+  const configuration = canonicalJson({ dataset, ...named, ...(meaning && { meaning }) });
+  return { dataset, nameKey: nameKey(dataset), configuration };
 }

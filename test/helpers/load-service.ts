@@ -4,9 +4,11 @@ import { openCatalog } from "../../src/catalog/catalog.ts";
 import { claimInstance } from "../../src/catalog/instance.ts";
 import type { DatasetStore } from "../../src/datasets/model.ts";
 import { openDatasetStore } from "../../src/datasets/store.ts";
+import { createSourceResolver } from "../../src/definitions/resolver.ts";
+import { createSecrets } from "../../src/definitions/secrets/secrets.ts";
 import { openLoadEngine } from "../../src/engine/duckdb/load/load-engine.ts";
 import type { LoadEngine } from "../../src/engine/engine.ts";
-import type { LoadOutcome, LoadService } from "../../src/loading/model.ts";
+import type { LoadOutcome, LoadService, Started } from "../../src/loading/model.ts";
 import { createLoadService, DEFAULT_SEGMENT_LIMITS } from "../../src/loading/service.ts";
 import type { OperationEvent, OperationSnapshot, Operations } from "../../src/operations/model.ts";
 import { createOperations } from "../../src/operations/operations.ts";
@@ -28,7 +30,7 @@ export interface LoadBench extends AsyncDisposable {
     dataset: string,
     uri: string,
     more?: { options?: Record<string, unknown>; operationId?: string; labels?: Record<string, string> },
-  ): { readonly operation: OperationSnapshot; readonly joined: boolean };
+  ): Promise<Started>;
   /** Waits for an operation's end. */
   end(id: string): Promise<OperationSnapshot & { readonly outcome?: Partial<LoadOutcome> }>;
   /** All that a watcher gets until the end. */
@@ -65,9 +67,10 @@ export async function openLoadBench(options: { quotaBytes?: number } = {}): Prom
   );
   const operations = parts.use(createOperations({ progressIntervalMs: 10 }));
   const pool = createPool({ name: "loaders", size: 2, maxQueued: 10 });
+  const secrets = createSecrets({ environment: {}, fileRoots: () => undefined });
   const loads = createLoadService({
     engine,
-    kinds: sourceKinds,
+    definitions: createSourceResolver({ kinds: sourceKinds, secrets, statementLimit: 8 }),
     datasets,
     operations,
     claims: catalog.loads,

@@ -43,8 +43,7 @@ export function datasetService({ datasets, loads, operations }: DatasetHandlerPa
         };
         // An earlier process may have done or begun it.
         if (operationId) await operations.recall(operationId);
-        await loads.requireFree(request);
-        const { operation, joined } = loads.load(request);
+        const { operation, joined } = await loads.load(request);
         call.operationId = operation.id;
         return create(LoadDatasetResponseSchema, { operation: fromOperation(operation), joined });
       },

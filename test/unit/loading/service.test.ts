@@ -33,7 +33,7 @@ async function phase(id: string, wanted: string): Promise<void> {
 
 describe("a load", () => {
   it("answers at once and publishes a version with its lineage", async () => {
-    const { operation, joined } = bench.start("plain", small, {
+    const { operation, joined } = await bench.start("plain", small, {
       labels: { team: "a" },
       options: { types: "b=VARCHAR" },
     });
@@ -64,13 +64,13 @@ describe("a load", () => {
 
   it("makes a new version each time", async () => {
     for (const version of [1, 2]) {
-      const ended = await bench.end(bench.start("again", small).operation.id);
+      const ended = await bench.end((await bench.start("again", small)).operation.id);
       expect(ended.outcome).toMatchObject({ version });
     }
   });
 
   it("passes through its phases with progress that never goes back", async () => {
-    const events = await bench.events(bench.start("phases", big).operation.id);
+    const events = await bench.events((await bench.start("phases", big)).operation.id);
     const progress = events.flatMap((event) => (event.type === "progress" ? [event.progress] : []));
     expect(progress.length).toBeGreaterThan(2);
     for (const [at, { fraction = 0, rows, bytes }] of progress.entries()) {
@@ -91,7 +91,7 @@ describe("a load", () => {
   it("tells watchers and the outcome what was widened and what was skipped", async () => {
     const path = join(bench.path, "widened.csv");
     await writeFile(path, `a,b\n${"1,2\n".repeat(10_000)}007,2\n1,2,3\n`);
-    const { operation } = bench.start("widened", path, { options: { badRows: "skip" } });
+    const { operation } = await bench.start("widened", path, { options: { badRows: "skip" } });
     const events = await bench.events(operation.id);
     const warnings = events.flatMap((event) => (event.type === "warning" ? [event.message] : []));
     expect(warnings).toEqual([expect.stringContaining('"007"')]);
@@ -108,7 +108,7 @@ describe("a load", () => {
   it("keeps an outcome whole though its rejected rows are long", async () => {
     const path = join(bench.path, "long.csv");
     await writeFile(path, `a,b\n1,1\n${`${"x".repeat(5_000)},2,3\n`.repeat(200)}`);
-    const ended = await bench.end(bench.start("long", path, { options: { badRows: "skip" } }).operation.id);
+    const ended = await bench.end((await bench.start("long", path, { options: { badRows: "skip" } })).operation.id);
     expect(ended.outcome).toMatchObject({ version: 1, rows: 1, rejectedRows: 200 });
     expect(ended.outcome?.rejectedSamples).toHaveLength(100);
   });
@@ -116,23 +116,23 @@ describe("a load", () => {
 
 describe("two loads of one dataset", () => {
   it("are one when source and options are the same", async () => {
-    const first = bench.start("twice", big, { options: { delimiter: ",", header: true } });
-    const second = bench.start("twice", big, { options: { header: true, delimiter: "," } });
+    const first = await bench.start("twice", big, { options: { delimiter: ",", header: true } });
+    const second = await bench.start("twice", big, { options: { header: true, delimiter: "," } });
     expect(second).toMatchObject({ joined: true, operation: { id: first.operation.id } });
     expect(await bench.end(first.operation.id)).toMatchObject({ state: "succeeded" });
     expect(bench.datasets.get("twice").current.number).toBe(1);
-    const third = bench.start("twice", small);
+    const third = await bench.start("twice", small);
     expect(third.joined).toBe(false);
     expect((await bench.end(third.operation.id)).outcome).toMatchObject({ version: 2 });
   });
 
   it("are a conflict when they differ", async () => {
-    const first = bench.start("conflict", big);
+    const first = await bench.start("conflict", big);
     for (const attempt of [
       () => bench.start("conflict", small),
       () => bench.start("conflict", big, { options: { header: true } }),
     ])
-      expect(attempt).toThrow(
+      await expect(attempt()).rejects.toThrow(
         expect.objectContaining({
           reason: "LOAD_CONFLICT",
           metadata: { dataset: "conflict", operation: first.operation.id },
@@ -143,7 +143,7 @@ describe("two loads of one dataset", () => {
   });
 
   it("of different datasets run side by side", async () => {
-    const [one, two] = [bench.start("side-1", big), bench.start("side-2", big)];
+    const [one, two] = [await bench.start("side-1", big), await bench.start("side-2", big)];
     expect((await bench.end(one.operation.id)).state).toBe("succeeded");
     expect((await bench.end(two.operation.id)).state).toBe("succeeded");
   });
@@ -151,23 +151,24 @@ describe("two loads of one dataset", () => {
 
 describe("an operation id", () => {
   it("means the same load, also after its end", async () => {
-    const first = bench.start("named", small, { operationId: "load-1" });
+    const first = await bench.start("named", small, { operationId: "load-1" });
     expect(first.operation.id).toBe("load-1");
-    expect(bench.start("named", small, { operationId: "load-1" }).operation.id).toBe("load-1");
+    expect((await bench.start("named", small, { operationId: "load-1" })).operation.id).toBe("load-1");
     await bench.end("load-1");
-    const again = bench.start("named", small, { operationId: "load-1" });
+    const again = await bench.start("named", small, { operationId: "load-1" });
     expect(again).toMatchObject({ joined: false, operation: { id: "load-1", state: "succeeded" } });
     expect(bench.datasets.get("named").current.number).toBe(1);
   });
 
   it("can't stand for another request", async () => {
-    await bench.end(bench.start("named-2", small, { operationId: "load-2" }).operation.id);
+    await bench.end((await bench.start("named-2", small, { operationId: "load-2" })).operation.id);
     const attempts = [
       () => bench.start("named-3", small, { operationId: "load-2" }),
       () => bench.start("named-2", big, { operationId: "load-2" }),
       () => bench.start("named-2", small, { operationId: "load-2", options: { header: true } }),
     ];
-    for (const attempt of attempts) expect(attempt).toThrow(expect.objectContaining({ reason: "OPERATION_EXISTS" }));
+    for (const attempt of attempts)
+      await expect(attempt()).rejects.toThrow(expect.objectContaining({ reason: "OPERATION_EXISTS" }));
   });
 });
 
@@ -178,16 +179,16 @@ describe("what is wrong with a request", () => {
     ["UNKNOWN_OPTION", "a.csv", { delimeter: ";" }],
     ["INVALID_OPTION", "a.csv", { types: "a=NOTHING" }],
     ["UNKNOWN_FORMAT", "a.unknown", {}],
-  ])("%s is thrown at once and makes no operation", (reason, name, options) => {
+  ])("%s is thrown at once and makes no operation", async (reason, name, options) => {
     const before = bench.operations.list(ANY).operations.length;
-    expect(() => bench.start("wrong", `/x/${name}`, { options })).toThrow(expect.objectContaining({ reason }));
+    await expect(bench.start("wrong", `/x/${name}`, { options })).rejects.toThrow(expect.objectContaining({ reason }));
     expect(bench.operations.list(ANY).operations).toHaveLength(before);
   });
 });
 
 describe("a load that fails", () => {
   it("leaves the previous version and nothing else", async () => {
-    await bench.end(bench.start("kept", small).operation.id);
+    await bench.end((await bench.start("kept", small)).operation.id);
     const before = bench.datasets.get("kept").current;
     const path = join(bench.path, "broken.csv");
     await writeFile(path, `a,b\n${"1,x\n".repeat(50_000)}1\n`);
@@ -196,7 +197,7 @@ describe("a load that fails", () => {
       [join(bench.path, "none.csv"), "SOURCE_NOT_FOUND"],
     ];
     for (const [uri, reason] of cases) {
-      const ended = await bench.end(bench.start("kept", uri).operation.id);
+      const ended = await bench.end((await bench.start("kept", uri)).operation.id);
       expect(ended).toMatchObject({ state: "failed", error: { reason } });
     }
     expect(bench.datasets.get("kept").current).toEqual(before);
@@ -204,7 +205,7 @@ describe("a load that fails", () => {
   });
 
   it("makes no dataset", async () => {
-    const ended = await bench.end(bench.start("never", "/no/such.csv").operation.id);
+    const ended = await bench.end((await bench.start("never", "/no/such.csv")).operation.id);
     expect(ended.error).toMatchObject({ reason: "SOURCE_NOT_FOUND", message: expect.stringContaining("/no/such.csv") });
     expect(() => bench.datasets.get("never")).toThrow(expect.objectContaining({ reason: "DATASET_NOT_FOUND" }));
   });
@@ -212,15 +213,15 @@ describe("a load that fails", () => {
   it("can be tried again at once", async () => {
     const path = join(bench.path, "mended.csv");
     await writeFile(path, "");
-    expect((await bench.end(bench.start("mended", path).operation.id)).error?.reason).toBe("EMPTY_SOURCE");
+    expect((await bench.end((await bench.start("mended", path)).operation.id)).error?.reason).toBe("EMPTY_SOURCE");
     await writeFile(path, "a\n1\n");
-    expect((await bench.end(bench.start("mended", path).operation.id)).state).toBe("succeeded");
+    expect((await bench.end((await bench.start("mended", path)).operation.id)).state).toBe("succeeded");
   });
 });
 
 describe("cancel", () => {
   it.each(["at once", "while reading"])("stops the engine and leaves nothing: %s", async (when) => {
-    const { operation } = bench.start("cancelled", big);
+    const { operation } = await bench.start("cancelled", big);
     if (when === "while reading") await phase(operation.id, "reading");
     const ended = await bench.operations.cancel(operation.id, new DriverError("CANCELLED", "somebody cancelled it"));
     expect(ended).toMatchObject({
@@ -229,13 +230,13 @@ describe("cancel", () => {
     });
     expect(bench.engine.active).toBe(0);
     expect(await staged()).toEqual([]);
-    expect((await bench.end(bench.start("after-cancel", small).operation.id)).state).toBe("succeeded");
+    expect((await bench.end((await bench.start("after-cancel", small)).operation.id)).state).toBe("succeeded");
   });
 
   it("stops a file from being decoded", async () => {
     const path = join(bench.path, "utf16.csv.gz");
     await writeFile(path, gzipSync(Buffer.from((await readFile(big, "utf8")).repeat(3), "utf16le")));
-    const { operation } = bench.start("decoding", path, { options: { encoding: "utf-16le" } });
+    const { operation } = await bench.start("decoding", path, { options: { encoding: "utf-16le" } });
     await phase(operation.id, "sniffing");
     const ended = await bench.operations.cancel(operation.id, new DriverError("CANCELLED", "somebody cancelled it"));
     expect(ended.state).toBe("cancelled");
@@ -252,7 +253,7 @@ describe("a file that changes while it is loaded", () => {
     await mkdir(folder);
     const path = join(folder, "data.csv");
     await writeFile(path, await readFile(big));
-    const { operation } = bench.start(name, path);
+    const { operation } = await bench.start(name, path);
     await phase(operation.id, "reading");
     await change(path);
     const ended = await bench.end(operation.id);
@@ -264,7 +265,7 @@ describe("a file that changes while it is loaded", () => {
 
 it("is refused or stopped when the quota of the data directory is reached", async () => {
   await using tight = await openLoadBench({ quotaBytes: 2_000_000 });
-  const first = await tight.end(tight.start("quota", big).operation.id);
-  const second = first.state === "failed" ? first : await tight.end(tight.start("quota-2", big).operation.id);
+  const first = await tight.end((await tight.start("quota", big)).operation.id);
+  const second = first.state === "failed" ? first : await tight.end((await tight.start("quota-2", big)).operation.id);
   expect(second).toMatchObject({ state: "failed", error: { reason: "QUOTA_EXCEEDED" } });
 });

@@ -1,0 +1,175 @@
+import { chmod, mkdir, realpath, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { SourceResolver } from "../../../src/definitions/model.ts";
+import { createSourceResolver } from "../../../src/definitions/resolver.ts";
+import { createSecrets } from "../../../src/definitions/secrets/secrets.ts";
+import type { SourceKind, SourceSpec } from "../../../src/sources/connector.ts";
+import { sourceKinds } from "../../../src/sources/kinds.ts";
+import { parseOptions } from "../../../src/sources/option-values.ts";
+import type { OptionSchema } from "../../../src/sources/options.ts";
+import { temporaryFolder } from "../../helpers/temporary-folder.ts";
+
+const options = { table: { type: "string", doc: "" } } as const satisfies OptionSchema;
+const connectionOptions = { user: { type: "string", doc: "" } } as const satisfies OptionSchema;
+/** A kind that speaks to a server, whichever. */
+const server: SourceKind = {
+  kind: "server",
+  summary: "",
+  extensions: [],
+  schemes: ["server"],
+  options,
+  connectionOptions,
+  check: (given) => void parseOptions("server", options, given),
+  checkConnection: (given) => void parseOptions("server", connectionOptions, given.options),
+};
+
+const { signal } = new AbortController();
+let folder: string;
+let close: () => Promise<void>;
+let resolver: SourceResolver;
+const environment: Record<string, string | undefined> = { DROVER_SECRET_SALES: "old", OTHER: "x" };
+
+beforeAll(async () => {
+  const temporary = await temporaryFolder();
+  close = async () => temporary[Symbol.asyncDispose]();
+  folder = await realpath(temporary.path);
+  await mkdir(join(folder, "allowed"));
+  const secrets = createSecrets({ environment, fileRoots: () => [join(folder, "allowed")] });
+  resolver = createSourceResolver({ kinds: [...sourceKinds, server], secrets, statementLimit: 3 });
+});
+afterAll(() => close());
+
+function spec(uri: string, given: SourceSpec["options"] = {}): SourceSpec {
+  return { format: undefined, uri, options: given };
+}
+
+async function passwordOf(secret: string): Promise<string | undefined> {
+  const resolved = await resolver.resolve(spec("server://h/db", { table: "t", secret }));
+  return (await resolved.open({ signal })).server?.password;
+}
+
+async function secretFile(name: string, text: string, mode = 0o600): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, text, { mode });
+  await chmod(path, mode);
+  return path;
+}
+
+describe("a file", () => {
+  it("comes through as it was named, with its kind", async () => {
+    const resolved = await resolver.resolve({ ...spec("/a/b.csv", { header: true }), limit: 5 });
+    expect(resolved).toMatchObject({ kind: { kind: "csv" }, named: { format: "csv", uri: "/a/b.csv", limit: 5 } });
+    expect(resolved.statements).toBeUndefined();
+    expect(await resolved.open({ signal })).toEqual({
+      kind: "csv",
+      uri: "/a/b.csv",
+      options: { header: true },
+      limit: 5,
+    });
+  });
+});
+
+describe("a server's URL", () => {
+  it("parts the options of its connection from those of the source", async () => {
+    const uri = "server://h:5432/db?ssl=1";
+    const resolved = await resolver.resolve(spec(uri, { table: "t", user: "u" }));
+    expect(resolved.statements).toEqual({ connection: "server://h:5432/db", limit: 3 });
+    expect(await resolved.open({ signal })).toEqual({
+      kind: "server",
+      uri,
+      options: { table: "t" },
+      server: { name: "server://h:5432/db", uri, options: { user: "u" } },
+    });
+  });
+
+  it("has its secret read at the start of the work, and shown nowhere", async () => {
+    const resolved = await resolver.resolve(spec("server://h/db", { table: "t", secret: "env:DROVER_SECRET_SALES" }));
+    environment.DROVER_SECRET_SALES = "rotated";
+    const source = await resolved.open({ signal });
+    expect(source.server?.password).toBe("rotated");
+    expect(JSON.stringify([resolved.named, resolved.meaning, resolved.statements])).not.toContain("rotated");
+    expect(source.options).toEqual({ table: "t" });
+  });
+
+  it.each([
+    ["server://u:hunter2@h/db", {}],
+    ["server://u:hun/ter2@h/db", {}],
+    ["server://u:hun?ter2#@h/db", {}],
+    ["unknown://u:hunter2@h/db", {}],
+    ["server://h/db?user=u&password=hunter2", {}],
+    ["server://h/db;pass%77ord=hunter2", {}],
+    ["server://address=(host=h)(user=u)(password=hunter2)/db", {}],
+    ["https://u:hunter2@h/a.csv", {}],
+    ["server://h/db", { password: "hunter2" }],
+    ["server://h/db", { PWD: "hunter2" }],
+  ])("is refused with a password in the open, without showing it (%#)", async (uri, given) => {
+    const failure = await resolver.resolve(spec(uri, given)).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ reason: "INVALID_CONNECTION" });
+    expect(String(failure) + JSON.stringify(failure)).not.toMatch(/hun|ter2/);
+  });
+
+  it.each([
+    "server://u@h:5432/db",
+    "server://h:5432,i:5433/db",
+    "server://[::1]:5432/db",
+    "server:///db?host=/run/u@h",
+  ])("may name user, port and several hosts: %s", async (uri) => {
+    await expect(resolver.resolve(spec(uri))).resolves.toMatchObject({ named: { uri } });
+  });
+
+  it("and a file's may hold colons and signs", async () => {
+    await expect(resolver.resolve(spec("https://h:8080/x@y:2.csv"))).resolves.toBeDefined();
+    await expect(resolver.resolve(spec("file:///x:y@z.csv"))).resolves.toBeDefined();
+  });
+});
+
+describe("a secret", () => {
+  it.each([
+    "hunter2",
+    "env:OTHER",
+    "env:DROVER_TOKEN",
+    "env:DROVER_SECRET_",
+    "env:DROVER_SECRET_x",
+    "file:relative",
+    "file:",
+  ])("is no %s", async (secret) => {
+    const failure = await passwordOf(secret).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ reason: "SECRET_FORBIDDEN" });
+    expect(String(failure)).not.toContain("hunter2");
+  });
+
+  it("that is no text is not shown", async () => {
+    const failure = await resolver
+      .resolve(spec("server://h/db", { secret: ["hunter2"] }))
+      .catch((error: unknown) => error);
+    expect(failure).toMatchObject({ reason: "INVALID_OPTION" });
+    expect(String(failure) + JSON.stringify(failure)).not.toContain("hunter2");
+  });
+
+  it("that is missing or empty fails the start of the work", async () => {
+    environment.DROVER_SECRET_EMPTY = "";
+    for (const secret of [
+      "env:DROVER_SECRET_MISSING",
+      "env:DROVER_SECRET_EMPTY",
+      `file:${join(folder, "allowed/none")}`,
+      `file:${await secretFile("allowed/empty", "\n")}`,
+      `file:${join(folder, "allowed")}`,
+    ])
+      await expect(passwordOf(secret)).rejects.toMatchObject({ reason: "SECRET_UNAVAILABLE" });
+  });
+
+  it("is read from a file of the driver's user, without the last line end", async () => {
+    expect(await passwordOf(`file:${await secretFile("allowed/one", "a b\n\n")}`)).toBe("a b\n");
+  });
+
+  it("is not read from a file that others may read, or outside of the folders that the driver may read", async () => {
+    const open = await secretFile("allowed/open", "x", 0o640);
+    await expect(passwordOf(`file:${open}`)).rejects.toMatchObject({ reason: "SECRET_FORBIDDEN" });
+    const outside = await secretFile("outside", "x");
+    const link = join(folder, "allowed/link");
+    await symlink(outside, link);
+    for (const path of [outside, link, join(folder, "allowed/../outside"), join(folder, "nowhere")])
+      await expect(passwordOf(`file:${path}`)).rejects.toMatchObject({ reason: "PATH_NOT_ALLOWED" });
+  });
+});
