@@ -1,0 +1,64 @@
+import { execFile } from "node:child_process";
+import { constants } from "node:fs";
+import { access, rm, writeFile } from "node:fs/promises";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const POLICY = "/usr/sbin/policy-rc.d";
+const FORBIDS_STARTS = "#!/bin/sh\nexit 101\n";
+const LOCK_WAIT_S = 300;
+
+/**
+ * Finds a program of a Debian package; installs the package where this process may. Throws with what to install otherwise.
+ * The service that the package brings is not started.
+ */
+export async function programOf(
+  name: string,
+  options: { readonly package: string; readonly folders?: readonly string[] },
+) {
+  const folders = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/usr/bin", ...(options.folders ?? [])];
+  const find = () => firstExecutable(folders.map((folder) => `${folder}/${name}`));
+  const found = await find();
+  if (found !== undefined) return found;
+  const advice = `the tests need ${name}: install it with \`apt-get install -y --no-install-recommends ${options.package}\``;
+  if (process.getuid?.() !== 0) throw new Error(advice);
+  await install(options.package).catch((error: unknown) => {
+    throw new Error(`${advice} (tried: ${error instanceof Error ? error.message : error})`);
+  });
+  const installed = await find();
+  if (installed === undefined) throw new Error(advice);
+  return installed;
+}
+
+async function install(packageName: string): Promise<void> {
+  // An administrator's own policy stands; where there is none, this one keeps the package from starting its service.
+  const ownPolicy = await writeFile(POLICY, FORBIDS_STARTS, { mode: 0o755, flag: "wx" }).then(
+    () => true,
+    () => false,
+  );
+  const apt = (...args: readonly string[]) =>
+    run("apt-get", ["-o", `DPkg::Lock::Timeout=${LOCK_WAIT_S}`, ...args], {
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+      maxBuffer: 64 * 1024 * 1024,
+    });
+  const install = () => apt("install", "-y", "--no-install-recommends", packageName);
+  try {
+    await install().catch(async () => {
+      await apt("update");
+      await install();
+    });
+  } finally {
+    if (ownPolicy) await rm(POLICY, { force: true });
+  }
+}
+
+async function firstExecutable(paths: readonly string[]): Promise<string | undefined> {
+  for (const path of paths) {
+    const usable = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (usable) return path;
+  }
+  return undefined;
+}
