@@ -38,14 +38,17 @@ export async function makeFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: folderMode() });
 }
 
-/** Bytes of all files below a folder. What vanishes meanwhile counts nothing. */
-export async function folderBytes(folder: string): Promise<number> {
+/** Bytes of all files below a folder, each counted once however many names it has, here and in whatever else has counted into `seen`. What vanishes meanwhile counts nothing. */
+export async function folderBytes(folder: string, seen = new Set<number>()): Promise<number> {
   let bytes = 0;
   for (const name of await namesIn(folder)) {
     const path = join(folder, name);
     const found = await stat(path).catch(() => undefined);
-    if (found?.isDirectory()) bytes += await folderBytes(path);
-    else bytes += found?.size ?? 0;
+    if (found?.isDirectory()) bytes += await folderBytes(path, seen);
+    else if (found !== undefined && !seen.has(found.ino)) {
+      if (found.nlink > 1) seen.add(found.ino);
+      bytes += found.size;
+    }
   }
   return bytes;
 }

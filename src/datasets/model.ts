@@ -5,6 +5,10 @@ import type { Column } from "../engine/types.ts";
 /** The source and options that made a version, as they were named; `specOfLineage` makes a source of it again. */
 export interface Lineage extends NamedSource {
   readonly operationId: string;
+  /** When the source began to be read: the data are as old as that. Versions of earlier drivers don't say it. */
+  readonly readTime?: string;
+  /** The version whose segments were made current again. */
+  readonly restoredFrom?: number;
 }
 
 /** What stands in a version's manifest. Immutable once published. */
@@ -32,9 +36,16 @@ export interface DatasetInfo {
   readonly residentBytes: number;
 }
 
+/** Tells a version from all others, also from those of an earlier dataset of the same name. */
+export interface VersionPlace {
+  readonly uid: string;
+  readonly number: number;
+}
+
 /** A version that is held open: its files and its table stay until it is disposed. */
 export interface PinnedVersion extends AsyncDisposable {
   readonly dataset: string;
+  readonly place: VersionPlace;
   readonly manifest: VersionManifest;
   /** Absolute. */
   readonly segmentPaths: readonly string[];
@@ -45,10 +56,16 @@ export interface PinnedVersion extends AsyncDisposable {
 export interface StagedVersion extends AsyncDisposable {
   /** Absolute and empty. */
   readonly directory: string;
-  /** Makes the version visible by an atomic rename; readers of older versions keep them. */
+  /** Puts segments of a pinned version into the folder, without copying them where that can be; answers them as they are called here. */
+  keep(version: PinnedVersion, segments: readonly SegmentInfo[]): Promise<readonly SegmentInfo[]>;
+  /**
+   * Makes the version visible by an atomic rename; readers of older versions keep them. Throws VERSION_CONFLICT where
+   * `basedOn` is no longer the current version; the folder can then be published on another one.
+   */
   publish(
     content: Omit<VersionManifest, "formatVersion" | "number" | "createTime">,
     labels: Readonly<Record<string, string>>,
+    options?: { readonly basedOn?: VersionPlace },
   ): Promise<DatasetInfo>;
 }
 
@@ -74,6 +91,11 @@ export interface DatasetStore extends AsyncDisposable {
   versions(name: string): Promise<readonly VersionManifest[]>;
   /** Throws NAME_CONFLICT, QUOTA_EXCEEDED, DISK_FULL. */
   stage(name: string): Promise<StagedVersion>;
+  /**
+   * Makes an older version current again, as a new version over its segments. Nothing happens where that has been done and
+   * nothing was published since. Throws DATASET_NOT_FOUND, VERSION_NOT_FOUND, VERSION_CONFLICT.
+   */
+  rollback(name: string, version: number, options: { signal: AbortSignal }): Promise<DatasetInfo>;
   /** Throws DATASET_NOT_FOUND, or LOAD_CONFLICT while a version is staged. Pinned versions stay until they are let go. */
   delete(name: string): Promise<void>;
   /** To be asked when the engine could not read a version: throws VERSION_DAMAGED if a file of it is missing or cut. */

@@ -4,6 +4,7 @@ import type { DatasetCatalog, DatasetRecord } from "../catalog/datasets.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import { claimName } from "./claim-name.ts";
 import { isCode, makeFolder, namesIn, sealFile, syncFolder, writeNewFile } from "./files.ts";
+import { isKept } from "./kept-segments.ts";
 import {
   datasetFolder,
   datasetsFolder,
@@ -13,7 +14,7 @@ import {
   versionsFolder,
 } from "./layout.ts";
 import { formatManifest, type StoredManifest } from "./manifest.ts";
-import type { VersionManifest } from "./model.ts";
+import type { VersionManifest, VersionPlace } from "./model.ts";
 
 export type VersionContent = Omit<VersionManifest, "formatVersion" | "number" | "createTime">;
 
@@ -27,7 +28,8 @@ export async function sealSegments(folder: string, content: VersionContent): Pro
     const path = join(folder, file);
     const { size } = await stat(path);
     if (size !== bytes) throw new DriverError("INTERNAL", `${path} has ${size} bytes, not ${bytes} as the load says`);
-    await sealFile(path);
+    // Those have been safe since another version was published with them, and may belong to another user.
+    if (!isKept(file)) await sealFile(path);
   }
 }
 
@@ -43,6 +45,8 @@ export interface PublishRequest {
   readonly content: VersionContent;
   /** Replace the dataset's labels if there are any. */
   readonly labels: Readonly<Record<string, string>>;
+  /** The version that must still be the current one. */
+  readonly basedOn: VersionPlace | undefined;
 }
 
 export interface Published {
@@ -54,7 +58,7 @@ export interface Published {
 
 /**
  * Publishes a sealed folder as the dataset's next version by renaming it, manifest and all: either the whole version is there
- * or nothing is, at whatever moment the process or the machine stops. Throws NAME_CONFLICT.
+ * or nothing is, at whatever moment the process or the machine stops. Throws NAME_CONFLICT, VERSION_CONFLICT.
  */
 export async function publishFolder(parts: PublishParts, request: PublishRequest): Promise<Published> {
   for (;;) {
@@ -66,7 +70,7 @@ export async function publishFolder(parts: PublishParts, request: PublishRequest
 /** Answers undefined where another process was faster: it has published the same number, or deleted the dataset. */
 async function tryPublish(
   { dataDirectory, catalog }: PublishParts,
-  { name, folder, content, labels }: PublishRequest,
+  { name, folder, content, labels, basedOn }: PublishRequest,
 ): Promise<Published | undefined> {
   const record = await claimName({ dataDirectory, catalog, name, labels });
   const { uid } = record;
@@ -75,6 +79,10 @@ async function tryPublish(
   await syncFolder(datasetsFolder(dataDirectory));
   await syncFolder(datasetFolder(dataDirectory, uid));
   const number = await nextNumber(versions);
+  if (basedOn !== undefined && (basedOn.uid !== uid || basedOn.number !== number - 1)) {
+    await removeIfEmpty(dataDirectory, uid);
+    throw conflict(name, basedOn.number);
+  }
   const owner = { name, labels: record.labels, createTime: record.createTime.toISOString() };
   const stored = { manifest: makeManifest(content, number), owner };
   const manifestPath = join(folder, MANIFEST_FILE);
@@ -96,12 +104,23 @@ async function tryPublish(
   }
   if (!done) {
     await rm(manifestPath);
-    // Of a dataset that was deleted meanwhile nothing shall be left.
-    for (const empty of [versions, datasetFolder(dataDirectory, uid)]) await rmdir(empty).catch(() => undefined);
+    await removeIfEmpty(dataDirectory, uid);
     return undefined;
   }
   await syncFolder(versions);
   return { record, stored, told };
+}
+
+/** Of a dataset that was deleted meanwhile nothing shall be left. */
+async function removeIfEmpty(dataDirectory: string, uid: string): Promise<void> {
+  for (const empty of [versionsFolder(dataDirectory, uid), datasetFolder(dataDirectory, uid)]) {
+    await rmdir(empty).catch(() => undefined);
+  }
+}
+
+function conflict(dataset: string, version: number): DriverError {
+  const message = `version ${version} of "${dataset}" is no longer the current one`;
+  return new DriverError("VERSION_CONFLICT", message, { metadata: { dataset, version: String(version) } });
 }
 
 /** Answers false where the name is taken. */

@@ -91,6 +91,7 @@ export class Readers {
     let held = true;
     return {
       dataset: dataset.record.name,
+      place: version,
       manifest,
       segmentPaths,
       ...(use && { residentTable: use.table }),

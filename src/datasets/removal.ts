@@ -1,11 +1,13 @@
 import { rm } from "node:fs/promises";
+import type { SegmentInfo } from "../engine/file-scan.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { Dataset } from "./dataset.ts";
 import type { DatasetEventListener } from "./events.ts";
 import { asStorageError } from "./files.ts";
 import type { Holds } from "./holds.ts";
+import { segmentIdentity } from "./kept-segments.ts";
 import type { Residency } from "./residency.ts";
-import { type RetentionPolicy, versionsToRemove } from "./retention.ts";
+import { type RetainedVersion, type RetentionPolicy, versionsToRemove } from "./retention.ts";
 import { type TakeAwayParts, takeAway } from "./take-away.ts";
 import type { Version } from "./version.ts";
 
@@ -39,13 +41,13 @@ export class Removal {
   /** Hides and removes the versions that the policy doesn't keep. */
   async retain(dataset: Dataset, policy: RetentionPolicy): Promise<void> {
     const versions = dataset.newestFirst();
-    const known = await Promise.all(
-      versions.map(async (version) => {
-        const stored = await version.read().catch(() => undefined);
-        const { createTime = new Date().toISOString(), bytes = 0 } = stored?.manifest ?? {};
-        return { number: version.number, createTime, bytes };
-      }),
-    );
+    const counted = new Set<string>();
+    const known: RetainedVersion[] = [];
+    for (const version of versions) {
+      const stored = await version.read().catch(() => undefined);
+      const { createTime = new Date().toISOString(), segments = [] } = stored?.manifest ?? {};
+      known.push({ number: version.number, createTime, bytes: ownBytes(version.number, segments, counted) });
+    }
     const leaving = new Set(versionsToRemove(known, policy, Date.now()));
     const hidden = versions.filter(({ number, retired }) => leaving.has(number) && !retired);
     for (const version of hidden) dataset.retire(version);
@@ -130,4 +132,15 @@ export class Removal {
     const versions = this.#waiting.get(dataset) ?? new Set();
     this.#waiting.set(dataset, versions.add(version));
   }
+}
+
+/** Bytes of the segments that no version before has counted. */
+function ownBytes(version: number, segments: readonly SegmentInfo[], counted: Set<string>): number {
+  let sum = 0;
+  for (const { file, bytes } of segments) {
+    const identity = segmentIdentity(version, file);
+    if (!counted.has(identity)) sum += bytes;
+    counted.add(identity);
+  }
+  return sum;
 }

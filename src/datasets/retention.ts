@@ -11,6 +11,7 @@ export interface RetentionPolicy {
 export interface RetainedVersion {
   readonly number: number;
   readonly createTime: string;
+  /** Of the segments that no newer version has. */
   readonly bytes: number;
 }
 

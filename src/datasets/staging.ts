@@ -5,6 +5,7 @@ import type { Instance } from "../catalog/instance.ts";
 import { folderMode } from "../config/file-modes.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import { asStorageError, namesIn } from "./files.ts";
+import { keepSegments } from "./kept-segments.ts";
 import { stagingFolder } from "./layout.ts";
 import type { StagedVersion } from "./model.ts";
 
@@ -37,14 +38,22 @@ export function stagedVersion(folder: string, { publish, closed }: StagingEnds):
   let state: "open" | "publishing" | "published" | "closed" = "open";
   return {
     directory: folder,
-    async publish(content, labels) {
+    async keep(version, segments) {
+      try {
+        return await keepSegments(version, segments, folder);
+      } catch (error) {
+        throw asStorageError(error);
+      }
+    },
+    async publish(content, labels, options = {}) {
       if (state !== "open") throw new DriverError("INTERNAL", `${folder} can't be published: it is ${state}`);
       state = "publishing";
       try {
-        const info = await publish(content, labels);
+        const info = await publish(content, labels, options);
         state = "published";
         return info;
       } catch (error) {
+        if (error instanceof DriverError && error.reason === "VERSION_CONFLICT") state = "open";
         throw asStorageError(error);
       }
     },

@@ -17,11 +17,12 @@ import { datasetsFolder, stagingFolder, trashFolder, versionFolder } from "./lay
 import type { DatasetInfo, DatasetStore, PinnedVersion, StagedVersion, VersionManifest } from "./model.ts";
 import { nameKey } from "./names.ts";
 import { type CatalogState, catalogState, Neighbours } from "./neighbours.ts";
-import { type Published, publishFolder, sealSegments, type VersionContent } from "./publish.ts";
+import { type Published, type PublishRequest, publishFolder, sealSegments } from "./publish.ts";
 import { Readers } from "./readers.ts";
 import { Removal } from "./removal.ts";
 import { Residency } from "./residency.ts";
 import type { RetentionPolicy } from "./retention.ts";
+import { rollback } from "./rollback.ts";
 import { Space, type SpaceLimits } from "./space.ts";
 import { makeStagingFolder, removeDeadStaging, stagedVersion } from "./staging.ts";
 import { Upkeep } from "./upkeep.ts";
@@ -168,13 +169,19 @@ class FileDatasetStore implements DatasetStore {
       await this.#space.check();
       const folder = await makeStagingFolder(this.#options.dataDirectory, this.#options.instance);
       return stagedVersion(folder, {
-        publish: (content, labels) => this.#publish(name, folder, content, labels),
+        publish: (content, labels, options) =>
+          this.#publish({ name, folder, content, labels, basedOn: options?.basedOn }),
         closed: () => this.#unstage(key),
       });
     } catch (error) {
       this.#unstage(key);
       throw asStorageError(error);
     }
+  }
+
+  async rollback(name: string, version: number, { signal }: { signal: AbortSignal }): Promise<DatasetInfo> {
+    await this.refresh();
+    return rollback(this, this.#index.find(name).version(0), { name, version, signal });
   }
 
   async delete(name: string): Promise<void> {
@@ -250,18 +257,13 @@ class FileDatasetStore implements DatasetStore {
     else this.#staged.delete(key);
   }
 
-  async #publish(
-    name: string,
-    folder: string,
-    content: VersionContent,
-    labels: Readonly<Record<string, string>>,
-  ): Promise<DatasetInfo> {
+  async #publish(request: PublishRequest): Promise<DatasetInfo> {
+    const { name, folder, content } = request;
     await sealSegments(folder, content);
     await this.#space.check();
     return this.#exclusive.run(nameKey(name), async () => {
       const { dataDirectory, catalog } = this.#options;
-      const parts = { dataDirectory, catalog: catalog.datasets };
-      const published = await publishFolder(parts, { name, folder, content, labels });
+      const published = await publishFolder({ dataDirectory, catalog: catalog.datasets }, request);
       if (!published.told) this.#upkeep.tellLater(published.record.uid);
       this.#add(published);
       return this.get(name);

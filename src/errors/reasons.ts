@@ -177,6 +177,12 @@ export const reasons = {
     help: "List the dataset's versions, or leave the version out to get the current one.",
     retryable: false,
   },
+  VERSION_CONFLICT: {
+    code: Code.ABORTED,
+    when: "Another version was published while one was made from the version before it.",
+    help: "Try again; it then starts from the newest version.",
+    retryable: true,
+  },
   VERSION_DAMAGED: {
     code: Code.DATA_LOSS,
     when: "A file of the version is missing, was altered, or can't be read.",

@@ -16,6 +16,11 @@ import { LoadSession, merged } from "./worker/load-session.ts";
 
 const WORK_FOLDER = "work";
 
+interface BegunLoad extends LoadRequest {
+  /** When the source began to be read. */
+  readonly readTime: string;
+}
+
 /** Carries out one load: waits for a place, reads, writes into a staged folder, publishes. */
 export async function runLoad(
   parts: LoadServiceParts,
@@ -26,10 +31,11 @@ export async function runLoad(
   using _permit = await parts.pool.acquire({ signal: handle.signal, lane: "interactive", caller: request.caller });
   handle.begin();
   handle.report({ phase: "sniffing" });
+  const readTime = new Date().toISOString();
   await using staged = await parts.datasets.stage(request.dataset);
   using space = watchSpace(() => parts.datasets.checkSpace(), { signal: handle.signal });
   try {
-    const outcome = await stageAndPublish(parts, source, request, handle, staged, space.signal);
+    const outcome = await stageAndPublish(parts, source, { ...request, readTime }, handle, staged, space.signal);
     return { result: outcome, outcome: { ...outcome } };
   } catch (error) {
     // What stopped the work is what went wrong, whatever it made of its end.
@@ -41,7 +47,7 @@ export async function runLoad(
 async function stageAndPublish(
   parts: LoadServiceParts,
   source: ResolvedSource,
-  request: LoadRequest,
+  request: BegunLoad,
   handle: OperationHandle,
   staged: StagedVersion,
   signal: AbortSignal,
@@ -84,7 +90,7 @@ async function stageAndPublish(
 }
 
 async function publish(
-  request: LoadRequest,
+  request: BegunLoad,
   source: ResolvedSource,
   written: WrittenSegments,
   warnings: readonly string[],
@@ -100,7 +106,7 @@ async function publish(
       rows,
       bytes,
       sourceBytes,
-      lineage: { ...source.named, operationId: handle.id },
+      lineage: { ...source.named, operationId: handle.id, readTime: request.readTime },
       warnings,
       rejectedRows,
     },

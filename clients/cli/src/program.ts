@@ -8,6 +8,7 @@ import { registerLoad } from "./commands/load.ts";
 import { registerLogs } from "./commands/logs.ts";
 import { registerHistory, registerPs } from "./commands/operations.ts";
 import { registerQuery } from "./commands/query.ts";
+import { registerRollback } from "./commands/rollback.ts";
 import { registerRows } from "./commands/rows.ts";
 import { registerSql } from "./commands/sql.ts";
 import { registerEnsure, registerStart } from "./commands/start.ts";
@@ -23,7 +24,7 @@ import type { Output } from "./output.ts";
 
 const groups: readonly (readonly [heading: string, ...register: ((program: Command, act: Act) => void)[]])[] = [
   ["Driver:", registerStart, registerStatus, registerStop, registerDrain, registerLogs, registerEnsure],
-  ["Data:", registerLoad, registerDatasets, registerDescribe, registerVersions, registerDrop],
+  ["Data:", registerLoad, registerDatasets, registerDescribe, registerVersions, registerRollback, registerDrop],
   ["Questions:", registerQuery, registerSql, registerExplain, registerRows, registerValues, registerStats],
   ["Operations:", registerPs, registerCancel, registerHistory],
 ];

@@ -207,6 +207,13 @@ export class Drover implements AsyncDisposable {
     await this.#transport.unary(DatasetService.method.deleteDataset, { dataset: name }, options);
   }
 
+  /** Makes an older version current again, as a new version. Queries that run keep the one that they began with. */
+  async rollback(dataset: string, version: number, options: CallOptions = {}): Promise<Dataset> {
+    const request = { dataset, version: wholeNumber("version", version) };
+    const response = await this.#transport.unary(DatasetService.method.rollbackDataset, request, options);
+    return datasetFrom(required(response.dataset));
+  }
+
   /** The versions that are kept, newest first. */
   versions(dataset: string, options: CallOptions = {}): AsyncGenerator<Version, void, undefined> {
     return paged(async (pageToken) => {

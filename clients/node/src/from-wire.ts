@@ -129,6 +129,8 @@ export function versionFrom(version: datasets.Version | undefined): Version {
     sourceBytes: Number(version?.sourceBytes ?? 0),
     warnings: version?.warnings ?? [],
     rejectedRows: Number(version?.rejectedRows ?? 0),
+    readTime: dateFrom(version?.readTime),
+    restoredFrom: Number(version?.restoredFrom ?? 0),
   };
 }
 

@@ -141,6 +141,10 @@ export interface Version {
   readonly sourceBytes: number;
   readonly warnings: readonly string[];
   readonly rejectedRows: number;
+  /** When its source began to be read: its rows are as old as that. */
+  readonly readTime: Date | undefined;
+  /** The version that a rollback made current again as this one; 0 for all others. */
+  readonly restoredFrom: number;
 }
 
 /** Named columnar data that queries run on. */

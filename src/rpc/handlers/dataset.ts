@@ -8,6 +8,7 @@ import {
   ListDatasetsResponseSchema,
   ListVersionsResponseSchema,
   LoadDatasetResponseSchema,
+  RollbackDatasetResponseSchema,
   type WatchLoadResponse,
 } from "../../gen/drover/v1/dataset_service_pb.js";
 import type { LoadService } from "../../loading/model.ts";
@@ -16,6 +17,7 @@ import { fromDataset, fromVersion } from "../mapping/datasets.ts";
 import { fromLoadEvent } from "../mapping/load-events.ts";
 import { fromOperation } from "../mapping/operations.ts";
 import { pageOf, pageSize } from "../mapping/pages.ts";
+import { toCount } from "../mapping/values.ts";
 import { type BoundMethod, bindService } from "../service.ts";
 
 export interface DatasetHandlerParts {
@@ -29,7 +31,7 @@ const PAGE = { fallback: 100, max: 1_000 };
 export function datasetService({ datasets, loads, operations }: DatasetHandlerParts): readonly BoundMethod[] {
   return bindService(
     DatasetService,
-    { authenticated: true, work: ["loadDataset", "deleteDataset"], awaited: ["watchLoad"] },
+    { authenticated: true, work: ["loadDataset", "deleteDataset", "rollbackDataset"], awaited: ["watchLoad"] },
     {
       loadDataset: async ({ dataset, source, operationId, labels }, call) => {
         const { uri = "", format, options = {} } = source ?? {};
@@ -80,6 +82,10 @@ export function datasetService({ datasets, loads, operations }: DatasetHandlerPa
       deleteDataset: async ({ dataset }) => {
         await datasets.delete(dataset);
         return create(DeleteDatasetResponseSchema, {});
+      },
+      rollbackDataset: async ({ dataset, version }, { signal }) => {
+        const restored = await datasets.rollback(dataset, toCount(version), { signal });
+        return create(RollbackDatasetResponseSchema, { dataset: fromDataset(restored, { columns: true }) });
       },
       listVersions: async ({ dataset, pageSize: asked, pageToken }) => {
         const { items, nextPageToken } = pageOf(await datasets.versions(dataset), ({ number }) => -number, {

@@ -27,7 +27,7 @@ export function fromDataset(dataset: DatasetInfo, { columns }: { readonly column
 }
 
 export function fromVersion(version: VersionManifest): Version {
-  const { format, uri, options, operationId } = version.lineage;
+  const { format, uri, options, operationId, readTime = version.createTime, restoredFrom = 0 } = version.lineage;
   return create(VersionSchema, {
     number: BigInt(version.number),
     rows: BigInt(version.rows),
@@ -39,6 +39,8 @@ export function fromVersion(version: VersionManifest): Version {
     sourceBytes: BigInt(version.sourceBytes),
     warnings: [...version.warnings],
     rejectedRows: BigInt(version.rejectedRows),
+    readTime: timestampFromDate(new Date(readTime)),
+    restoredFrom: BigInt(restoredFrom),
   });
 }
 

@@ -58,6 +58,7 @@ describe("a load", () => {
       uri: small,
       options: { types: "b=VARCHAR" },
       operationId: operation.id,
+      readTime: expect.stringMatching(/^\d{4}-.*Z$/),
     });
     expect(await staged()).toEqual([]);
   });

@@ -150,6 +150,20 @@ export declare type Version = Message<"drover.v1.Version"> & {
    * @generated from field: int64 rejected_rows = 10;
    */
   rejectedRows: bigint;
+
+  /**
+   * When its source began to be read: its rows are as old as that.
+   *
+   * @generated from field: google.protobuf.Timestamp read_time = 11;
+   */
+  readTime?: Timestamp | undefined;
+
+  /**
+   * The version that RollbackDataset made current again as this one; 0 for all others.
+   *
+   * @generated from field: int64 restored_from = 12;
+   */
+  restoredFrom: bigint;
 };
 
 /**
@@ -563,6 +577,53 @@ export declare type DeleteDatasetResponse = Message<"drover.v1.DeleteDatasetResp
 export declare const DeleteDatasetResponseSchema: GenMessage<DeleteDatasetResponse>;
 
 /**
+ * Request of RollbackDataset.
+ *
+ * @generated from message drover.v1.RollbackDatasetRequest
+ */
+export declare type RollbackDatasetRequest = Message<"drover.v1.RollbackDatasetRequest"> & {
+  /**
+   * The dataset's name.
+   *
+   * @generated from field: string dataset = 1;
+   */
+  dataset: string;
+
+  /**
+   * The version that shall be current again.
+   *
+   * @generated from field: int64 version = 2;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message drover.v1.RollbackDatasetRequest.
+ * Use `create(RollbackDatasetRequestSchema)` to create a new message.
+ */
+export declare const RollbackDatasetRequestSchema: GenMessage<RollbackDatasetRequest>;
+
+/**
+ * Response of RollbackDataset.
+ *
+ * @generated from message drover.v1.RollbackDatasetResponse
+ */
+export declare type RollbackDatasetResponse = Message<"drover.v1.RollbackDatasetResponse"> & {
+  /**
+   * The dataset with its current version.
+   *
+   * @generated from field: drover.v1.Dataset dataset = 1;
+   */
+  dataset?: Dataset | undefined;
+};
+
+/**
+ * Describes the message drover.v1.RollbackDatasetResponse.
+ * Use `create(RollbackDatasetResponseSchema)` to create a new message.
+ */
+export declare const RollbackDatasetResponseSchema: GenMessage<RollbackDatasetResponse>;
+
+/**
  * Request of ListVersions.
  *
  * @generated from message drover.v1.ListVersionsRequest
@@ -683,6 +744,18 @@ export declare const DatasetService: GenService<{
     methodKind: "unary";
     input: typeof DeleteDatasetRequestSchema;
     output: typeof DeleteDatasetResponseSchema;
+  },
+  /**
+   * Makes an older version current again, as a new version over the same segments. Queries that run keep the version that
+   * they began with. Once more does nothing, unless another version was published since. Errors: DATASET_NOT_FOUND,
+   * VERSION_NOT_FOUND, VERSION_CONFLICT where another version was published just then.
+   *
+   * @generated from rpc drover.v1.DatasetService.RollbackDataset
+   */
+  rollbackDataset: {
+    methodKind: "unary";
+    input: typeof RollbackDatasetRequestSchema;
+    output: typeof RollbackDatasetResponseSchema;
   },
   /**
    * Lists the versions that retention has kept, newest first. Errors: DATASET_NOT_FOUND.
