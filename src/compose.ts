@@ -204,7 +204,7 @@ export async function compose(
       runningOperations,
       address: () => server.address,
     }),
-    ...operationService(operations),
+    ...operationService(operations, loads),
     ...datasetService({ datasets, loads, operations }),
     ...queryService({ queries, metrics, timeoutMs: limits.queryTimeout, readerTimeoutMs: limits.readerTimeout }),
   ];

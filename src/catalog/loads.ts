@@ -33,10 +33,10 @@ export interface LoadCatalog {
    */
   claim(load: Omit<LoadRecord, "instanceId" | "result">): Promise<LoadRecord | undefined>;
   /**
-   * Says how a claimed load has ended; without a result, others may take it over. Never fails: what can't be written now is
-   * written later.
+   * Says how a claimed load has ended, also for the operations that have shared it; without a result, others may take it
+   * over. Never fails: what can't be written now is written later.
    */
-  end(operationId: string, result: LoadResult | undefined): Promise<void>;
+  end(operationId: string, result: LoadResult | undefined, shared?: readonly string[]): Promise<void>;
 }
 
 export interface LoadCatalogOptions {
@@ -54,21 +54,26 @@ export function createLoadCatalog(db: Kysely<CatalogSchema>, options: LoadCatalo
   const { instanceId, isAlive, closed } = options;
   const unlessDead = async (load: LoadRecord | undefined) =>
     load === undefined || load.result !== undefined || (await isAlive(load.instanceId)) ? load : undefined;
-  const end = async (operationId: string, result: LoadResult | undefined) => {
-    const row = { operation_id: operationId, instance_id: instanceId };
-    const mine = (eb: ExpressionBuilder<CatalogSchema, "loads">) => eb.and(row);
-    if (result === undefined) await db.deleteFrom("loads").where(mine).execute();
-    else
-      await db
-        .updateTable("loads")
-        .set({ end_time: Date.now(), result: toJson(result) })
-        .where(mine)
+  const end = (operationId: string, result: LoadResult | undefined, shared: readonly string[]) =>
+    db.transaction().execute(async (trx) => {
+      const row = { operation_id: operationId, instance_id: instanceId };
+      const mine = (eb: ExpressionBuilder<CatalogSchema, "loads">) => eb.and(row);
+      if (result === undefined) return void (await trx.deleteFrom("loads").where(mine).execute());
+      const ended = { end_time: Date.now(), result: toJson(result) };
+      const [load] = await trx.updateTable("loads").set(ended).where(mine).returningAll().execute();
+      const others = shared.filter((id) => id !== operationId).map((id) => ({ ...row, operation_id: id }));
+      if (load === undefined || others.length === 0) return;
+      const { name_key, configuration } = load;
+      await trx
+        .insertInto("loads")
+        .values(others.map((other) => ({ ...other, ...ended, name_key, configuration })))
+        .onConflict((conflict) => conflict.doNothing())
         .execute();
-  };
-  const endLater = async (operationId: string, result: LoadResult | undefined): Promise<void> => {
+    });
+  const endLater = async (...load: Parameters<typeof end>): Promise<void> => {
     // Everybody would wait for ever for a load that is not said to have ended, as long as this process lives.
     const again = await setTimeout(RETRY_AFTER_MS, true, { signal: closed, ref: false }).catch(() => false);
-    if (again) await end(operationId, result).catch(() => endLater(operationId, result));
+    if (again) await end(...load).catch(() => endLater(...load));
   };
   return {
     running: async (nameKey) => unlessDead(await runningLoad(db, nameKey)),
@@ -94,7 +99,8 @@ export function createLoadCatalog(db: Kysely<CatalogSchema>, options: LoadCatalo
           .execute();
         return undefined;
       }),
-    end: (operationId, result) => end(operationId, result).catch(() => void endLater(operationId, result)),
+    end: (operationId, result, shared = []) =>
+      end(operationId, result, shared).catch(() => void endLater(operationId, result, shared)),
   };
 }
 

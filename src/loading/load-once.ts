@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { isSame, type LoadCatalog, type LoadRecord, type LoadResult } from "../catalog/loads.ts";
 import { DriverError } from "../errors/driver-error.ts";
-import type { OperationHandle } from "../operations/model.ts";
+import type { Flight } from "./flight.ts";
 import type { LoadOutcome } from "./model.ts";
 
 export interface LoadEnd {
@@ -23,20 +23,20 @@ const FOLLOW_EVERY_MS = 100;
 export async function loadOnce(
   claims: LoadCatalog,
   identity: LoadIdentity,
-  handle: OperationHandle,
+  flight: Flight,
   carryOut: () => Promise<LoadEnd>,
 ): Promise<LoadEnd> {
   for (;;) {
-    handle.signal.throwIfAborted();
+    flight.signal.throwIfAborted();
     const present = await claims.claim(identity);
-    if (present === undefined) return await claimed(claims, handle, carryOut);
+    if (present === undefined) return await claimed(claims, identity.operationId, flight, carryOut);
     requireSame(present, identity);
-    const result = await follow(claims, present, handle);
+    const result = await follow(claims, present, flight);
     if (result === undefined) continue;
     if ("error" in result) throw result.error;
     // Only loads write outcomes there.
     const outcome = result.outcome as LoadEnd["outcome"];
-    handle.report({ fraction: 1, rows: outcome.rows, bytes: outcome.sourceBytes, totalBytes: outcome.sourceBytes });
+    flight.report({ fraction: 1, rows: outcome.rows, bytes: outcome.sourceBytes, totalBytes: outcome.sourceBytes });
     return { result: outcome, outcome };
   }
 }
@@ -55,16 +55,19 @@ export function requireSame(present: LoadRecord, identity: Omit<LoadIdentity, "o
 
 async function claimed(
   claims: LoadCatalog,
-  handle: OperationHandle,
+  operationId: string,
+  flight: Flight,
   carryOut: () => Promise<LoadEnd>,
 ): Promise<LoadEnd> {
   try {
     const end = await carryOut();
-    await claims.end(handle.id, { outcome: end.outcome });
+    await claims.end(operationId, { outcome: end.outcome }, flight.participants);
     return end;
   } catch (thrown) {
-    // Whoever waits for a load that is cancelled here has not cancelled it.
-    await claims.end(handle.id, handle.signal.aborted ? undefined : { error: DriverError.from(thrown) });
+    const { signal, stoppedForAll } = flight;
+    // Whoever waits elsewhere for a load that everybody here has left has not cancelled it.
+    const left = signal.aborted && !stoppedForAll;
+    await claims.end(operationId, left ? undefined : { error: DriverError.from(signal.reason ?? thrown) });
     throw thrown;
   }
 }
@@ -73,12 +76,12 @@ async function claimed(
 async function follow(
   claims: LoadCatalog,
   { operationId, result }: LoadRecord,
-  handle: OperationHandle,
+  flight: Flight,
 ): Promise<LoadResult | undefined> {
   if (result !== undefined) return result;
-  handle.report({ phase: `waiting for operation ${operationId} of another driver` });
+  flight.report({ phase: `waiting for operation ${operationId} of another driver` });
   for (;;) {
-    await setTimeout(FOLLOW_EVERY_MS, undefined, { signal: handle.signal });
+    await setTimeout(FOLLOW_EVERY_MS, undefined, { signal: flight.signal });
     const load = await claims.find(operationId);
     if (load === undefined || load.result !== undefined) return load?.result;
   }

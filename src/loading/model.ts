@@ -1,4 +1,5 @@
 import type { RejectedRow } from "../engine/file-scan.ts";
+import type { DriverError } from "../errors/driver-error.ts";
 import type { OperationSnapshot } from "../operations/model.ts";
 import type { SourceSpec } from "../sources/connector.ts";
 
@@ -37,8 +38,13 @@ export interface LoadService {
   /**
    * Starts a load and answers at once. The same operation id is the same operation, also after it has ended, but for one
    * that its driver's end has cut short: that runs again. The same source and options while such a load of the dataset
-   * runs joins it; one that another driver process carries out is waited for. Throws LOAD_CONFLICT, OPERATION_EXISTS and what
-   * `SourceResolver.resolve` throws; whatever else is wrong fails the operation.
+   * runs joins it, with an operation of its own, and the load stops when the last of them is cancelled; one that another
+   * driver process carries out is waited for. Throws LOAD_CONFLICT, OPERATION_EXISTS and what `SourceResolver.resolve` throws;
+   * whatever else is wrong fails the operation.
    */
   load(request: LoadRequest): Promise<Started>;
+  /** How many other operations of this process share the load of this one. */
+  others(operationId: string): number;
+  /** Cancels an operation and all that share its load, in other processes, too. */
+  cancelForAll(operationId: string, reason: DriverError): Promise<void>;
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { LoadCatalog } from "../catalog/loads.ts";
 import type { DatasetStore } from "../datasets/model.ts";
 import { nameKey } from "../datasets/names.ts";
@@ -6,9 +7,10 @@ import type { LoadEngine } from "../engine/engine.ts";
 import type { SegmentLimits } from "../engine/file-scan.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import { canonicalJson, isInterrupted, isSameRequest } from "../operations/identity.ts";
-import type { Operations } from "../operations/model.ts";
+import type { OperationSnapshot, Operations } from "../operations/model.ts";
 import type { Pool } from "../scheduling/model.ts";
-import { type LoadIdentity, loadOnce, requireSame } from "./load-once.ts";
+import { Flight } from "./flight.ts";
+import { type LoadEnd, type LoadIdentity, loadOnce, requireSame } from "./load-once.ts";
 import type { LoadRequest, LoadService, Started } from "./model.ts";
 import { runLoad } from "./run-load.ts";
 
@@ -43,7 +45,7 @@ export function createLoadService(parts: LoadServiceParts): LoadService {
 class Loads implements LoadService {
   readonly #parts: LoadServiceParts;
   /** The load that runs, by dataset. */
-  readonly #running = new Map<string, { readonly id: string; readonly meaning: string }>();
+  readonly #flights = new Map<string, { readonly flight: Flight; readonly configuration: string }>();
 
   constructor(parts: LoadServiceParts) {
     this.#parts = parts;
@@ -52,41 +54,26 @@ class Loads implements LoadService {
   async load(request: LoadRequest): Promise<Started> {
     const { definitions, claims } = this.#parts;
     const source = await definitions.resolve(request.source);
-    const known = this.#earlier(request, source) ?? this.#join(request, source);
+    const identity = shared(request.dataset, source);
+    const known = this.#earlier(request, source) ?? this.#join(request, source, identity);
     if (known) return known;
     // If another process begins just after this look, the operation fails for that reason.
-    const identity = shared(request.dataset, source);
     const present = await claims.running(identity.nameKey);
     // One that has begun here meanwhile is looked at below.
-    if (present !== undefined && !this.#running.has(request.dataset)) requireSame(present, identity);
-    return this.#earlier(request, source) ?? this.#join(request, source) ?? this.#start(request, source);
+    if (present !== undefined && !this.#flights.has(request.dataset)) requireSame(present, identity);
+    return (
+      this.#earlier(request, source) ?? this.#join(request, source, identity) ?? this.#start(request, source, identity)
+    );
   }
 
-  #start(request: LoadRequest, source: ResolvedSource): Started {
-    const { dataset, labels, requestedBy } = request;
-    const { operations, claims } = this.#parts;
-    const { id, done } = operations.run(
-      {
-        ...(request.operationId ? { id: request.operationId } : {}),
-        kind: "load",
-        dataset,
-        requestedBy,
-        labels,
-        configuration: { ...source.named },
-      },
-      (handle) => {
-        const identity = { operationId: handle.id, ...shared(dataset, source) };
-        return loadOnce(claims, identity, handle, () => runLoad(this.#parts, source, request, handle));
-      },
-      {},
-    );
-    const running = { id, meaning: canonicalJson(source.meaning) };
-    this.#running.set(dataset, running);
-    const ended = () => {
-      if (this.#running.get(dataset) === running) this.#running.delete(dataset);
-    };
-    done.then(ended, ended);
-    return { operation: operations.get(id), joined: false };
+  others(operationId: string): number {
+    return Math.max(0, (this.#flightOf(operationId)?.participants.length ?? 1) - 1);
+  }
+
+  async cancelForAll(operationId: string, reason: DriverError): Promise<void> {
+    const flight = this.#flightOf(operationId);
+    flight?.stopForAll();
+    await this.#cancelAll(flight?.participants ?? [operationId], reason);
   }
 
   /** A repeated call with the same id is no new work, unless the end of an earlier driver cut it short. */
@@ -102,23 +89,78 @@ class Loads implements LoadService {
     return { operation, joined: operation.endTime === undefined };
   }
 
-  #join({ dataset }: LoadRequest, { named, meaning }: ResolvedSource): Started | undefined {
-    const running = this.#running.get(dataset);
-    const operation = running && this.#parts.operations.find(running.id);
-    if (!operation || operation.endTime !== undefined) return undefined;
-    const same =
-      running.meaning === canonicalJson(meaning) &&
-      isSameRequest(operation, { kind: "load", dataset, configuration: { ...named } });
-    // A load that is being cancelled gives no version to whoever joins it now.
-    if (operation.state !== "cancelling" && same) return { operation, joined: true };
-    throw new DriverError("LOAD_CONFLICT", `operation "${operation.id}" is loading ${JSON.stringify(dataset)}`, {
-      metadata: { dataset, operation: operation.id },
+  #join(request: LoadRequest, source: ResolvedSource, { configuration }: Shared): Started | undefined {
+    const { dataset } = request;
+    const present = this.#flights.get(dataset);
+    if (present === undefined) return undefined;
+    const { flight } = present;
+    // A load that nobody wants any more gives no version to whoever joins it now.
+    if (!flight.signal.aborted && present.configuration === configuration)
+      return { operation: this.#takePart(flight, idOf(request), request, source), joined: true };
+    throw new DriverError("LOAD_CONFLICT", `operation "${flight.id}" is loading ${JSON.stringify(dataset)}`, {
+      metadata: { dataset, operation: flight.id },
     });
+  }
+
+  #start(request: LoadRequest, source: ResolvedSource, identity: Shared): Started {
+    const { dataset } = request;
+    const id = idOf(request);
+    const flight = new Flight(id, () => this.#carryOut(flight, request, source, { operationId: id, ...identity }));
+    this.#flights.set(dataset, { flight, configuration: identity.configuration });
+    try {
+      return { operation: this.#takePart(flight, id, request, source), joined: false };
+    } catch (error) {
+      this.#flights.delete(dataset);
+      throw error;
+    }
+  }
+
+  /** Makes an operation that shares a load. */
+  #takePart(flight: Flight, id: string, request: LoadRequest, { named }: ResolvedSource): OperationSnapshot {
+    const { dataset, labels, requestedBy } = request;
+    const { operations } = this.#parts;
+    const operation = { id, kind: "load", dataset, requestedBy, labels, configuration: { ...named } } as const;
+    operations.run(operation, (handle) => flight.join(handle), {});
+    return operations.get(id);
+  }
+
+  async #carryOut(
+    flight: Flight,
+    request: LoadRequest,
+    source: ResolvedSource,
+    identity: LoadIdentity,
+  ): Promise<LoadEnd> {
+    const { claims } = this.#parts;
+    try {
+      return await loadOnce(claims, identity, flight, () => runLoad(this.#parts, source, request, flight));
+    } catch (thrown) {
+      const error = DriverError.from(thrown);
+      // Where another process carries it out, somebody has stopped it there for everybody.
+      if (error.reason === "CANCELLED") void this.#cancelAll(flight.participants, error);
+      throw error;
+    } finally {
+      this.#flights.delete(request.dataset);
+    }
+  }
+
+  #flightOf(operationId: string): Flight | undefined {
+    for (const { flight } of this.#flights.values()) if (flight.participants.includes(operationId)) return flight;
+    return undefined;
+  }
+
+  async #cancelAll(ids: readonly string[], reason: DriverError): Promise<void> {
+    await Promise.all(ids.map((id) => this.#parts.operations.cancel(id, reason)));
   }
 }
 
+type Shared = Omit<LoadIdentity, "operationId">;
+
+function idOf({ operationId }: LoadRequest): string {
+  return operationId || randomUUID();
+}
+
 /** What tells a load from others in all processes. Names that differ by case are one dataset, and different loads. */
-function shared(dataset: string, { named, meaning }: ResolvedSource): Omit<LoadIdentity, "operationId"> {
+function shared(dataset: string, { named, meaning }: ResolvedSource): Shared {
   const configuration = canonicalJson({ dataset, ...named, ...(meaning && { meaning }) });
   return { dataset, nameKey: nameKey(dataset), configuration };
 }

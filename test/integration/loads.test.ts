@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createClient, type Interceptor } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connect, type Load } from "../../clients/node/src/index.ts";
 import { DatasetService, type WatchLoadResponse } from "../../src/gen/drover/v1/dataset_service_pb.js";
 import { DriverService, DriverState } from "../../src/gen/drover/v1/driver_service_pb.js";
 import { OperationService, OperationState } from "../../src/gen/drover/v1/operation_service_pb.js";
@@ -221,10 +222,68 @@ describe("with a file that takes seconds", () => {
     await running(client, "cancelled");
     const { response } = await client.unary(operations.cancelOperation, { id: "cancelled" });
     expect(response.operation?.state).toBe(OperationState.CANCELLED);
+    expect(await engineActive()).toBe("0");
+  });
+
+  describe("that twenty app servers ask for", () => {
+    async function askedByAll(dataset: string): Promise<{ clients: AsyncDisposableStack; loads: readonly Load[] }> {
+      const clients = new AsyncDisposableStack();
+      const source = { uri: join(folder, "large.csv") };
+      const ask = async () => {
+        const drover = clients.use(await connect({ address: driver.address, token: driver.token }));
+        return drover.load(dataset, source);
+      };
+      return { clients, loads: await Promise.all(Array.from({ length: 20 }, ask)) };
+    }
+
+    test("goes on until the last of them has cancelled", async () => {
+      const { clients, loads } = await askedByAll("wanted");
+      await using _ = clients;
+      expect(loads.filter(({ joined }) => !joined)).toHaveLength(1);
+      const [last, ...others] = loads.toReversed();
+      const states = await Promise.all(others.map(async (load) => (await load.cancel()).state));
+      expect(new Set(states)).toEqual(new Set(["cancelled"]));
+      await expect(others[0]?.result()).rejects.toMatchObject({ reason: "CANCELLED" });
+      const result = await last?.result();
+      expect(result?.dataset.version).toMatchObject({ number: 1, rows: 1_000_000, operationId: last?.operationId });
+    });
+
+    test("stops with the last of them, and leaves nothing", async () => {
+      const { clients, loads } = await askedByAll("unwanted");
+      await using _ = clients;
+      const reading = async () => (await operationOf(loads[0]?.operationId)).progress?.phase;
+      await expect.poll(reading, { timeout: 60_000 }).toBe("reading");
+      for (const load of loads) expect((await load.cancel()).state).toBe("cancelled");
+      expect(await engineActive()).toBe("0");
+      expect((await readdir(join(driver.dataDir, "staging"), { recursive: true })).length).toBeLessThanOrEqual(1);
+      expect(await failure(client.unary(datasets.getDataset, { dataset: "unwanted" }))).toMatchObject({
+        reason: "DATASET_NOT_FOUND",
+      });
+    });
+
+    test("stops for everybody when that is asked for", async () => {
+      const { clients, loads } = await askedByAll("stopped");
+      await using _ = clients;
+      const { response } = await client.unary(operations.cancelOperation, {
+        id: String(loads[3]?.operationId),
+        everybody: true,
+      });
+      expect(response).toMatchObject({ operation: { state: OperationState.CANCELLED }, others: 0 });
+      for (const load of loads) await expect(load.result()).rejects.toMatchObject({ reason: "CANCELLED" });
+      expect(await engineActive()).toBe("0");
+    });
+  });
+
+  async function operationOf(id = "") {
+    const { response } = await client.unary(operations.getOperation, { id });
+    return response.operation ?? expect.unreachable();
+  }
+
+  async function engineActive(): Promise<string | undefined> {
     const headers = { authorization: `Bearer ${driver.token}` };
     const metrics = await (await fetch(`http://${driver.address}/metrics`, { headers })).text();
-    expect(metrics).toContain('drover_engine_active{engine="loader"} 0');
-  });
+    return /drover_engine_active\{engine="loader"\} (\d+)/.exec(metrics)?.[1];
+  }
 
   test("leaving a watched load does not cancel it", async () => {
     await running(client, "watched");

@@ -90,6 +90,17 @@ export interface Statistics {
   readonly columns: readonly ColumnStatistics[];
 }
 
+export interface CancelOptions extends CallOptions {
+  /** Whether to cancel all operations that share its load, too, whoever asked for them. */
+  readonly everybody?: boolean | undefined;
+}
+
+/** A cancelled operation. */
+export interface CancelAnswer extends Operation {
+  /** How many operations shared its load, which goes on for them. */
+  readonly others: number;
+}
+
 /** Why a driver is asked to end. */
 export interface StopOptions {
   /** In words: shown to attached clients and in the log. */
@@ -168,7 +179,7 @@ export class Drover implements AsyncDisposable {
 
   /**
    * Starts loading a source into a dataset and answers at once. The same source and options while such a load runs joins
-   * it. Aborting `signal` later does not stop the load: `load.cancel()` does.
+   * it; it stops when all who share it have cancelled. Aborting `signal` later does not cancel: `load.cancel()` does.
    */
   async load(dataset: string, source: Source, options: LoadOptions = {}): Promise<Load> {
     const { operationId = randomUUID(), labels = {} } = options;
@@ -315,10 +326,14 @@ export class Drover implements AsyncDisposable {
     return operationFrom(required(operation));
   }
 
-  /** Cancels an operation and answers once its work has stopped, or after 10 s; the state in the answer says which. */
-  async cancel(id: string, options: CallOptions = {}): Promise<Operation> {
-    const { operation } = await this.#transport.unary(OperationService.method.cancelOperation, { id }, options);
-    return operationFrom(required(operation));
+  /**
+   * Cancels an operation and answers once its work has stopped, or after 10 s; the state in the answer says which. A load that
+   * others share goes on for them unless `everybody` is set.
+   */
+  async cancel(id: string, options: CancelOptions = {}): Promise<CancelAnswer> {
+    const request = { id, everybody: options.everybody === true };
+    const response = await this.#transport.unary(OperationService.method.cancelOperation, request, options);
+    return { ...operationFrom(required(response.operation)), others: response.others };
   }
 
   /** Ends the connection; calls under way are cancelled and fail with CLIENT_CLOSED. May be called twice. */

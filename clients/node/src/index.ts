@@ -6,6 +6,8 @@ export {
   readAddressFile,
 } from "./address-file.ts";
 export {
+  type CancelAnswer,
+  type CancelOptions,
   type DatasetListOptions,
   type DrainOptions,
   Drover,

@@ -57,7 +57,10 @@ interface Origin {
   instanceId: string;
 }
 
-/** A load in the driver. It goes on whether anybody watches it or not; only `cancel()` stops it. */
+/**
+ * A load in the driver. It goes on whether anybody watches it or not; only `cancel()` stops it. Others may have asked for the
+ * same: then it stops when the last of them cancels.
+ */
 export class Load implements AsyncIterable<LoadEvent> {
   readonly operationId: string;
   /** Whether the call that began it joined one that was under way already. */
@@ -129,7 +132,10 @@ export class Load implements AsyncIterable<LoadEvent> {
     throw clientError("STREAM_CUT", "the load's stream ended before the load was completed");
   }
 
-  /** Asks the driver to stop it and waits until it has, 10 s at most; the state in the answer says which. */
+  /**
+   * Says that it is not wanted here any more. Where nobody else has asked for the same load it stops, and this waits until it
+   * has, 10 s at most; the state in the answer says which. For others it goes on.
+   */
   async cancel(options: CallOptions = {}): Promise<Operation> {
     const request = { id: this.operationId };
     const { operation } = await this.#transport.unary(OperationService.method.cancelOperation, request, options);

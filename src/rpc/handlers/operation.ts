@@ -6,13 +6,17 @@ import {
   ListOperationsResponseSchema,
   OperationService,
 } from "../../gen/drover/v1/operation_service_pb.js";
+import type { LoadService } from "../../loading/model.ts";
 import type { Operations } from "../../operations/model.ts";
 import { fromOperation, toOperationKind, toOperationState } from "../mapping/operations.ts";
 import { pageSize } from "../mapping/pages.ts";
 import { type BoundMethod, bindService } from "../service.ts";
 
 /** Answers while the driver stops, too: somebody waits for what still runs. */
-export function operationService(operations: Operations): readonly BoundMethod[] {
+export function operationService(
+  operations: Operations,
+  loads: Pick<LoadService, "others" | "cancelForAll">,
+): readonly BoundMethod[] {
   return bindService(
     OperationService,
     { authenticated: true, work: [] },
@@ -33,12 +37,15 @@ export function operationService(operations: Operations): readonly BoundMethod[]
         await operations.recall(id);
         return create(GetOperationResponseSchema, { operation: fromOperation(operations.get(id)) });
       },
-      cancelOperation: async ({ id }, { principal, requestedBy }) => {
-        const reason = new DriverError("CANCELLED", `${requestedBy} cancelled the operation`, {
+      cancelOperation: async ({ id, everybody }, { principal, requestedBy }) => {
+        const whose = everybody ? "the operation and all that shared its work" : "the operation";
+        const reason = new DriverError("CANCELLED", `${requestedBy} cancelled ${whose}`, {
           metadata: { operation: id, principal },
         });
-        const operation = fromOperation(await operations.cancel(id, reason));
-        return create(CancelOperationResponseSchema, { operation });
+        const others = everybody ? 0 : loads.others(id);
+        if (everybody) await loads.cancelForAll(id, reason);
+        const operation = await operations.cancel(id, reason);
+        return create(CancelOperationResponseSchema, { operation: fromOperation(operation), others });
       },
     },
   );

@@ -119,8 +119,10 @@ describe("two loads of one dataset", () => {
   it("are one when source and options are the same", async () => {
     const first = await bench.start("twice", big, { options: { delimiter: ",", header: true } });
     const second = await bench.start("twice", big, { options: { header: true, delimiter: "," } });
-    expect(second).toMatchObject({ joined: true, operation: { id: first.operation.id } });
-    expect(await bench.end(first.operation.id)).toMatchObject({ state: "succeeded" });
+    expect(second.joined).toBe(true);
+    const [one, two] = await Promise.all([bench.end(first.operation.id), bench.end(second.operation.id)]);
+    expect(one).toMatchObject({ state: "succeeded", outcome: { version: 1 } });
+    expect(two).toMatchObject({ state: "succeeded", outcome: one.outcome });
     expect(bench.datasets.get("twice").current.number).toBe(1);
     const third = await bench.start("twice", small);
     expect(third.joined).toBe(false);
@@ -147,6 +149,68 @@ describe("two loads of one dataset", () => {
     const [one, two] = [await bench.start("side-1", big), await bench.start("side-2", big)];
     expect((await bench.end(one.operation.id)).state).toBe("succeeded");
     expect((await bench.end(two.operation.id)).state).toBe("succeeded");
+  });
+});
+
+describe("a load that many have asked for", () => {
+  const ids = Array.from({ length: 20 }, (_, index) => `share-${index}`);
+  const cancelled = new DriverError("CANCELLED", "somebody cancelled it");
+
+  it("goes on while one of them wants it, whoever began it", async () => {
+    const started = await Promise.all(ids.map((operationId) => bench.start("shared", big, { operationId })));
+    expect(started.filter(({ joined }) => !joined)).toHaveLength(1);
+    await phase("share-7", "reading");
+    const others = ids.filter((id) => id !== "share-7");
+    expect(bench.loads.others("share-0")).toBe(19);
+    for (const id of others)
+      expect(await bench.operations.cancel(id, cancelled)).toMatchObject({ state: "cancelled", error: cancelled });
+    const late = await bench.start("shared", big, { operationId: "share-late" });
+    expect(late).toMatchObject({ joined: true, operation: { state: "running", progress: { phase: "reading" } } });
+    expect(await bench.end("share-7")).toMatchObject({ state: "succeeded", outcome: { version: 1, rows: 800_000 } });
+    expect(await bench.end("share-late")).toMatchObject({ state: "succeeded", outcome: { version: 1 } });
+    expect(bench.datasets.get("shared").current.lineage.operationId).toBe("share-7");
+    expect(await staged()).toEqual([]);
+  });
+
+  it("stops when the last of them cancels", async () => {
+    const more = ids.map((id) => `${id}-again`);
+    for (const operationId of more) await bench.start("unwanted", big, { operationId });
+    await phase("share-0-again", "reading");
+    for (const id of more) {
+      expect(bench.engine.active).toBeGreaterThan(0);
+      expect((await bench.operations.cancel(id, cancelled)).state).toBe("cancelled");
+    }
+    expect(bench.engine.active).toBe(0);
+    expect(await staged()).toEqual([]);
+    expect(() => bench.datasets.get("unwanted")).toThrow(expect.objectContaining({ reason: "DATASET_NOT_FOUND" }));
+    expect((await bench.end((await bench.start("unwanted", small)).operation.id)).state).toBe("succeeded");
+  });
+
+  it("stops for everybody where that is asked for", async () => {
+    for (const operationId of ["all-1", "all-2", "all-3"]) await bench.start("all", big, { operationId });
+    await bench.loads.cancelForAll("all-2", cancelled);
+    for (const id of ["all-1", "all-2", "all-3"])
+      expect(bench.operations.get(id)).toMatchObject({ state: "cancelled", error: cancelled });
+    expect(bench.engine.active).toBe(0);
+    expect(await staged()).toEqual([]);
+  });
+
+  it("fails for all of them", async () => {
+    const path = join(bench.path, "ragged.csv");
+    await writeFile(path, `a,b\n${"1,x\n".repeat(50_000)}1\n`);
+    const both = await Promise.all([bench.start("fails", path), bench.start("fails", path)]);
+    for (const { operation } of both)
+      expect(await bench.end(operation.id)).toMatchObject({ state: "failed", error: { reason: "RAGGED_ROWS" } });
+  });
+
+  it("is the same operation for each of them who asks again, also after the end", async () => {
+    await bench.start("repeated", big, { operationId: "repeat-1" });
+    await bench.start("repeated", big, { operationId: "repeat-2" });
+    expect((await bench.start("repeated", big, { operationId: "repeat-2" })).operation.id).toBe("repeat-2");
+    expect(bench.loads.others("repeat-1")).toBe(1);
+    await bench.end("repeat-2");
+    const again = await bench.start("repeated", big, { operationId: "repeat-2" });
+    expect(again).toMatchObject({ joined: false, operation: { state: "succeeded", outcome: { version: 1 } } });
   });
 });
 

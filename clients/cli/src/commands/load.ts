@@ -98,9 +98,9 @@ async function watched(context: Context, dataset: string, started: Load): Promis
   }
 }
 
-/** A load that somebody else began is only left. */
+/** For others who have asked for the same it goes on. */
 async function stop(started: Load, signal: AbortSignal | undefined): Promise<void> {
-  if (!started.joined) await started.cancel({ signal, timeoutMs: 10_000 });
+  await started.cancel({ signal, timeoutMs: 10_000 });
 }
 
 function jsonEvent(event: LoadEvent, started: Load) {

@@ -124,7 +124,7 @@ export declare type Version = Message<"drover.v1.Version"> & {
   source?: Source | undefined;
 
   /**
-   * The load that made it.
+   * The load that made it: of operations that shared it, one that was not cancelled.
    *
    * @generated from field: string operation_id = 7;
    */
@@ -275,7 +275,8 @@ export declare type LoadDatasetResponse = Message<"drover.v1.LoadDatasetResponse
   operation?: Operation | undefined;
 
   /**
-   * Whether the call joined a load that was already under way.
+   * Whether the call joined a load that was already under way. Its labels are the operation's only: those of the call that
+   * began the load become the dataset's.
    *
    * @generated from field: bool joined = 2;
    */
@@ -692,8 +693,9 @@ export declare const ListVersionsResponseSchema: GenMessage<ListVersionsResponse
 export declare const DatasetService: GenService<{
   /**
    * Starts a load and answers at once with its operation. The same `operation_id` again is the same operation, and one that
-   * the end of its driver has cut short runs again under it; the same source and options while such a load of the dataset
-   * runs joins that load; a different one is LOAD_CONFLICT.
+   * the end of its driver has cut short runs again under it. The same source and options while such a load of the dataset
+   * runs joins that load: each call has an operation of its own, which shows the one load, and the load stops when the last
+   * of them is cancelled. A different one is LOAD_CONFLICT.
    * Bad input that shows only in the data fails the operation, not this call.
    *
    * @generated from rpc drover.v1.DatasetService.LoadDataset
@@ -705,7 +707,8 @@ export declare const DatasetService: GenService<{
   },
   /**
    * Streams a load's life: its present state at once, progress at most 10 times a second, and the end. May be called by
-   * many, late, and again after a broken connection. Leaving it does not cancel the load. Errors: OPERATION_NOT_FOUND.
+   * many, late, and again after a broken connection. Leaving it does not cancel the load, nor does losing the connection or
+   * the lease: CancelOperation does. Errors: OPERATION_NOT_FOUND.
    *
    * @generated from rpc drover.v1.DatasetService.WatchLoad
    */

@@ -312,6 +312,14 @@ export declare type CancelOperationRequest = Message<"drover.v1.CancelOperationR
    * @generated from field: string id = 1;
    */
   id: string;
+
+  /**
+   * Whether to cancel all operations that share its load as well, in every driver of the data directory: for whoever has to
+   * stop the work itself. An app server leaves it out.
+   *
+   * @generated from field: bool everybody = 2;
+   */
+  everybody: boolean;
 };
 
 /**
@@ -332,6 +340,13 @@ export declare type CancelOperationResponse = Message<"drover.v1.CancelOperation
    * @generated from field: drover.v1.Operation operation = 1;
    */
   operation?: Operation | undefined;
+
+  /**
+   * How many operations of this driver shared its load, which goes on for them.
+   *
+   * @generated from field: int32 others = 2;
+   */
+  others: number;
 };
 
 /**
@@ -469,7 +484,8 @@ export declare const OperationService: GenService<{
   },
   /**
    * Cancels an operation and answers once its work has stopped or after 10 s, whichever is first; the state in the answer
-   * says which. Cancelling a finished operation changes nothing. Errors: OPERATION_NOT_FOUND.
+   * says which. Cancelling a finished operation changes nothing. A load that other operations share goes on for them: it
+   * stops when the last of them is cancelled, or at once with `everybody`. Errors: OPERATION_NOT_FOUND.
    *
    * @generated from rpc drover.v1.OperationService.CancelOperation
    */
