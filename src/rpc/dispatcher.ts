@@ -7,7 +7,8 @@ import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { type ActiveCall, clientGone } from "./call.ts";
 import { readEndUser } from "./end-user.ts";
-import type { BoundMethod, BoundStream, BoundUnary } from "./service.ts";
+import { receive } from "./receive.ts";
+import type { BoundClientStream, BoundMethod, BoundStream, BoundUnary } from "./service.ts";
 
 /** Throws INVALID_REQUEST with field violations. */
 export type Validate = (schema: DescMessage, message: Message) => Promise<void> | undefined;
@@ -78,6 +79,23 @@ export class Dispatcher {
     }
   }
 
+  /** Runs a method that takes a stream of messages. Rejects with a DriverError only. */
+  async clientStream(bound: BoundClientStream, requests: AsyncIterable<Message>, call: ActiveCall): Promise<Message> {
+    const startedAt = this.#begin(bound, call);
+    let error: DriverError | undefined;
+    try {
+      this.#admit(bound, call);
+      const validate = (request: Message) => this.#validate(bound.method.input, request);
+      return await bound.handler(receive(requests, { validate, signal: call.signal }), call);
+    } catch (thrown) {
+      // What ended the call is what went wrong, whatever the handler made of it.
+      error = call.abortReason ?? DriverError.from(thrown);
+      throw error;
+    } finally {
+      this.#end(bound, call, startedAt, error);
+    }
+  }
+
   /** Records a call that was refused before it got here. */
   refused(path: string, call: { readonly requestId: string }, error: DriverError): void {
     this.#metrics.count("drover_errors_total", [error.reason]);
@@ -114,10 +132,14 @@ export class Dispatcher {
   }
 
   #check(bound: BoundMethod, request: Message, call: ActiveCall): Promise<void> | undefined {
+    this.#admit(bound, call);
+    return this.#validate(bound.method.input, request);
+  }
+
+  #admit(bound: BoundMethod, call: ActiveCall): void {
     // Whoever shows no token speaks for nobody.
     if (bound.authenticated) call.endUser = readEndUser(call.endUserHeader);
     if (bound.work) requireServing(this.#readiness);
-    return this.#validate(bound.method.input, request);
   }
 
   #begin(bound: BoundMethod, call: ActiveCall): number {

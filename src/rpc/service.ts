@@ -1,5 +1,6 @@
 import type {
   DescMethod,
+  DescMethodClientStreaming,
   DescMethodServerStreaming,
   DescMethodUnary,
   DescService,
@@ -22,21 +23,30 @@ export interface ServicePolicy<S extends DescService> {
 
 export type UnaryHandler<I, O> = (request: I, call: Call) => O | Promise<O>;
 export type StreamHandler<I, O> = (request: I, call: Call) => AsyncIterable<O>;
+/**
+ * Takes a client's messages one after the other. The client is read as fast as they are taken and no faster. The iteration throws
+ * where the client leaves, is late, or sends what can't be read. Its end alone does not say that all has come: an HTTP/2 client on
+ * Node that cancels ends the stream properly before it resets it. So where a part must not pass for the whole, a
+ * message has to say that it is the last one, or how much there is.
+ */
+export type ClientStreamHandler<I, O> = (requests: AsyncIterable<I>, call: Call) => O | Promise<O>;
 
 type HandlerOf<M> =
   M extends DescMethodUnary<infer I, infer O>
     ? UnaryHandler<MessageShape<I>, MessageShape<O>>
     : M extends DescMethodServerStreaming<infer I, infer O>
       ? StreamHandler<MessageShape<I>, MessageShape<O>>
-      : never;
+      : M extends DescMethodClientStreaming<infer I, infer O>
+        ? ClientStreamHandler<MessageShape<I>, MessageShape<O>>
+        : never;
 
-/** One handler for each unary or server-streaming method of a service. */
+/** One handler for each method of a service, but for those with streams both ways. */
 export type ServiceHandlers<S extends DescService> = {
   readonly [K in keyof S["method"] as HandlerOf<S["method"][K]> extends never ? never : K]: HandlerOf<S["method"][K]>;
 };
 
 /** A method with its handler, ready for any stack. */
-export type BoundMethod = BoundUnary | BoundStream;
+export type BoundMethod = BoundUnary | BoundStream | BoundClientStream;
 
 interface BoundBase {
   readonly method: DescMethod;
@@ -58,6 +68,11 @@ export interface BoundStream extends BoundBase {
   readonly handler: StreamHandler<Message, Message>;
 }
 
+export interface BoundClientStream extends BoundBase {
+  readonly kind: "clientStream";
+  readonly handler: ClientStreamHandler<Message, Message>;
+}
+
 /** Binds handlers to a service's methods; the types see to it that none is missing. */
 export function bindService<S extends DescService>(
   service: S,
@@ -71,9 +86,16 @@ export function bindService<S extends DescService>(
     const work = policy.work.includes(name);
     const awaited = work || policy.awaited?.includes(name) === true;
     const base = { method, path: methodPath(method), authenticated, work, awaited };
-    return method.methodKind === "unary"
-      ? { ...base, kind: "unary", handler: handler as UnaryHandler<Message, Message> }
-      : { ...base, kind: "stream", handler: handler as StreamHandler<Message, Message> };
+    switch (method.methodKind) {
+      case "unary":
+        return { ...base, kind: "unary", handler: handler as UnaryHandler<Message, Message> };
+      case "server_streaming":
+        return { ...base, kind: "stream", handler: handler as StreamHandler<Message, Message> };
+      case "client_streaming":
+        return { ...base, kind: "clientStream", handler: handler as ClientStreamHandler<Message, Message> };
+      default:
+        throw new Error(`${base.path}: streams both ways can't be carried over HTTP/1.1`);
+    }
   });
 }
 

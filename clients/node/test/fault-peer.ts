@@ -10,6 +10,7 @@ import {
 import {
   Server,
   ServerCredentials,
+  type ServerReadableStream,
   type ServerUnaryCall,
   type ServerWritableStream,
   type ServiceDefinition,
@@ -57,6 +58,19 @@ export class FaultPeer implements AsyncDisposable {
     );
   }
 
+  /** Takes a stream of messages; `answer` may throw before its end. */
+  clientStream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethod & { input: I; output: O },
+    answer: (requests: AsyncIterable<MessageShape<I>>) => Promise<MessageInitShape<O>>,
+  ): this {
+    return this.#add(method, (call: ServerReadableStream<unknown, unknown>, reply: sendUnaryData<unknown>) => {
+      answer(call.iterator({ destroyOnReturn: false }) as AsyncIterable<MessageShape<I>>).then(
+        (value) => reply(null, value),
+        (error: Error) => reply(error),
+      );
+    });
+  }
+
   async listen(address = "127.0.0.1:0"): Promise<this> {
     const services = Map.groupBy(Object.entries(this.#methods), ([path]) => path.split("/")[1]);
     for (const entries of services.values()) {
@@ -81,7 +95,7 @@ export class FaultPeer implements AsyncDisposable {
     const path = `/${method.parent.typeName}/${method.name}`;
     const definition = {
       path,
-      requestStream: false,
+      requestStream: method.methodKind === "client_streaming",
       responseStream: method.methodKind === "server_streaming",
       requestSerialize: (value: never) => Buffer.from(value),
       requestDeserialize: (bytes: Buffer) => fromBinary(method.input, bytes),

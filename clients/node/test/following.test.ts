@@ -3,6 +3,8 @@ import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Metadata, status } from "@grpc/grpc-js";
 import { describe, expect, test } from "vitest";
 import { startCutProxy } from "../../../test/helpers/cut-proxy.ts";
+import { collectMethod } from "../../../test/helpers/stream-server.ts";
+import { transportOf } from "../src/client.ts";
 import { RetryBudget } from "../src/follow/retry-budget.ts";
 import { DatasetService } from "../src/gen/drover/v1/dataset_service_pb.js";
 import { DriverService } from "../src/gen/drover/v1/driver_service_pb.js";
@@ -252,5 +254,63 @@ describe("a call that runs while its driver drains", () => {
     answer.resolve();
     expect((await running).name).toBe("old");
     await expect.poll(() => old.connections).toBe(0);
+  });
+});
+
+describe("a client's stream whose driver is lost", () => {
+  /** Counts what it takes; `fail` says what it fails with after so many messages. */
+  async function taker(fail?: { readonly after: number; readonly error: () => Error }) {
+    const taken: string[] = [];
+    const made = await new FaultPeer()
+      .clientStream(collectMethod, async (requests) => {
+        if (fail?.after === 0) throw fail.error();
+        for await (const { dataset } of requests) {
+          taken.push(dataset);
+          if (taken.length === fail?.after) throw fail.error();
+        }
+        return {};
+      })
+      .listen();
+    return Object.assign(made, { taken });
+  }
+
+  async function* items(number: number, closed?: () => void) {
+    try {
+      for (let index = 1; index <= number; index++) yield { dataset: `d${index}` };
+    } finally {
+      closed?.();
+    }
+  }
+
+  test("is sent from its beginning to the next one where it was refused", async () => {
+    await using old = await taker({ after: 0, error: () => refusal("NOT_SERVING", status.UNAVAILABLE) });
+    await using next = await taker();
+    await using drover = await following(new PeerFinder(old, next));
+    await transportOf(drover).clientStream(collectMethod, items(3), {});
+    expect(next.taken).toEqual(["d1", "d2", "d3"]);
+  });
+
+  test("is not sent again where nobody knows how much of it took effect", async () => {
+    await using old = await taker({ after: 2, error: cut });
+    await using next = await taker();
+    await using drover = await following(new PeerFinder(old, next));
+    let closed = false;
+    const noteClosed = () => {
+      closed = true;
+    };
+    const call = transportOf(drover).clientStream(collectMethod, items(1_000, noteClosed), {});
+    expect(await failure(call)).toMatchObject({ reason: "INSTANCE_LOST", metadata: { instanceId: old.address } });
+    expect(next.taken).toEqual([]);
+    expect(closed).toBe(true);
+  });
+
+  test("fails with what its own items fail with", async () => {
+    await using peer = await taker();
+    await using drover = await following(new PeerFinder(peer));
+    async function* broken() {
+      yield* items(3);
+      throw new RangeError("no more");
+    }
+    await expect(transportOf(drover).clientStream(collectMethod, broken(), {})).rejects.toThrow(RangeError);
   });
 });

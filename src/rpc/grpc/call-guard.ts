@@ -9,6 +9,7 @@ type ServerInterceptingCallInterface = Parameters<ServerInterceptor>[1];
 type InterceptingServerListener = Parameters<ServerInterceptingCallInterface["start"]>[0];
 
 const REQUEST_ID = "drover-request-id-assigned";
+const REFUSAL = "drover-refusal";
 
 export interface CallGuardOptions {
   readonly authenticate: Authenticate;
@@ -41,7 +42,9 @@ export function createCallGuard(options: CallGuardOptions): ServerInterceptor {
     const maxRequestBytes = requestLimit({ authenticated: !open }, options.maxRequestBytes);
     if (open) limitMessage(call, maxRequestBytes);
     const base: ServerInterceptingCallInterface = Object.getPrototypeOf(call);
+    let received: Metadata | undefined;
     const refuse = (error: DriverError) => {
+      received?.setOpaque(REFUSAL, error);
       options.refused(definition.path, requestId, error);
       base.sendStatus.call(call, toGrpcStatus(error, responseMetadata(options.instanceId, requestId)));
     };
@@ -52,7 +55,10 @@ export function createCallGuard(options: CallGuardOptions): ServerInterceptor {
     };
     call.start = (listener) => {
       const authenticate = open ? undefined : options.authenticate;
-      base.start.call(call, new GuardedListener(listener, requestId, authenticate, refuse));
+      const onMetadata = (metadata: Metadata) => {
+        received = metadata;
+      };
+      base.start.call(call, new GuardedListener(listener, { requestId, authenticate, refuse, onMetadata }));
     };
     // Typed as a wrapper, but grpc-js asks no more of it than of the call itself.
     return call as ServerInterceptingCall;
@@ -66,32 +72,32 @@ function limitMessage(call: ServerInterceptingCallInterface, maxBytes: number): 
   parts.decoder.maxReadMessageLength = maxBytes;
 }
 
+interface Guard {
+  readonly requestId: string;
+  readonly authenticate: Authenticate | undefined;
+  readonly refuse: (error: DriverError) => void;
+  readonly onMetadata: (metadata: Metadata) => void;
+}
+
 /** Lets a call's events through once its metadata has shown the token. */
 class GuardedListener implements InterceptingServerListener {
   readonly #listener: InterceptingServerListener;
-  readonly #requestId: string;
-  readonly #authenticate: Authenticate | undefined;
-  readonly #refuse: (error: DriverError) => void;
+  readonly #guard: Guard;
 
-  constructor(
-    listener: InterceptingServerListener,
-    requestId: string,
-    authenticate: Authenticate | undefined,
-    refuse: (error: DriverError) => void,
-  ) {
+  constructor(listener: InterceptingServerListener, guard: Guard) {
     this.#listener = listener;
-    this.#requestId = requestId;
-    this.#authenticate = authenticate;
-    this.#refuse = refuse;
+    this.#guard = guard;
   }
 
   onReceiveMetadata(metadata: Metadata): void {
-    const refusal = this.#authenticate?.(metadata.get("authorization")[0]?.toString());
+    const { requestId, authenticate, refuse, onMetadata } = this.#guard;
+    const refusal = authenticate?.(metadata.get("authorization")[0]?.toString());
     if (refusal) {
-      this.#refuse(refusal);
+      refuse(refusal);
       return;
     }
-    metadata.setOpaque(REQUEST_ID, this.#requestId);
+    metadata.setOpaque(REQUEST_ID, requestId);
+    onMetadata(metadata);
     this.#listener.onReceiveMetadata(metadata);
   }
 
@@ -111,6 +117,11 @@ class GuardedListener implements InterceptingServerListener {
 /** The id that the guard gave the call to which this metadata belongs. */
 export function requestIdOf(metadata: Metadata): string {
   return String(metadata.getOpaque(REQUEST_ID));
+}
+
+/** Why grpc-js refused a message of a call that a handler takes already, if it did. */
+export function refusalOf(metadata: Metadata): DriverError | undefined {
+  return metadata.getOpaque(REFUSAL) as DriverError | undefined;
 }
 
 /** The metadata of every response. */

@@ -17,7 +17,7 @@ import type { Dispatcher } from "../dispatcher.ts";
 import type { BoundMethod } from "../service.ts";
 import { createCallGuard, requestIdOf, responseMetadata, toGrpcStatus } from "./call-guard.ts";
 import { runQuerySerializer, watchQuerySerializer } from "./frame-serializer.ts";
-import { type GrpcContext, streamHandler, unaryHandler } from "./handlers.ts";
+import { clientStreamHandler, type GrpcContext, streamHandler, unaryHandler } from "./handlers.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { methodDefinition } from "./method-definitions.ts";
 import { reflectionMethods } from "./reflection.ts";
@@ -100,7 +100,14 @@ function serializerOf({ method }: BoundMethod): ((message: Message) => Buffer) |
 }
 
 function handlerOf(bound: BoundMethod, context: GrpcContext): UntypedHandleCall {
-  return bound.kind === "unary" ? unaryHandler(bound, context) : streamHandler(bound, context);
+  switch (bound.kind) {
+    case "unary":
+      return unaryHandler(bound, context);
+    case "stream":
+      return streamHandler(bound, context);
+    case "clientStream":
+      return clientStreamHandler(bound, context);
+  }
 }
 
 function principalOf(options: GrpcStackOptions): GrpcContext["principalOf"] {

@@ -1,12 +1,20 @@
+import type { ServerHttp2Stream } from "node:http2";
 import type { Message } from "@bufbuild/protobuf";
-import type { handleServerStreamingCall, handleUnaryCall, ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
+import type {
+  handleClientStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  ServerReadableStream,
+  ServerUnaryCall,
+  ServerWritableStream,
+} from "@grpc/grpc-js";
 import { DriverError } from "../../errors/driver-error.ts";
 import { ActiveCall, clientGone, deadlinePassed, readTraceparent } from "../call.ts";
 import { decodeMessage } from "../decode-message.ts";
 import type { Dispatcher } from "../dispatcher.ts";
 import { END_USER_HEADER } from "../end-user.ts";
-import type { BoundStream, BoundUnary } from "../service.ts";
-import { requestIdOf, responseMetadata, toGrpcStatus } from "./call-guard.ts";
+import type { BoundClientStream, BoundStream, BoundUnary } from "../service.ts";
+import { refusalOf, requestIdOf, responseMetadata, toGrpcStatus } from "./call-guard.ts";
 
 /**
  * Messages that one stream may have under way to a slow reader, each of at most about 1 MiB. With one, the socket would
@@ -15,8 +23,13 @@ import { requestIdOf, responseMetadata, toGrpcStatus } from "./call-guard.ts";
 const MAX_UNSENT_MESSAGES = 2;
 /** A client's own deadline fires a little before ours and looks like the client leaving. */
 const DEADLINE_TOLERANCE_MS = 20;
+/** Messages of a client's stream that are read ahead; each may have the limit of a request. */
+const MAX_READ_AHEAD = 2;
 
-type GrpcCall = ServerUnaryCall<Buffer, Message> | ServerWritableStream<Buffer, Message>;
+type GrpcCall =
+  | ServerUnaryCall<Buffer, Message>
+  | ServerWritableStream<Buffer, Message>
+  | ServerReadableStream<Buffer, Message>;
 
 export interface GrpcContext {
   readonly dispatcher: Dispatcher;
@@ -94,6 +107,57 @@ async function pump(
   }
 }
 
+export function clientStreamHandler(
+  bound: BoundClientStream,
+  context: GrpcContext,
+): handleClientStreamingCall<Buffer, Message> {
+  return (call, callback) => {
+    const active = activeCall(call, context);
+    const metadata = responseMetadata(context.instanceId, active.requestId);
+    const messages = received(bound, call);
+    context.dispatcher.clientStream(bound, messages, active).then(
+      (response) => {
+        call.sendMetadata(metadata);
+        callback(null, response);
+      },
+      (error: unknown) => callback(toGrpcStatus(DriverError.from(error), metadata)),
+    );
+  };
+}
+
+/** The messages of a stream, read from the wire as they are asked for. */
+async function* received(
+  bound: BoundClientStream,
+  call: ServerReadableStream<Buffer, Message>,
+): AsyncGenerator<Message, void, undefined> {
+  limitReadAhead(call);
+  const messages = call.iterator({ destroyOnReturn: false })[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  for (;;) {
+    const next = await messages.next().catch((error: unknown) => {
+      // grpc-js ends what is cancelled in the middle as a stream that was destroyed.
+      throw call.cancelled ? cancelReason(call) : error;
+    });
+    if (next.done) break;
+    yield decodeMessage(bound.method.input, "proto", next.value);
+  }
+  if (wasCut(call)) throw cancelReason(call);
+}
+
+/**
+ * Whether the end of a stream's messages is that of its call, as far as it is known by now: grpc-js tells of a cancel only later.
+ * There is no public way to the HTTP/2 stream; a test cancels streams in the middle.
+ */
+function wasCut(call: ServerReadableStream<Buffer, Message>): boolean {
+  const { stream }: { readonly stream: ServerHttp2Stream } = (call as unknown as { readonly call: never }).call;
+  return stream.closed || stream.destroyed;
+}
+
+/** grpc-js makes the stream with Node's default of 16 objects and has no option for it; a test counts what it reads ahead. */
+function limitReadAhead(call: ServerReadableStream<Buffer, Message>): void {
+  const { _readableState: state }: { readonly _readableState: { highWaterMark: number } } = call as never;
+  state.highWaterMark = MAX_READ_AHEAD;
+}
+
 function activeCall(call: GrpcCall, context: GrpcContext): ActiveCall {
   return new ActiveCall({
     requestId: requestIdOf(call.metadata),
@@ -107,7 +171,8 @@ function activeCall(call: GrpcCall, context: GrpcContext): ActiveCall {
     watch: (active) => {
       const abort = () => active.abort(() => cancelReason(call));
       if (call.cancelled) abort();
-      else call.once("cancelled", abort);
+      // One event with one meaning, but TypeScript can't call the union of the three signatures.
+      else (call as ServerUnaryCall<Buffer, Message>).once("cancelled", abort);
     },
   });
 }
@@ -117,6 +182,8 @@ function finite(time: number): number | undefined {
 }
 
 function cancelReason(call: GrpcCall): DriverError {
+  const refusal = refusalOf(call.metadata);
+  if (refusal) return refusal;
   const late = Date.now() >= Number(call.getDeadline()) - DEADLINE_TOLERANCE_MS;
   return late ? deadlinePassed() : clientGone();
 }

@@ -10,7 +10,7 @@ export type RawDefinition = MethodDefinition<Buffer, Message>;
 export function methodDefinition(bound: BoundMethod, serialize = defaultSerializer(bound)): RawDefinition {
   return {
     path: bound.path,
-    requestStream: false,
+    requestStream: bound.kind === "clientStream",
     responseStream: bound.kind === "stream",
     requestSerialize: (bytes) => bytes,
     requestDeserialize: (bytes) => bytes,

@@ -1,5 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createRegistry, type DescMethodServerStreaming, type DescMethodUnary, type Message } from "@bufbuild/protobuf";
+import {
+  createRegistry,
+  type DescMethodClientStreaming,
+  type DescMethodServerStreaming,
+  type DescMethodUnary,
+  type Message,
+} from "@bufbuild/protobuf";
 import {
   ConnectError,
   type ConnectRouter,
@@ -27,10 +33,17 @@ import { ActiveCall, clientGone, deadlinePassed, type Protocol, readTraceparent 
 import { decodeMessage } from "../decode-message.ts";
 import type { Dispatcher } from "../dispatcher.ts";
 import { END_USER_HEADER } from "../end-user.ts";
-import { type BoundMethod, type BoundStream, type BoundUnary, requestLimit } from "../service.ts";
+import {
+  type BoundClientStream,
+  type BoundMethod,
+  type BoundStream,
+  type BoundUnary,
+  requestLimit,
+} from "../service.ts";
 import { statusDetails, statusMessage } from "../status.ts";
 import { type Body, bodyBytes, discardBody, emptyBody, readBody } from "./request-body.ts";
 import { bodyFormat, checkTimeout, findMisfit, type Misfit } from "./request-format.ts";
+import { requestStream } from "./request-stream.ts";
 
 /** A misspelt field must not pass for one that was left out. */
 const JSON_OPTIONS = {
@@ -63,7 +76,13 @@ export interface ConnectEndpointOptions {
   readonly maxRequestBytes: number;
 }
 
-const arrivalKey = createContextKey<Arrival | undefined>(undefined);
+/** What a handler needs to know of its call. */
+interface Received extends Arrival {
+  /** Why a message of a stream could not be read, once that is so: Connect hides it. */
+  fault?: DriverError;
+}
+
+const receivedKey = createContextKey<Received | undefined>(undefined);
 
 /** Connect and gRPC-Web over HTTP/1.1, by connectrpc. Loaded when the first such call comes: 128 ms unbundled. */
 export function createConnectEndpoint({
@@ -103,24 +122,29 @@ async function handle(
   arrival: Arrival,
   maxRequestBytes: number,
 ): Promise<void> {
-  const { body, refusal } = await receive(handler, request, arrival, maxRequestBytes);
-  const values = createContextValues().set(arrivalKey, { ...arrival, refusal });
-  // The body was not read to its end: the connection can't be used again.
-  if (!request.complete) response.setHeader("connection", "close");
+  const received: Received = { ...arrival };
+  const { body, refusal } = await receive(handler, request, received, maxRequestBytes);
+  const values = createContextValues().set(receivedKey, Object.assign(received, { refusal }));
   const universal = universalRequestFromNodeRequest(request, response, undefined, values);
-  const bytes = body && bodyBytes(body);
-  if (bytes) {
-    for (const name of ENCODING_HEADERS) universal.header.delete(name);
-    universal.header.set("content-length", String(bytes.length));
-  }
+  if (body) for (const name of ENCODING_HEADERS) universal.header.delete(name);
+  const bytes = body && "message" in body ? bodyBytes(body) : undefined;
+  if (bytes) universal.header.set("content-length", String(bytes.length));
   // What can't be read there would keep Connect from getting as far as the refusal.
   if (refusal) for (const name of TIMEOUT_HEADERS) universal.header.delete(name);
-  const answer = await handler({ ...universal, ...(bytes && { body: once(bytes) }) });
+  const messages = body && "stream" in body ? body.stream : bytes && once(bytes);
+  const answer = await handler({ ...universal, ...(messages && { body: messages }) });
+  // A stream that its handler did not take to the end.
+  if (body && "stream" in body && !request.complete) await discardBody(request);
+  // What is still to come would be taken for the next request.
+  if (!request.complete) response.setHeader("connection", "close");
   await universalResponseToNodeResponse(answer, response).catch((error: unknown) => {
     // A client that left while it was answered; its call's signal has told the handler.
     if (!response.destroyed) throw error;
   });
 }
+
+/** What comes of a request: its one message, or the messages of its stream as they are asked for. */
+type Incoming = Body | { readonly stream: AsyncIterable<Uint8Array> };
 
 /**
  * Reads and checks the message. What is refused goes on with an empty message in its place, so that Connect writes the
@@ -129,23 +153,39 @@ async function handle(
 async function receive(
   handler: UniversalHandler,
   request: IncomingMessage,
-  { refusal }: Arrival,
+  received: Received,
   maxRequestBytes: number,
-): Promise<{ readonly body?: Body; readonly refusal: DriverError | undefined }> {
+): Promise<{ readonly body?: Incoming; readonly refusal: DriverError | undefined }> {
+  const { refusal } = received;
   const format = bodyFormat(request.headers["content-type"]);
   if (request.method !== "POST" || format === undefined) return { refusal };
   if (refusal) {
     await discardBody(request);
     return { body: emptyBody(format), refusal };
   }
+  // Connect's own answer to a message that can't be decoded would carry no reason.
+  const check = (message: Buffer) => void decodeMessage(handler.method.input, format.encoding, message, JSON_OPTIONS);
   try {
+    if (handler.method.methodKind === "client_streaming") {
+      checkTimeout(request);
+      return { body: { stream: noted(requestStream(request, { format, maxRequestBytes, check }), received) }, refusal };
+    }
     const body = await readBody(request, format, maxRequestBytes);
     checkTimeout(request);
-    // Connect's own answer to a message that can't be decoded would carry no reason.
-    decodeMessage(handler.method.input, format.encoding, body.message, JSON_OPTIONS);
+    check(body.message);
     return { body, refusal: undefined };
   } catch (error) {
     return { body: emptyBody(format), refusal: DriverError.from(error) };
+  }
+}
+
+/** Keeps why a stream fails. */
+async function* noted(messages: AsyncIterable<Buffer>, received: Received): AsyncGenerator<Uint8Array> {
+  try {
+    yield* messages;
+  } catch (error) {
+    received.fault = DriverError.from(error);
+    throw error;
   }
 }
 
@@ -154,12 +194,22 @@ async function* once(body: Buffer): AsyncIterable<Uint8Array> {
 }
 
 function route(router: ConnectRouter, bound: BoundMethod, dispatcher: Dispatcher): void {
-  if (bound.kind === "unary") {
-    router.rpc(bound.method as DescMethodUnary, (request, context) => answerUnary(bound, request, context, dispatcher));
-  } else {
-    router.rpc(bound.method as DescMethodServerStreaming, (request, context) =>
-      answerStream(bound, request, context, dispatcher),
-    );
+  switch (bound.kind) {
+    case "unary":
+      router.rpc(bound.method as DescMethodUnary, (request, context) =>
+        answerUnary(bound, request, context, dispatcher),
+      );
+      break;
+    case "stream":
+      router.rpc(bound.method as DescMethodServerStreaming, (request, context) =>
+        answerStream(bound, request, context, dispatcher),
+      );
+      break;
+    case "clientStream":
+      router.rpc(bound.method as DescMethodClientStreaming, (requests, context) =>
+        answerClientStream(bound, requests, context, dispatcher),
+      );
+      break;
   }
 }
 
@@ -189,9 +239,31 @@ async function* answerStream(
   }
 }
 
+async function answerClientStream(
+  bound: BoundClientStream,
+  requests: AsyncIterable<Message>,
+  context: HandlerContext,
+  dispatcher: Dispatcher,
+): Promise<Message> {
+  try {
+    return await dispatcher.clientStream(bound, explained(requests, context), activeCall(bound, context, dispatcher));
+  } catch (error) {
+    throw toConnectError(error);
+  }
+}
+
+/** Throws what was wrong with a stream in place of what Connect makes of it. */
+async function* explained(requests: AsyncIterable<Message>, context: HandlerContext): AsyncGenerator<Message> {
+  try {
+    yield* requests;
+  } catch (error) {
+    throw context.values.get(receivedKey)?.fault ?? error;
+  }
+}
+
 /** Throws the refusal of a call that is refused. */
 function activeCall(bound: BoundMethod, context: HandlerContext, dispatcher: Dispatcher): ActiveCall {
-  const arrival = context.values.get(arrivalKey);
+  const arrival = context.values.get(receivedKey);
   if (arrival === undefined) throw new Error("the call did not come through the HTTP stack");
   if (arrival.refusal) {
     dispatcher.refused(bound.path, arrival, arrival.refusal);

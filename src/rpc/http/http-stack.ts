@@ -17,7 +17,7 @@ const UNREADABLE: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
 };
 const KEEP_ALIVE_TIMEOUT_MS = 60_000;
-const REQUEST_TIMEOUT_MS = 60_000;
+const HEADERS_TIMEOUT_MS = 60_000;
 
 /** A plain page: text for people, probes or scrapers. */
 export interface Page {
@@ -54,7 +54,8 @@ export class HttpStack {
     this.#options = options;
     this.#methods = new Map(options.dispatcher.methods.map((bound) => [bound.path, bound]));
     this.#server = createServer(
-      { keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+      // How long a body may take depends on the method.
+      { keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS, headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 0 },
       (request, response) => {
         this.#answer(request, response).catch((error: unknown) => {
           options.onError("an HTTP request failed", error);

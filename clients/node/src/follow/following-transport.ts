@@ -1,5 +1,7 @@
 import type {
   DescMessage,
+  DescMethod,
+  DescMethodClientStreaming,
   DescMethodServerStreaming,
   DescMethodUnary,
   MessageInitShape,
@@ -13,6 +15,7 @@ import { type CallOptions, defaultTimeoutMs, type Route, type Transport } from "
 import { FollowingRoute, type Links } from "./following-route.ts";
 import { Link } from "./link.ts";
 import { instanceLost, isAboutProcess, isLoss, isRepeatable } from "./loss.ts";
+import { Replay } from "./replay.ts";
 import { RetryBudget, type RetryBudgetOptions } from "./retry-budget.ts";
 import { SharedWork } from "./shared-work.ts";
 
@@ -101,6 +104,28 @@ export class FollowingTransport implements Transport, Links {
     }
   }
 
+  /** Repeated only while nothing was processed and all that was sent is still at hand. */
+  async clientStream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodClientStreaming<I, O>,
+    requests: AsyncIterable<MessageInitShape<I>>,
+    options: CallOptions,
+  ): Promise<MessageShape<O>> {
+    using route = await this.route(options);
+    using sent = new Replay(requests);
+    for (;;) {
+      try {
+        const response = await route.channel.clientStream(method, sent.all(), route.options);
+        route.advanced();
+        return response;
+      } catch (error) {
+        if (isLoss(error) && !isUnprocessed(error))
+          throw instanceLost(`${method.name}: how much of it took effect is not known`, route.instanceId, error);
+        if (!sent.whole) throw error;
+        await route.next(error);
+      }
+    }
+  }
+
   async route(options: CallOptions): Promise<Route> {
     const route = new FollowingRoute(this, options, this.#budget);
     await route.begin();
@@ -168,7 +193,7 @@ export class FollowingTransport implements Transport, Links {
   }
 
   /** To the next try of a call, or out with its error. */
-  async #goOn(route: Route, error: unknown, method: DescMethodUnary | DescMethodServerStreaming): Promise<void> {
+  async #goOn(route: Route, error: unknown, method: DescMethod): Promise<void> {
     if (isLoss(error) && !isRepeatable(method)) {
       if (!isUnprocessed(error))
         throw instanceLost(`${method.name}: whether it took effect is not known`, route.instanceId, error);

@@ -1,4 +1,4 @@
-import type { DescMethodServerStreaming, DescMethodUnary } from "@bufbuild/protobuf";
+import type { DescMethod } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Level } from "@bufbuild/protobuf/wkt";
 import { clientError, DroverError } from "../errors.ts";
 import { DriverService } from "../gen/drover/v1/driver_service_pb.js";
@@ -20,12 +20,12 @@ export function isCut(error: unknown): boolean {
 }
 
 /** Whether a call may be repeated although it may have been processed, at the same driver or the next one. */
-export function isRepeatable(method: DescMethodUnary | DescMethodServerStreaming): boolean {
+export function isRepeatable(method: DescMethod): boolean {
   return method.idempotency !== Level.IDEMPOTENCY_UNKNOWN && !isAboutProcess(method);
 }
 
 /** Whether the call is meant for this very process: repeated at the next one it would end that too. */
-export function isAboutProcess(method: DescMethodUnary | DescMethodServerStreaming): boolean {
+export function isAboutProcess(method: DescMethod): boolean {
   return method === DriverService.method.drain || method === DriverService.method.stop;
 }
 

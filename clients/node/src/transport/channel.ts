@@ -1,12 +1,5 @@
-import type { DescMethodServerStreaming, DescMethodUnary } from "@bufbuild/protobuf";
-import {
-  create,
-  type DescMessage,
-  fromBinary,
-  type MessageInitShape,
-  type MessageShape,
-  toBinary,
-} from "@bufbuild/protobuf";
+import type { DescMethodClientStreaming, DescMethodServerStreaming, DescMethodUnary } from "@bufbuild/protobuf";
+import { type DescMessage, fromBinary, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
 import {
   type Client,
   connectivityState,
@@ -16,6 +9,7 @@ import {
 } from "@grpc/grpc-js";
 import { abortError, clientError, DroverError } from "../errors.ts";
 import { callError, connectionEnded, headerText } from "./call-error.ts";
+import { encode, sendAll } from "./client-stream.ts";
 import { Farewells } from "./farewells.ts";
 import { FixedRoute } from "./fixed-route.ts";
 import { type CallOptions, defaultTimeoutMs, type Route, type Transport } from "./transport.ts";
@@ -131,6 +125,38 @@ export class Channel implements Transport {
     }
   }
 
+  async clientStream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodClientStreaming<I, O>,
+    requests: AsyncIterable<MessageInitShape<I>>,
+    options: CallOptions,
+  ): Promise<MessageShape<O>> {
+    const { signal } = options;
+    if (this.#unproved) await this.#proved(options);
+    this.#refuse(signal);
+    const answer = Promise.withResolvers<MessageShape<O>>();
+    const call = this.#client.makeClientStreamRequest(
+      path(method),
+      asIs,
+      (bytes) => fromBinary(method.output, bytes),
+      this.#metadata(options),
+      deadline(options.timeoutMs),
+      (error, response) => {
+        if (response !== undefined && error === null) answer.resolve(response);
+        else answer.reject(this.#failure(error, signal));
+      },
+    );
+    this.#calls.add(call);
+    const abort = () => call.cancel();
+    signal?.addEventListener("abort", abort, { once: true });
+    call.on("metadata", (metadata) => this.#notice(metadata));
+    try {
+      return await sendAll(call, method.input, requests, answer.promise);
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      this.#calls.delete(call);
+    }
+  }
+
   /** Without a driver to go to after this one: the connection is made again, and what runs is watched again. */
   async route(options: CallOptions): Promise<Route> {
     return new FixedRoute(this, options, (work) => this.part(work));
@@ -213,21 +239,12 @@ export class Channel implements Transport {
   }
 }
 
-function path(method: DescMethodUnary | DescMethodServerStreaming): string {
+function path(method: DescMethodUnary | DescMethodServerStreaming | DescMethodClientStreaming): string {
   return `/${method.parent.typeName}/${method.name}`;
 }
 
 function asIs(bytes: Buffer): Buffer {
   return bytes;
-}
-
-function encode<I extends DescMessage>(schema: I, value: MessageInitShape<I>): Buffer {
-  try {
-    const bytes = toBinary(schema, create(schema, value));
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  } catch (cause) {
-    throw clientError("INVALID_ARGUMENT", `the request can't be sent: ${messageOf(cause)}`, { cause });
-  }
 }
 
 function setHeader(metadata: Metadata, name: string, value: string): void {
@@ -245,10 +262,6 @@ function deadline(timeoutMs: number | undefined): GrpcCallOptions {
   if (timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY) return {};
   if (Number.isNaN(timeoutMs)) throw clientError("INVALID_ARGUMENT", "timeoutMs: NaN is no time");
   return { deadline: Date.now() + Math.min(timeoutMs, longestTimeoutMs) };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function isServiceError(error: unknown): error is ServiceError {

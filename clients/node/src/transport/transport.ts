@@ -1,5 +1,6 @@
 import type {
   DescMessage,
+  DescMethodClientStreaming,
   DescMethodServerStreaming,
   DescMethodUnary,
   MessageInitShape,
@@ -48,6 +49,16 @@ export interface Transport extends AsyncDisposable {
     options: CallOptions,
     onBytes?: (bytes: number) => void,
   ): AsyncGenerator<MessageShape<O>, void, undefined>;
+  /**
+   * Sends `requests` as fast as the driver takes them, and leaves them where it answers before their end. An error that they
+   * throw cancels the call and is thrown. Work that can go on where a connection broke follows a route by itself: here
+   * a call of which anything may have been processed fails with its connection.
+   */
+  clientStream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodClientStreaming<I, O>,
+    requests: AsyncIterable<MessageInitShape<I>>,
+    options: CallOptions,
+  ): Promise<MessageShape<O>>;
   /** The way of one piece of work that can go on after its connection is lost. Rejects if there is no driver to go to. */
   route(options: CallOptions): Promise<Route>;
 }
