@@ -5,6 +5,7 @@ import { type CatalogChanges, createCatalogChanges } from "./changes.ts";
 import { catalogFile } from "./check-catalog.ts";
 import { prepareDataDirectory } from "./data-directory.ts";
 import { createDatasetCatalog, type DatasetCatalog } from "./datasets.ts";
+import { createDefinitionCatalog, type DefinitionCatalog } from "./definitions.ts";
 import { createDriverRegistry, type DriverRegistry, forgetDriver } from "./drivers.ts";
 import type { Instance } from "./instance.ts";
 import { createLoadCatalog, type LoadCatalog } from "./loads.ts";
@@ -22,6 +23,7 @@ export interface Catalog extends AsyncDisposable {
   readonly operations: HistoryStore;
   readonly changes: CatalogChanges;
   readonly drivers: DriverRegistry;
+  readonly definitions: DefinitionCatalog;
 }
 
 export interface CatalogOptions {
@@ -64,6 +66,7 @@ export async function openCatalog({ dataDirectory, instance }: CatalogOptions): 
     operations: createOperationCatalog(db, self),
     changes: createCatalogChanges(db, database),
     drivers,
+    definitions: createDefinitionCatalog(db),
     [Symbol.asyncDispose]() {
       closed.abort();
       // What can't be taken back counts no more once this process has ended.

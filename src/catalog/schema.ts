@@ -41,4 +41,38 @@ export interface CatalogSchema {
     /** JSON, once it has ended. */
     result: string | null;
   };
+  connections: {
+    uid: string;
+    name: string;
+    name_key: string;
+    kind: string;
+    uri: string;
+    /** JSON object. */
+    options: string;
+    secret: string | null;
+    sealed: string | null;
+    max_statements: number | null;
+    /** JSON object of strings. */
+    labels: string;
+    create_time: number;
+    update_time: number;
+    revision: number;
+  };
+  sources: {
+    uid: string;
+    name: string;
+    name_key: string;
+    kind: string;
+    uri: string;
+    /** JSON object. */
+    options: string;
+    connection: string | null;
+    /** 0 or 1. */
+    disabled: number;
+    /** JSON object of strings. */
+    labels: string;
+    create_time: number;
+    update_time: number;
+    revision: number;
+  };
 }

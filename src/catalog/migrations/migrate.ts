@@ -3,9 +3,10 @@ import { DriverError } from "../../errors/driver-error.ts";
 import { retryWhileBusy } from "../sqlite/busy.ts";
 import { datasetsAndOperations } from "./0001-datasets-and-operations.ts";
 import { severalDrivers } from "./0002-several-drivers.ts";
+import { definitions } from "./0003-definitions.ts";
 import type { Migration } from "./migration.ts";
 
-const migrations: readonly Migration[] = [datasetsAndOperations, severalDrivers];
+const migrations: readonly Migration[] = [datasetsAndOperations, severalDrivers, definitions];
 
 /** The catalog's format that this driver writes. */
 export const catalogVersion = Math.max(...migrations.map(({ version }) => version));
