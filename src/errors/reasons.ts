@@ -335,6 +335,48 @@ export const reasons = {
     help: "Set the variable before the driver starts, make the file, or give the connection its password again.",
     retryable: false,
   },
+  UNKNOWN_URL_PARAMETER: {
+    code: Code.INVALID_ARGUMENT,
+    when: "The URL of a database has a parameter that the connector does not know.",
+    help: "Take it out, or write it as docs/sources.md lists it.",
+    retryable: false,
+  },
+  INVALID_URL_PARAMETER: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A parameter of a database's URL has a value that can't be honoured, contradicts an option, or asks for something that the connector does not do.",
+    help: "Take it out, or mend its value.",
+    retryable: false,
+  },
+  CONNECTION_FAILED: {
+    code: Code.UNAVAILABLE,
+    when: "The database's server can't be reached, refuses connections, or closed one in the middle.",
+    help: "Check host, port and TLS as the driver's machine sees them, and whether the server runs.",
+    retryable: true,
+  },
+  CONNECTION_TLS_FAILED: {
+    code: Code.FAILED_PRECONDITION,
+    when: "The database's server and the connection do not agree on TLS, or the certificate is not to be trusted.",
+    help: "Check `tls` and `tlsCaFile`: the message says what did not fit.",
+    retryable: false,
+  },
+  LOGIN_REFUSED: {
+    code: Code.PERMISSION_DENIED,
+    when: "The database's server does not accept the user, the password or the database.",
+    help: "Check the user's name and what the password's reference holds now; `drover sources test` tries again.",
+    retryable: false,
+  },
+  SOURCE_ACCESS_DENIED: {
+    code: Code.PERMISSION_DENIED,
+    when: "The login may not read the table.",
+    help: "Have it granted, or use another login.",
+    retryable: false,
+  },
+  SOURCE_QUERY_FAILED: {
+    code: Code.FAILED_PRECONDITION,
+    when: "The database refused a statement or broke it off; the metadata has its own code (SQLSTATE).",
+    help: "The message is the database's own: mend the query, the filter or the types that it speaks of.",
+    retryable: false,
+  },
   PATH_NOT_ALLOWED: {
     code: Code.PERMISSION_DENIED,
     when: "The path, links resolved, lies outside of the folders that the driver may read.",

@@ -6,6 +6,15 @@ import type { OptionSchema } from "./options.ts";
 const MAX_BAD_ROWS = 100_000;
 const DEFAULT_BAD_ROWS = 1_000;
 
+const keptColumnOptions = {
+  columns: {
+    type: "stringList",
+    doc: "Keep only these columns, in this order.",
+    default: "all of them",
+    example: "date,delay",
+  },
+} as const satisfies OptionSchema;
+
 /** Options of every kind of file. */
 export const columnOptions = {
   types: {
@@ -14,12 +23,18 @@ export const columnOptions = {
     default: "inferred",
     example: "zip=VARCHAR,price=DECIMAL(18,2)",
   },
-  columns: {
-    type: "stringList",
-    doc: "Keep only these columns, in this order.",
-    default: "all of them",
-    example: "date,delay",
+  ...keptColumnOptions,
+} as const satisfies OptionSchema;
+
+/** Options of sources whose columns have types of their own. */
+export const declaredColumnOptions = {
+  types: {
+    type: "stringMap",
+    doc: "Types of columns by name, instead of the source's own; the source converts. A value that does not fit is an error, never a wider type.",
+    default: "as docs/source-types.md says",
+    example: "price=DECIMAL(18,2)",
   },
+  ...keptColumnOptions,
 } as const satisfies OptionSchema;
 
 /** Options of every kind of text. */

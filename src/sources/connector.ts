@@ -49,7 +49,10 @@ export interface SourceKind {
   readonly connectionOptions?: OptionSchema;
   /** Throws UNKNOWN_OPTION or INVALID_OPTION without looking at any file or server. */
   check(options: SourceSpec["options"]): void;
-  /** Throws INVALID_CONNECTION, UNKNOWN_OPTION or INVALID_OPTION without speaking to the server. */
+  /**
+   * Throws INVALID_CONNECTION, UNKNOWN_URL_PARAMETER, INVALID_URL_PARAMETER, UNKNOWN_OPTION or INVALID_OPTION
+   * without speaking to the server.
+   */
   checkConnection?(server: Pick<Server, "uri" | "options">): void;
 }
 

@@ -4,6 +4,7 @@ import type { SourceKind, SourceSpec } from "./connector.ts";
 import { csv } from "./csv/kind.ts";
 import { json } from "./json/kind.ts";
 import { parquet } from "./parquet/kind.ts";
+import { shownUri } from "./shown-uri.ts";
 import { tsv } from "./tsv/kind.ts";
 
 /** Every kind of source that the driver brings along. */
@@ -31,7 +32,8 @@ export function chooseKind<K extends Pick<SourceKind, "kind" | "extensions" | "s
   const ending = /\.([^./]+)$/.exec(path.replace(/\.(gz|zst)$/i, ""))?.[1]?.toLowerCase();
   const found = available.find(({ extensions }) => ending !== undefined && extensions.includes(ending));
   if (found) return found;
-  throw new DriverError("UNKNOWN_FORMAT", `the ending of ${JSON.stringify(source.uri)} tells no format`, {
-    metadata: { uri: source.uri, known: kinds.join(", ") },
+  const shown = shownUri(source.uri);
+  throw new DriverError("UNKNOWN_FORMAT", `the ending of ${JSON.stringify(shown)} tells no format`, {
+    metadata: { uri: shown, known: kinds.join(", ") },
   });
 }

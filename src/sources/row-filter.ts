@@ -1,14 +1,54 @@
-/** A condition on a source's rows that a load pushes down. Columns are named as the source names them. */
+/**
+ * A condition on a source's rows that a load pushes down; of the same shape as a query's filter. Columns are named as the
+ * dataset will name them, and need not be among those that are kept.
+ */
 export type RowFilter =
-  | { readonly op: "and" | "or"; readonly conditions: readonly RowFilter[] }
-  | { readonly op: "not"; readonly condition: RowFilter }
-  | { readonly op: "isNull"; readonly column: string }
+  | { readonly kind: "all"; readonly filters: readonly RowFilter[] }
+  | { readonly kind: "any"; readonly filters: readonly RowFilter[] }
+  /** A row for which the inner one is unknown because of NULL fails both. */
+  | { readonly kind: "not"; readonly filter: RowFilter }
   | {
-      readonly op: "equal" | "notEqual" | "less" | "lessOrEqual" | "greater" | "greaterOrEqual";
+      readonly kind: "compare";
       readonly column: string;
+      readonly op: "equal" | "notEqual" | "less" | "lessOrEqual" | "greater" | "greaterOrEqual";
       readonly value: FilterValue;
     }
-  | { readonly op: "in"; readonly column: string; readonly values: readonly FilterValue[] };
+  /** NULL in the list matches NULL. */
+  | { readonly kind: "in"; readonly column: string; readonly values: readonly FilterValue[] }
+  | {
+      readonly kind: "range";
+      readonly column: string;
+      readonly from?: FilterValue;
+      readonly to?: FilterValue;
+      readonly fromExclusive: boolean;
+      readonly toExclusive: boolean;
+    }
+  | { readonly kind: "isNull"; readonly column: string }
+  | {
+      readonly kind: "text";
+      readonly column: string;
+      /** In a `glob` the sign `*` stands for any text and `?` for one character. */
+      readonly op: "contains" | "startsWith" | "endsWith" | "glob";
+      readonly text: string;
+      readonly ignoreCase: boolean;
+    };
 
-/** A number that a double can't hold, a date or a time comes as text. */
-export type FilterValue = string | number | boolean;
+/** Read as the column's type. A number that a double can't hold, a date or a time comes as text. */
+export type FilterValue = null | string | number | boolean;
+
+/** The columns that a filter names, each once. */
+export function filteredColumns(filter: RowFilter | undefined): readonly string[] {
+  return filter === undefined ? [] : [...new Set(namesIn(filter))];
+}
+
+function namesIn(filter: RowFilter): readonly string[] {
+  switch (filter.kind) {
+    case "all":
+    case "any":
+      return filter.filters.flatMap(namesIn);
+    case "not":
+      return namesIn(filter.filter);
+    default:
+      return [filter.column];
+  }
+}

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { FileOrigin } from "../engine/file-scan.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import { requireAllowed, requireAllowedFolder } from "./path-roots.ts";
+import { shownUri } from "./shown-uri.ts";
 
 const MAX_FILES = 10_000;
 
@@ -43,7 +44,7 @@ export async function requireUnchanged(
 
 function pathOf(uri: string): string {
   const invalid = (why: string) =>
-    new DriverError("INVALID_SOURCE", `${JSON.stringify(uri)}: ${why}`, { metadata: { uri } });
+    new DriverError("INVALID_SOURCE", `${JSON.stringify(shownUri(uri))}: ${why}`, { metadata: { uri: shownUri(uri) } });
   if (uri.includes("\0")) throw invalid("a path holds no character U+0000");
   if (/^file:/i.test(uri)) {
     try {

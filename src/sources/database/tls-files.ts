@@ -1,0 +1,42 @@
+import { readFile, realpath } from "node:fs/promises";
+import type { ConnectionOptions } from "node:tls";
+import { DriverError } from "../../errors/driver-error.ts";
+import { requireAllowed } from "../path-roots.ts";
+import type { TlsSettings } from "./connection-options.ts";
+
+/**
+ * What Node's TLS needs to ask for what the settings say; undefined for `disable`. The files lie under the folders that
+ * clients may name. Throws TLS_INVALID, PATH_NOT_ALLOWED.
+ */
+export async function tlsOptions(
+  settings: TlsSettings,
+  { host, fileRoots }: { readonly host: string; readonly fileRoots: readonly string[] | undefined },
+): Promise<ConnectionOptions | undefined> {
+  const { mode, caFile, certFile, keyFile } = settings;
+  if (mode === "disable") return undefined;
+  const [ca, cert, key] = await Promise.all(
+    [caFile, certFile, keyFile].map((path) => (path === undefined ? undefined : pem(path, fileRoots))),
+  );
+  const verify = mode === "verify-ca" || mode === "verify-full";
+  return {
+    // An address can't be a server name.
+    ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }),
+    rejectUnauthorized: verify,
+    ...(mode === "verify-ca" && { checkServerIdentity: () => undefined }),
+    ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+  };
+}
+
+async function pem(path: string, fileRoots: readonly string[] | undefined): Promise<Buffer> {
+  try {
+    const real = await realpath(path);
+    requireAllowed(real, path, fileRoots);
+    return await readFile(real);
+  } catch (error) {
+    if (error instanceof DriverError) throw error;
+    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    throw new DriverError("TLS_INVALID", `${path} can't be read: ${code}`, { metadata: { file: path }, cause: error });
+  }
+}
