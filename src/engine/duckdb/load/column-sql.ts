@@ -1,6 +1,5 @@
 import type { ScanColumn } from "../../file-scan.ts";
-import { quoteLiteral } from "../quoting.ts";
-import { DOUBLE_DIGITS } from "./infer-type.ts";
+import { DOUBLE_DIGITS } from "../../text/infer-type.ts";
 import {
   BOOLEAN,
   DIGITS,
@@ -12,7 +11,8 @@ import {
   TIMESTAMP_TZ,
   timestampPattern,
   whole,
-} from "./text-patterns.ts";
+} from "../../text/text-patterns.ts";
+import { quoteLiteral } from "../quoting.ts";
 
 /** How texts become values. */
 export interface TextFormats {

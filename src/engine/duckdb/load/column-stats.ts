@@ -1,6 +1,14 @@
+import type { TextStats } from "../../text/infer-type.ts";
+import {
+  DIGITS,
+  floatPattern,
+  ISO_DATE,
+  TIME,
+  TIMESTAMP_TZ,
+  timestampPattern,
+  whole,
+} from "../../text/text-patterns.ts";
 import { quoteLiteral } from "../quoting.ts";
-import type { TextStats } from "./infer-type.ts";
-import { DIGITS, floatPattern, ISO_DATE, TIME, TIMESTAMP_TZ, timestampPattern, whole } from "./text-patterns.ts";
 
 export type Run = (sql: string) => Promise<readonly (readonly unknown[])[]>;
 

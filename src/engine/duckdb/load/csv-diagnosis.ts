@@ -1,11 +1,11 @@
 import { DriverError } from "../../../errors/driver-error.ts";
 import type { ScanColumn } from "../../file-scan.ts";
+import { chooseType, exactnessNote, type TextStats } from "../../text/infer-type.ts";
 import { TypeContradiction } from "../../type-contradiction.ts";
 import type { Connection } from "../connection.ts";
 import { type Candidates, exactStats, type Run } from "./column-stats.ts";
 import { typeMismatch } from "./csv-places.ts";
 import { type KnownScan, readCsvSql, textFormats, textName, typedColumns, valueName } from "./csv-scan.ts";
-import { chooseType, exactnessNote, type TextStats } from "./infer-type.ts";
 
 /**
  * Finds out why a pass over the files was broken off. Two more scans tell the truth of all columns at once, so that a

@@ -9,16 +9,16 @@ import type {
   SniffResult,
   WrittenSegments,
 } from "../../file-scan.ts";
+import { chooseType, exactnessNote, type TextStats } from "../../text/infer-type.ts";
+import { uniqueNames } from "../../text/unique-names.ts";
 import type { Connection } from "../connection.ts";
 import { quoteIdentifier, quoteLiteral } from "../quoting.ts";
 import { columnSql, type TextFormats } from "./column-sql.ts";
 import { exactStats, type Run, type TextColumn, TIME_TYPES } from "./column-stats.ts";
 import { type KnownScan, keptColumns, textName, valueName } from "./csv-scan.ts";
 import { engineError } from "./engine-error.ts";
-import { chooseType, exactnessNote, type TextStats } from "./infer-type.ts";
 import { brokenJsonLine } from "./json-place.ts";
 import { hasClash, isLongNumber, type JsonStructure, typeOfStructure } from "./json-structure.ts";
-import { uniqueNames } from "./unique-names.ts";
 import { writeSelect } from "./write-segments.ts";
 
 const MAX_OBJECT_BYTES = 16 * 1024 * 1024;

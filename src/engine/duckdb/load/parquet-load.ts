@@ -1,12 +1,12 @@
 import { DriverError } from "../../../errors/driver-error.ts";
 import type { WriteOptions } from "../../engine.ts";
 import type { FileScan, ScanColumn, SniffResult, WrittenSegments } from "../../file-scan.ts";
+import { uniqueNames } from "../../text/unique-names.ts";
 import type { Connection } from "../connection.ts";
 import { quoteIdentifier, quoteLiteral } from "../quoting.ts";
 import { typeText } from "../types/type-text.ts";
 import { type KnownScan, keptColumns } from "./csv-scan.ts";
 import { engineError } from "./engine-error.ts";
-import { uniqueNames } from "./unique-names.ts";
 import { writeSelect } from "./write-segments.ts";
 
 /** Reads the footers: columns are told by the first file, and the others must have the same. */

@@ -1,5 +1,5 @@
-import { DOUBLE_DIGITS } from "./infer-type.ts";
-import { BOOLEAN, floatPattern, INTEGER, ISO_DATE, timestampPattern, whole } from "./text-patterns.ts";
+import { DOUBLE_DIGITS } from "../../text/infer-type.ts";
+import { BOOLEAN, floatPattern, INTEGER, ISO_DATE, timestampPattern, whole } from "../../text/text-patterns.ts";
 
 /** Types whose texts can be checked here; the engine's reader converts them itself then. */
 export type VerifiedType = "BIGINT" | "DOUBLE" | "BOOLEAN" | "DATE" | "TIMESTAMP";

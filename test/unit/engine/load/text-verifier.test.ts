@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import Papa from "papaparse";
 import { expect, it } from "vitest";
-import { statsOf } from "../../../../src/engine/duckdb/load/infer-type.ts";
 import { TextVerifier } from "../../../../src/engine/duckdb/load/text-verifier.ts";
+import { statsOf } from "../../../../src/engine/text/infer-type.ts";
 
 const SYNTAX = {
   delimiter: ",",
