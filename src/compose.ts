@@ -11,7 +11,7 @@ import { openDatasetStore } from "./datasets/store.ts";
 import { createSourceResolver } from "./definitions/resolver.ts";
 import { createSecrets } from "./definitions/secrets/secrets.ts";
 import { openDriverLife } from "./driver-life.ts";
-import { measure } from "./driver-metrics.ts";
+import { countDatasetEvent, measure } from "./driver-metrics.ts";
 import { openLoadEngine } from "./engine/duckdb/load/load-engine.ts";
 import { openReadEngine } from "./engine/duckdb/read-engine.ts";
 import type { LoadEngine, ReadEngine } from "./engine/engine.ts";
@@ -124,6 +124,7 @@ export async function compose(
       quota: { maxBytes: settings.quota, minFreeBytes: settings.minFreeDisk },
       onEvent: (event) => {
         logDatasetEvent(logger, event);
+        countDatasetEvent(metrics, event);
         life.tell(event);
       },
     }),
@@ -257,7 +258,7 @@ export async function compose(
 }
 
 const CAPABILITIES = [
-  ...["result.arrow", "result.rows", "query.aggregate", "query.sql"],
+  ...["result.arrow", "result.rows", "query.aggregate", "query.sql", "dataset.level"],
   ...sourceKinds.map(({ kind }) => `source.${kind}`),
 ];
 

@@ -6,6 +6,7 @@ const LINES: Readonly<Record<DatasetEvent["type"], readonly [Exclude<LogLevel, "
   dropped: ["info", "a dataset was deleted"],
   resident: ["info", "a version came into memory"],
   evicted: ["info", "a version left memory"],
+  pinRefused: ["warn", "a pinned dataset's version has no room in memory"],
   residencyFailed: ["warn", "a version could not be brought into memory"],
   removed: ["info", "a version was removed"],
   damaged: ["error", "a version is damaged"],

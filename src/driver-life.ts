@@ -63,6 +63,11 @@ export function openDriverLife(options: DriverLifeOptions): DriverLife {
     tell: (event) => {
       if (event.type === "published") events.emit({ ...event, type: "datasetPublished" });
       if (event.type === "dropped") events.emit({ ...event, type: "datasetDropped" });
+      if (event.type === "evicted") events.emit({ ...event, type: "datasetEvicted" });
+      if (event.type === "pinRefused") {
+        const { dataset, version, error } = event;
+        events.emit({ type: "datasetPinRefused", dataset, version, message: error.message });
+      }
     },
     [Symbol.dispose]: () => {
       lifetime[Symbol.dispose]();

@@ -1,3 +1,4 @@
+import type { DatasetEvent } from "./datasets/events.ts";
 import type { DatasetStore } from "./datasets/model.ts";
 import type { DriverLife } from "./driver-life.ts";
 import type { LoadEngine, ReadEngine } from "./engine/engine.ts";
@@ -18,6 +19,12 @@ export interface MeasuredParts {
   readonly eventLoop: EventLoopMonitor;
   readonly life: DriverLife;
   memory(): MemoryStatus;
+}
+
+/** Counts what happens to datasets apart from calls. */
+export function countDatasetEvent(metrics: Metrics, event: DatasetEvent): void {
+  if (event.type === "evicted") metrics.count("drover_evictions_total", [event.reason]);
+  if (event.type === "pinRefused") metrics.count("drover_pins_refused_total", []);
 }
 
 /** Tells the metrics where to read what is read rather than counted. */
@@ -48,6 +55,7 @@ export function measure(metrics: Metrics, parts: MeasuredParts): void {
     const { budget, resident, residentBudget, process: processBytes } = memory();
     set("drover_memory_budget_bytes", [], budget);
     set("drover_resident_bytes", [], resident);
+    set("drover_pinned_bytes", [], datasets.memory().pinnedBytes);
     set("drover_resident_budget_bytes", [], residentBudget);
     set("drover_process_resident_bytes", [], processBytes);
     set("drover_heap_used_bytes", [], process.memoryUsage().heapUsed);

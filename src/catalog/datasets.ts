@@ -1,6 +1,12 @@
 import type { Kysely, Selectable } from "kysely";
 import type { CatalogSchema } from "./schema.ts";
 
+/**
+ * Where a dataset is kept: in its segments only, in memory while the budget allows, or in memory until it is released. Segments
+ * exist at every level.
+ */
+export type StorageLevel = "disk" | "memory" | "pinned";
+
 /** What the catalog knows of a dataset; its versions speak for themselves in their manifests. */
 export interface DatasetRecord {
   /** Names the dataset's folder. */
@@ -10,6 +16,7 @@ export interface DatasetRecord {
   readonly nameKey: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly createTime: Date;
+  readonly storageLevel: StorageLevel;
 }
 
 /** The datasets' names and labels, and which processes read them. */
@@ -18,8 +25,9 @@ export interface DatasetTables {
   find(uid: string): Promise<DatasetRecord | undefined>;
   /** Writes the record unless there is one with its key; answers the one that is there afterwards. */
   insert(record: DatasetRecord): Promise<DatasetRecord>;
-  /** Gives the record with this uid a name, labels and time; the key stays. */
+  /** Gives the record with this uid a name, labels and time; key and storage level stay. */
   update(record: DatasetRecord): Promise<void>;
+  setStorageLevel(uid: string, level: StorageLevel): Promise<void>;
   remove(uid: string): Promise<void>;
   /** Makes every other process look at a dataset again. */
   touch(uid: string): Promise<void>;
@@ -73,6 +81,9 @@ function createTables(db: Kysely<CatalogSchema>, instanceId: string): DatasetTab
       const { name, labels, create_time } = toRow(record);
       await db.updateTable("datasets").set({ name, labels, create_time }).where("uid", "=", record.uid).execute();
     },
+    async setStorageLevel(uid, level) {
+      await db.updateTable("datasets").set({ storage_level: level }).where("uid", "=", uid).execute();
+    },
     async remove(uid) {
       await db.deleteFrom("datasets").where("uid", "=", uid).execute();
     },
@@ -112,10 +123,21 @@ function createTables(db: Kysely<CatalogSchema>, instanceId: string): DatasetTab
 
 type Row = Selectable<CatalogSchema["datasets"]>;
 
-function toRow({ uid, name, nameKey, labels, createTime }: DatasetRecord): Row {
-  return { uid, name, name_key: nameKey, labels: JSON.stringify(labels), create_time: createTime.getTime() };
+function toRow({ uid, name, nameKey, labels, createTime, storageLevel }: DatasetRecord): Omit<Row, "lineage"> {
+  return {
+    ...{ uid, name, name_key: nameKey, labels: JSON.stringify(labels) },
+    ...{ create_time: createTime.getTime(), storage_level: storageLevel },
+  };
 }
 
-function fromRow({ uid, name, name_key, labels, create_time }: Row): DatasetRecord {
-  return { uid, name, nameKey: name_key, labels: JSON.parse(labels), createTime: new Date(create_time) };
+function fromRow({ uid, name, name_key, labels, create_time, storage_level }: Omit<Row, "lineage">): DatasetRecord {
+  return {
+    ...{ uid, name, nameKey: name_key, labels: JSON.parse(labels), createTime: new Date(create_time) },
+    storageLevel: toLevel(storage_level),
+  };
+}
+
+/** A level that only a newer driver knows counts as the default. */
+function toLevel(text: string): StorageLevel {
+  return text === "disk" || text === "pinned" ? text : "memory";
 }

@@ -1,3 +1,5 @@
+import type { Generated } from "kysely";
+
 /** The catalog's tables as Kysely sees them; src/catalog/migrations makes them. */
 export interface CatalogSchema {
   datasets: {
@@ -7,6 +9,9 @@ export interface CatalogSchema {
     /** JSON object of strings. */
     labels: string;
     create_time: number;
+    storage_level: Generated<string>;
+    /** JSON of the newest version's; NULL where no driver that knows the column has published one. */
+    lineage: Generated<string | null>;
   };
   operations: {
     id: string;

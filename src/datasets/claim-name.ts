@@ -16,7 +16,7 @@ export interface ClaimOptions {
 /** The record of a dataset that is about to get a version, made where there is none. Throws NAME_CONFLICT. */
 export async function claimName({ dataDirectory, catalog, name, labels }: ClaimOptions): Promise<DatasetRecord> {
   const uid = randomUUID().replaceAll("-", "");
-  const fresh = { uid, name, nameKey: nameKey(name), labels, createTime: new Date() };
+  const fresh = { uid, name, nameKey: nameKey(name), labels, createTime: new Date(), storageLevel: "memory" } as const;
   const record = await catalog.insert(fresh);
   if (record.uid === uid) return record;
   if (record.name !== name) {

@@ -1,7 +1,7 @@
 import type { DriverError } from "../errors/driver-error.ts";
 
 /** Why a version left memory. */
-export type EvictionReason = "budget" | "idle" | "superseded" | "removed" | "requested";
+export type EvictionReason = "budget" | "idle" | "superseded" | "removed" | "requested" | "level";
 
 /** What happens to datasets apart from calls, for logs and metrics. */
 export type DatasetEvent =
@@ -20,6 +20,12 @@ export type DatasetEvent =
       readonly version: number;
       readonly bytes: number;
       readonly reason: EvictionReason;
+    }
+  | {
+      readonly type: "pinRefused";
+      readonly dataset: string;
+      readonly version: number;
+      readonly error: DriverError;
     }
   | {
       readonly type: "residencyFailed";

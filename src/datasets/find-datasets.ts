@@ -82,7 +82,8 @@ async function adopt(
     try {
       const { owner } = await version.read();
       const { name, labels, createTime } = owner;
-      const record = { uid, name, nameKey: nameKey(name), labels, createTime: new Date(createTime) };
+      const facts = { uid, name, nameKey: nameKey(name), labels, createTime: new Date(createTime) };
+      const record: DatasetRecord = { ...facts, storageLevel: "memory" };
       const mark = deletedMark(options.dataDirectory, uid);
       const present = await options.catalog.datasets.atomically(async (tables) =>
         // It may be unknown because another process is deleting it.

@@ -1,6 +1,8 @@
+import type { StorageLevel } from "../catalog/datasets.ts";
 import type { NamedSource } from "../definitions/model.ts";
 import type { SegmentInfo } from "../engine/file-scan.ts";
 import type { Column } from "../engine/types.ts";
+import type { DriverError } from "../errors/driver-error.ts";
 
 /** The source and options that made a version, as they were named; `specOfLineage` makes a source of it again. */
 export interface Lineage extends NamedSource {
@@ -34,6 +36,9 @@ export interface DatasetInfo {
   readonly current: VersionManifest;
   readonly resident: boolean;
   readonly residentBytes: number;
+  readonly storageLevel: StorageLevel;
+  /** Why this process does not keep it as its level says; absent while it does. */
+  readonly levelProblem?: DriverError;
 }
 
 /** Tells a version from all others, also from those of an earlier dataset of the same name. */
@@ -102,8 +107,14 @@ export interface DatasetStore extends AsyncDisposable {
   recheck(name: string, version: number): Promise<void>;
   /** To be asked while a load writes: throws QUOTA_EXCEEDED or DISK_FULL before the disk is full. */
   checkSpace(): Promise<void>;
+  /**
+   * Says where a dataset and its later versions are kept, in every driver process, and settles once the current version is kept
+   * so in this one. A new version of a pinned dataset takes the place of the one before. Throws PIN_REFUSED, and then nothing has
+   * changed, where the budget can't hold it beside what is pinned; DATASET_NOT_FOUND, VERSION_DAMAGED.
+   */
+  setStorageLevel(name: string, level: StorageLevel, options: { signal: AbortSignal }): Promise<DatasetInfo>;
   /** Takes the dataset out of memory as soon as nobody reads it there. */
   evict(name: string): Promise<void>;
   /** What the memory level holds. */
-  memory(): { readonly budgetBytes: number; readonly residentBytes: number };
+  memory(): { readonly budgetBytes: number; readonly residentBytes: number; readonly pinnedBytes: number };
 }

@@ -11,6 +11,8 @@ import { Version } from "./version.ts";
 /** What the store does when a dataset has changed elsewhere; all of it at once. */
 export interface NeighbourListener {
   published(dataset: Dataset, before: Version | undefined): void;
+  /** Another process has changed the storage level. */
+  levelChanged(dataset: Dataset): void;
   vanished(dataset: Dataset, versions: readonly Version[]): void;
   dropped(dataset: Dataset): void;
   damaged(dataset: string, version: number, error: unknown): void;
@@ -126,6 +128,7 @@ export class Neighbours {
     }
     const dataset = present ?? new Dataset(record);
     const before = dataset.current;
+    const levelBefore = dataset.record.storageLevel;
     dataset.record = record;
     for (const version of fresh) dataset.add(version);
     index.add(dataset);
@@ -133,6 +136,7 @@ export class Neighbours {
     for (const version of vanished) dataset.retire(version);
     if (vanished.length > 0) listener.vanished(dataset, vanished);
     const { current } = dataset;
+    if (present !== undefined && levelBefore !== record.storageLevel) listener.levelChanged(dataset);
     if (current !== undefined && fresh.includes(current)) listener.published(dataset, before);
   }
 }

@@ -80,7 +80,8 @@ export class Readers {
   makeKnown({ record }: Dataset, version: Version, manifest: VersionManifest): ReadableVersion {
     const segmentPaths = manifest.segments.map(({ file }) => join(version.folder, file));
     const readable = { dataset: record.name, version: version.number, columns: manifest.columns, segmentPaths };
-    if (!version.retired) this.#options.residency.add(version.table, readable, manifest.bytes);
+    const level = record.storageLevel === "disk" ? "disk" : "memory";
+    if (!version.retired) this.#options.residency.add(version.table, readable, { diskBytes: manifest.bytes, level });
     return readable;
   }
 

@@ -1,3 +1,4 @@
+import type { StorageLevel } from "../catalog/datasets.ts";
 import type { ReadableVersion, ReadEngine } from "../engine/engine.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { DatasetEventListener, EvictionReason } from "./events.ts";
@@ -29,6 +30,8 @@ export class Residency implements AsyncDisposable {
   readonly #known = new Map<string, ResidentVersion>();
   readonly #inMemory = new Set<ResidentVersion>();
   readonly #dropping = new Set<Promise<void>>();
+  /** Told whenever something has come in, left or failed. */
+  readonly #watchers = new Set<() => void>();
   readonly #waiting: { readonly resident: ResidentVersion; readonly anyway: boolean }[] = [];
   readonly #idleTimer: NodeJS.Timeout | undefined;
   #pumping: Promise<void> | undefined;
@@ -54,9 +57,80 @@ export class Residency implements AsyncDisposable {
     return sum;
   }
 
+  /** What is pinned, in memory or on its way. */
+  get pinnedBytes(): number {
+    let sum = 0;
+    for (const { level, bytes } of this.#known.values()) if (level === "pinned") sum += bytes;
+    return sum;
+  }
+
   /** Makes a version known, once. Its table is named `table`. */
-  add(table: string, version: ReadableVersion, diskBytes: number): void {
-    if (!this.#known.has(table)) this.#known.set(table, newResidentVersion(table, version, diskBytes));
+  add(
+    table: string,
+    version: ReadableVersion,
+    facts: { readonly diskBytes: number; readonly level: Exclude<StorageLevel, "pinned"> },
+  ): void {
+    if (!this.#known.has(table)) this.#known.set(table, newResidentVersion(table, version, facts));
+  }
+
+  /** Whether a version is pinned and in memory, or can't be because there is nothing of it. */
+  isPinned(table: string): boolean {
+    const resident = this.#known.get(table);
+    return resident?.level === "pinned" && (resident.state === "resident" || isEmpty(resident));
+  }
+
+  /** Whether it makes sense to try to pin a version that is not pinned. */
+  mayPin(table: string): boolean {
+    const resident = this.#known.get(table);
+    if (resident === undefined || resident.level === "pinned" || performance.now() < resident.retryTime) return false;
+    return resident.bytes <= this.#options.budgetBytes - this.pinnedBytes;
+  }
+
+  /**
+   * Brings a version in to stay until it is released, and settles when it is there. Others leave for it, those that are read as
+   * soon as they are not. Throws PIN_REFUSED, or what went wrong; it is not pinned then.
+   */
+  async pin(table: string, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+    const resident = this.#known.get(table);
+    if (resident === undefined) throw new DriverError("INTERNAL", `the version ${table} is not known`);
+    const before = resident.level;
+    resident.level = "pinned";
+    resident.retryTime = 0;
+    resident.error = undefined;
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        if (this.#closed) throw new DriverError("DRIVER_STOPPED", "the driver stops");
+        if (resident.level !== "pinned") throw new DriverError("CANCELLED", "another call has changed the level");
+        this.#refuseTooLarge(resident);
+        if (resident.error !== undefined) throw resident.error;
+        // It stays after all, unless the version itself is on its way out.
+        if (resident.leaving !== "superseded" && resident.leaving !== "removed") resident.leaving = undefined;
+        if (isEmpty(resident) || (resident.state === "resident" && resident.leaving === undefined)) return;
+        this.#askForRoom(resident);
+        this.#want(resident, true);
+        await this.#change(signal);
+      }
+    } catch (error) {
+      // Whoever waits no longer for one that is pinned already takes nothing away.
+      if (resident.level === "pinned" && !(before === "pinned" && signal.aborted))
+        this.release(table, before === "pinned" ? "memory" : before);
+      throw error;
+    }
+  }
+
+  /** Makes a version leave memory when others need its room, or at once for `disk`. */
+  release(table: string, level: Exclude<StorageLevel, "pinned">): void {
+    const resident = this.#known.get(table);
+    if (resident === undefined) return;
+    resident.level = level;
+    if (level === "disk") void this.evict(table, "level");
+    this.#changed();
+  }
+
+  /** Settles when a version is out of memory. */
+  async gone(table: string, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+    while (this.#inMemory.has(this.#known.get(table) as ResidentVersion)) await this.#change(signal);
   }
 
   /** Notes a use. Answers the table if it is in memory; else it will be, if there is room. */
@@ -67,14 +141,14 @@ export class Residency implements AsyncDisposable {
     resident.lastUse = ++this.#clock;
     resident.lastUseTime = performance.now();
     if (resident.state === "resident" && !resident.leaving) return this.#hold(resident);
-    this.#want(resident, false);
+    if (resident.level !== "disk") this.#want(resident, false);
     return undefined;
   }
 
   /** Brings a version in that was just published: it is about to be asked for. */
   bringIn(table: string): void {
     const resident = this.#known.get(table);
-    if (resident === undefined) return;
+    if (resident === undefined || resident.level === "disk") return;
     resident.lastUse = ++this.#clock;
     this.#want(resident, true);
   }
@@ -101,6 +175,7 @@ export class Residency implements AsyncDisposable {
 
   /** Evicts a version and forgets it. */
   async remove(table: string): Promise<void> {
+    this.release(table, "memory");
     await this.evict(table, "removed");
     this.#known.delete(table);
   }
@@ -117,8 +192,57 @@ export class Residency implements AsyncDisposable {
     for (const { resident } of this.#waiting.splice(0)) resident.state = "out";
     const reason = new DriverError("DRIVER_STOPPED", "the driver stops");
     for (const { loading } of this.#known.values()) loading?.controller.abort(reason);
+    this.#changed();
     await this.settled();
     await Promise.all(this.#dropping);
+  }
+
+  /** Refuses to pin what can't be held beside what is pinned. */
+  #refuseTooLarge({ bytes, version: { dataset, version } }: ResidentVersion): void {
+    const { budgetBytes } = this.#options;
+    const free = budgetBytes - (this.pinnedBytes - bytes);
+    if (bytes <= free) return;
+    throw new DriverError(
+      "PIN_REFUSED",
+      `version ${version} of ${JSON.stringify(dataset)} needs ${bytes} bytes of memory; ${Math.max(0, free)} of the ` +
+        `${budgetBytes} for datasets are not pinned`,
+      {
+        metadata: {
+          dataset,
+          version: String(version),
+          neededBytes: String(bytes),
+          freeBytes: String(Math.max(0, free)),
+          budgetBytes: String(budgetBytes),
+        },
+      },
+    );
+  }
+
+  /** Where versions that are read stand in the way, they leave with their readers. */
+  #askForRoom(resident: ResidentVersion): void {
+    if (resident.state !== "out" || this.#victims(resident, true) !== undefined) return;
+    for (const other of this.#inMemory) {
+      if (other.level !== "pinned" && other.users > 0) other.leaving ??= "budget";
+    }
+  }
+
+  #changed(): void {
+    for (const wake of [...this.#watchers]) wake();
+  }
+
+  /** Settles at the next change. Rejects with the signal's reason. */
+  #change(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const wake = () => {
+        this.#watchers.delete(wake);
+        signal.removeEventListener("abort", wake);
+        if (signal.aborted) reject(signal.reason);
+        else resolve();
+      };
+      this.#watchers.add(wake);
+      signal.addEventListener("abort", wake, { once: true });
+      if (signal.aborted) wake();
+    });
   }
 
   #hold(resident: ResidentVersion): ResidentUse {
@@ -137,7 +261,7 @@ export class Residency implements AsyncDisposable {
   }
 
   #want(resident: ResidentVersion, anyway: boolean): void {
-    if (this.#closed || resident.state !== "out" || resident.version.segmentPaths.length === 0) return;
+    if (this.#closed || resident.state !== "out" || isEmpty(resident)) return;
     if (resident.bytes > this.#options.budgetBytes || performance.now() < resident.retryTime) return;
     if (this.#victims(resident, anyway) === undefined) return;
     resident.state = "waiting";
@@ -168,6 +292,7 @@ export class Residency implements AsyncDisposable {
       this.#failed(resident, error);
     } finally {
       if (resident.state === "loading") resident.state = "out";
+      this.#changed();
     }
   }
 
@@ -191,6 +316,7 @@ export class Residency implements AsyncDisposable {
     signal.throwIfAborted();
     resident.bytes = await this.#options.engine.makeResident(resident.table, resident.version, { signal });
     resident.failures = 0;
+    resident.error = undefined;
     resident.leaving = undefined;
     resident.state = "resident";
     this.#inMemory.add(resident);
@@ -229,12 +355,14 @@ export class Residency implements AsyncDisposable {
     this.#inMemory.delete(resident);
     const { dataset, version } = resident.version;
     this.#options.onEvent({ type: "evicted", dataset, version, bytes: resident.bytes, reason });
+    this.#changed();
   }
 
   #failed(resident: ResidentVersion, thrown: unknown): void {
     const { dataset, version } = resident.version;
     const error = DriverError.from(thrown);
     if (error.reason === "CANCELLED" || error.reason === "DRIVER_STOPPED") return;
+    resident.error = error;
     resident.retryTime = performance.now() + RETRY_AFTER_MS * 2 ** Math.min(MAX_DOUBLINGS, resident.failures++);
     this.#options.onEvent({ type: "residencyFailed", dataset, version, error });
   }
@@ -242,7 +370,13 @@ export class Residency implements AsyncDisposable {
   #evictIdle(): void {
     const oldest = performance.now() - this.#options.idleMs;
     for (const resident of [...this.#inMemory]) {
-      if (resident.users === 0 && resident.lastUseTime < oldest) void this.#drop(resident, "idle");
+      if (resident.users === 0 && resident.level !== "pinned" && resident.lastUseTime < oldest)
+        void this.#drop(resident, "idle");
     }
   }
+}
+
+/** There is nothing to bring in of a version without rows. */
+function isEmpty({ version }: ResidentVersion): boolean {
+  return version.segmentPaths.length === 0;
 }

@@ -1,10 +1,14 @@
+import type { StorageLevel } from "../catalog/datasets.ts";
 import type { ReadableVersion } from "../engine/engine.ts";
+import type { DriverError } from "../errors/driver-error.ts";
 import type { EvictionReason } from "./events.ts";
 
 /** A version as the memory level sees it, in memory or not. */
 export interface ResidentVersion {
   readonly table: string;
   readonly version: ReadableVersion;
+  /** `pinned` counts against the budget also while the version is on its way in. */
+  level: StorageLevel;
   state: "out" | "waiting" | "loading" | "resident" | "dropping";
   /** Bytes in memory: estimated until it was there once, exact since. */
   bytes: number;
@@ -16,6 +20,8 @@ export interface ResidentVersion {
   lastUseTime: number;
   failures: number;
   retryTime: number;
+  /** Why it could not be brought in the last time. */
+  error: DriverError | undefined;
   /** Why it shall leave with its last user. */
   leaving: EvictionReason | undefined;
   /** While it is loading: how to stop that, and when it is over. */
@@ -25,10 +31,15 @@ export interface ResidentVersion {
 /** In-memory tables are about as large as the Parquet files that they come from; some margin for text. */
 const MEMORY_TO_DISK = 1.25;
 
-export function newResidentVersion(table: string, version: ReadableVersion, diskBytes: number): ResidentVersion {
+export function newResidentVersion(
+  table: string,
+  version: ReadableVersion,
+  { diskBytes, level }: { readonly diskBytes: number; readonly level: StorageLevel },
+): ResidentVersion {
   return {
     table,
     version,
+    level,
     state: "out",
     bytes: Math.ceil(diskBytes * MEMORY_TO_DISK),
     users: 0,
@@ -37,6 +48,7 @@ export function newResidentVersion(table: string, version: ReadableVersion, disk
     lastUseTime: performance.now(),
     failures: 0,
     retryTime: 0,
+    error: undefined,
     leaving: undefined,
     loading: undefined,
   };
@@ -45,7 +57,8 @@ export function newResidentVersion(table: string, version: ReadableVersion, disk
 /**
  * Which versions must leave so that `needed` bytes fit, least recently used first; undefined where that can't be done. One
  * leaves for another only if that was asked for twice since the one was last used: two that don't fit together would
- * otherwise push each other out at every query, at a second of copying each time. `anyway` is for a version just published.
+ * otherwise push each other out at every query, at a second of copying each time. `anyway` is for a version just published or
+ * pinned. One that is pinned never leaves.
  */
 export function chooseVictims(
   residents: readonly ResidentVersion[],
@@ -56,7 +69,7 @@ export function chooseVictims(
   let excess = staying.reduce((sum, { bytes }) => sum + bytes, needed) - budgetBytes;
   const victims: ResidentVersion[] = [];
   const candidates = staying
-    .filter((resident) => resident !== asker && resident.users === 0)
+    .filter((resident) => resident !== asker && resident.users === 0 && resident.level !== "pinned")
     .sort((a, b) => a.lastUse - b.lastUse);
   for (const candidate of candidates) {
     if (excess <= 0) break;

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Catalog } from "../catalog/catalog.ts";
+import type { StorageLevel } from "../catalog/datasets.ts";
 import type { Instance } from "../catalog/instance.ts";
 import type { ReadEngine } from "../engine/engine.ts";
 import { DriverError } from "../errors/driver-error.ts";
@@ -14,6 +15,7 @@ import { asStorageError, makeFolder } from "./files.ts";
 import { emptyTrash, findDatasets } from "./find-datasets.ts";
 import { Holds } from "./holds.ts";
 import { datasetsFolder, stagingFolder, trashFolder, versionFolder } from "./layout.ts";
+import { Levels } from "./levels.ts";
 import type { DatasetInfo, DatasetStore, PinnedVersion, StagedVersion, VersionManifest } from "./model.ts";
 import { nameKey } from "./names.ts";
 import { type CatalogState, catalogState, Neighbours } from "./neighbours.ts";
@@ -68,6 +70,7 @@ class FileDatasetStore implements DatasetStore {
   readonly #holds: Holds;
   readonly #neighbours: Neighbours;
   readonly #readers: Readers;
+  readonly #levels: Levels;
   readonly #space: Space;
   readonly #background = new Set<Promise<void>>();
   readonly #upkeep: Upkeep;
@@ -89,7 +92,11 @@ class FileDatasetStore implements DatasetStore {
       ...{ dataDirectory, catalog, index: this.#index, since },
       listener: {
         published: (dataset, before) => this.#publishedElsewhere(dataset, before),
-        vanished: (dataset, versions) => this.#inBackground(() => this.#removal.forget(dataset, versions)),
+        levelChanged: (dataset) => this.#levels.follow(dataset),
+        vanished: (dataset, versions) => {
+          this.#inBackground(() => this.#removal.forget(dataset, versions));
+          this.#levels.follow(dataset);
+        },
         dropped: (dataset) => this.#droppedElsewhere(dataset),
         damaged: (dataset, version, error) =>
           onEvent({ type: "damaged", dataset, version, error: DriverError.from(error) }),
@@ -102,13 +109,19 @@ class FileDatasetStore implements DatasetStore {
       removal: this.#removal,
     });
     this.#space = new Space(dataDirectory, options.quota);
+    const background = { inBackground: (task: () => Promise<void>) => this.#inBackground(task) };
+    this.#levels = new Levels({
+      ...{ catalog: catalog.datasets, index: this.#index, residency, readers: this.#readers, onEvent, ...background },
+    });
     for (const dataset of datasets) this.#index.add(dataset);
+    for (const dataset of datasets) this.#levels.follow(dataset);
     this.#inBackground(() => emptyTrash(dataDirectory));
     this.#upkeep = new Upkeep({
       ...{ ...options, neighbours: this.#neighbours, holds, removal: this.#removal, onEvent },
       retain: (uid) => this.#retainUid(uid),
       retainAll: () => this.#retainAll(),
-      inBackground: (task) => this.#inBackground(task),
+      retryLevels: () => this.#levels.retry(),
+      ...background,
     });
   }
 
@@ -213,13 +226,26 @@ class FileDatasetStore implements DatasetStore {
     return this.#space.check();
   }
 
+  async setStorageLevel(
+    name: string,
+    level: StorageLevel,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<DatasetInfo> {
+    await this.refresh();
+    await this.#levels.set(name, level, { signal }).catch((error) => {
+      throw asStorageError(error);
+    });
+    return this.get(name);
+  }
+
   async evict(name: string): Promise<void> {
     const versions = this.#index.find(name).newestFirst();
     await Promise.all(versions.map(({ table }) => this.#residency.evict(table, "requested")));
   }
 
-  memory(): { readonly budgetBytes: number; readonly residentBytes: number } {
-    return { budgetBytes: this.#residency.budgetBytes, residentBytes: this.#residency.residentBytes };
+  memory(): { readonly budgetBytes: number; readonly residentBytes: number; readonly pinnedBytes: number } {
+    const { budgetBytes, residentBytes, pinnedBytes } = this.#residency;
+    return { budgetBytes, residentBytes, pinnedBytes };
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -227,7 +253,9 @@ class FileDatasetStore implements DatasetStore {
     return this.#closing;
   }
 
-  #info({ record, current }: Dataset): DatasetInfo | undefined {
+  #info(dataset: Dataset): DatasetInfo | undefined {
+    const { record, current } = dataset;
+    const levelProblem = this.#levels.problem(dataset);
     if (current?.manifest === undefined) return undefined;
     const { name, labels, createTime } = record;
     const bytes = this.#residency.bytesOf(current.table);
@@ -238,6 +266,8 @@ class FileDatasetStore implements DatasetStore {
       current: current.manifest,
       resident: bytes !== undefined,
       residentBytes: bytes ?? 0,
+      storageLevel: record.storageLevel,
+      ...(levelProblem && { levelProblem }),
     };
   }
 
@@ -276,7 +306,8 @@ class FileDatasetStore implements DatasetStore {
     const { number } = stored.manifest;
     const dataset = this.#index.withUid(uid) ?? new Dataset(record);
     const before = dataset.current;
-    dataset.record = record;
+    // What was read from the catalog may be older than what this process has written.
+    dataset.record = { ...record, storageLevel: dataset.record.storageLevel };
     // A look at what other processes do may have found it first.
     if (!dataset.has(number)) {
       const version = new Version(uid, number, versionFolder(this.#options.dataDirectory, uid, number));
@@ -293,10 +324,12 @@ class FileDatasetStore implements DatasetStore {
     this.#onEvent({ type: "published", dataset: dataset.record.name, version: version.number });
     if (before !== undefined) this.#holds.letGoSoon(before);
     if (version.manifest !== undefined) this.#readers.makeKnown(dataset, version, version.manifest);
-    this.#inBackground(async () => {
-      if (before !== undefined) await this.#residency.evict(before.table, "superseded");
-      if (wanted) this.#residency.bringIn(version.table);
-    });
+    if (dataset.record.storageLevel === "pinned") this.#levels.takeOver(dataset, before);
+    else
+      this.#inBackground(async () => {
+        if (before !== undefined) await this.#residency.evict(before.table, "superseded");
+        if (wanted) this.#residency.bringIn(version.table);
+      });
   }
 
   #publishedElsewhere(dataset: Dataset, before: Version | undefined): void {
@@ -337,6 +370,7 @@ class FileDatasetStore implements DatasetStore {
 
   async #close(): Promise<void> {
     this.#upkeep[Symbol.dispose]();
+    this.#levels[Symbol.dispose]();
     await this.#residency[Symbol.asyncDispose]();
     while (this.#background.size > 0) await Promise.all(this.#background);
     const { dataDirectory, instance } = this.#options;

@@ -17,6 +17,8 @@ export interface UpkeepOptions {
   /** Lets go of the versions of a dataset that the retention policy doesn't keep. */
   retain(uid: string): Promise<void>;
   retainAll(): Promise<void>;
+  /** Pins what had no room before. */
+  retryLevels(): void;
   inBackground(task: () => Promise<void>): void;
 }
 
@@ -52,11 +54,12 @@ export class Upkeep implements Disposable {
     if (this.#busy) return;
     this.#busy = true;
     try {
-      const { neighbours, holds, removal, retain } = this.#options;
+      const { neighbours, holds, removal, retain, retryLevels } = this.#options;
       await neighbours.refresh();
       // The process whose retention has waited for this reader may be gone.
       for (const uid of await holds.letGoIdle()) await retain(uid);
       await removal.retry();
+      retryLevels();
       if (++this.#looks % SWEEP_EVERY_LOOKS === 0) await this.#sweep();
     } finally {
       this.#busy = false;

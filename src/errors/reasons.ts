@@ -201,6 +201,12 @@ export const reasons = {
     help: "Wait for it or cancel it, then try again.",
     retryable: true,
   },
+  PIN_REFUSED: {
+    code: Code.RESOURCE_EXHAUSTED,
+    when: "A dataset can't be pinned because what is pinned already leaves too little of the memory for datasets.",
+    help: "Release another dataset (`drover level NAME memory`), keep this one as `memory`, or raise `memory`.",
+    retryable: true,
+  },
   QUOTA_EXCEEDED: {
     code: Code.RESOURCE_EXHAUSTED,
     when: "The data directory would grow beyond its quota.",

@@ -2,6 +2,19 @@
 export type DriverEvent =
   | { readonly type: "datasetPublished"; readonly dataset: string; readonly version: number }
   | { readonly type: "datasetDropped"; readonly dataset: string }
+  | {
+      readonly type: "datasetEvicted";
+      readonly dataset: string;
+      readonly version: number;
+      readonly bytes: number;
+      readonly reason: string;
+    }
+  | {
+      readonly type: "datasetPinRefused";
+      readonly dataset: string;
+      readonly version: number;
+      readonly message: string;
+    }
   | { readonly type: "draining"; readonly reason: string; readonly deadline: Date }
   | {
       readonly type: "memoryPressure";

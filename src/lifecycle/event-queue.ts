@@ -87,10 +87,13 @@ function withoutOutdated(events: readonly DriverEvent[]): DriverEvent[] {
 function subjectOf(event: DriverEvent): string | undefined {
   switch (event.type) {
     case "datasetPublished":
+    case "datasetPinRefused":
       return `${event.type} ${event.dataset}`;
     case "draining":
     case "memoryPressure":
       return event.type;
+    case "datasetEvicted":
+      return `${event.type} ${event.dataset} ${event.version}`;
     case "datasetDropped":
       return undefined;
   }

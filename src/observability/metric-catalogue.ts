@@ -69,6 +69,17 @@ export const metricCatalogue = {
   drover_resident_datasets: { type: "gauge", help: "Datasets whose current version is in memory.", labels: [] },
   drover_resident_bytes: { type: "gauge", help: "What datasets in memory take.", labels: [] },
   drover_resident_budget_bytes: { type: "gauge", help: "What datasets in memory may take.", labels: [] },
+  drover_pinned_bytes: { type: "gauge", help: "What pinned datasets take of that, or wait for.", labels: [] },
+  drover_evictions_total: {
+    type: "counter",
+    help: "Versions that left memory, by reason: budget, idle, superseded, removed, level, requested.",
+    labels: ["reason"],
+  },
+  drover_pins_refused_total: {
+    type: "counter",
+    help: "Versions of pinned datasets that had no room in memory.",
+    labels: [],
+  },
   drover_memory_budget_bytes: { type: "gauge", help: "The `memory` setting.", labels: [] },
   drover_process_resident_bytes: { type: "gauge", help: "The process's resident set.", labels: [] },
   drover_heap_used_bytes: { type: "gauge", help: "The JavaScript heap that is in use.", labels: [] },

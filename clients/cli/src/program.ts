@@ -4,6 +4,7 @@ import { registerDatasets } from "./commands/datasets.ts";
 import { registerDescribe } from "./commands/describe.ts";
 import { registerDrop } from "./commands/drop.ts";
 import { registerExplain } from "./commands/explain.ts";
+import { registerLevel } from "./commands/level.ts";
 import { registerLoad } from "./commands/load.ts";
 import { registerLogs } from "./commands/logs.ts";
 import { registerHistory, registerPs } from "./commands/operations.ts";
@@ -24,7 +25,16 @@ import type { Output } from "./output.ts";
 
 const groups: readonly (readonly [heading: string, ...register: ((program: Command, act: Act) => void)[]])[] = [
   ["Driver:", registerStart, registerStatus, registerStop, registerDrain, registerLogs, registerEnsure],
-  ["Data:", registerLoad, registerDatasets, registerDescribe, registerVersions, registerRollback, registerDrop],
+  [
+    "Data:",
+    registerLoad,
+    registerDatasets,
+    registerDescribe,
+    registerVersions,
+    registerRollback,
+    registerLevel,
+    registerDrop,
+  ],
   ["Questions:", registerQuery, registerSql, registerExplain, registerRows, registerValues, registerStats],
   ["Operations:", registerPs, registerCancel, registerHistory],
 ];

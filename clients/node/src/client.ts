@@ -9,6 +9,7 @@ import {
   dateFrom,
   driverFrom,
   kindToWire,
+  levelToWire,
   operationFrom,
   stateToWire,
   statisticsFrom,
@@ -32,6 +33,7 @@ import type {
   OperationKind,
   OperationState,
   Source,
+  StorageLevel,
   Version,
 } from "./model.ts";
 import { paged } from "./pages.ts";
@@ -223,6 +225,16 @@ export class Drover implements AsyncDisposable {
     const request = { dataset, version: wholeNumber("version", version) };
     const response = await this.#transport.unary(DatasetService.method.rollbackDataset, request, options);
     return datasetFrom(required(response.dataset));
+  }
+
+  /**
+   * Says where a dataset and its later versions are kept, in every driver of the data directory; answers once the current version is
+   * kept so in this one. Errors: PIN_REFUSED.
+   */
+  async setStorageLevel(name: string, level: StorageLevel, options: CallOptions = {}): Promise<Dataset> {
+    const request = { dataset: name, storageLevel: levelToWire(level) };
+    const { dataset } = await this.#transport.unary(DatasetService.method.setStorageLevel, request, options);
+    return datasetFrom(required(dataset));
   }
 
   /** The versions that are kept, newest first. */

@@ -1,8 +1,13 @@
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { columnFrom, columnsFrom, progressFrom } from "./answers-from-wire.ts";
 import { clientError, statusError } from "./errors.ts";
-import type * as datasets from "./gen/drover/v1/dataset_service_pb.js";
-import { type AttachResponse, DriverState, type GetDriverResponse } from "./gen/drover/v1/driver_service_pb.js";
+import * as datasets from "./gen/drover/v1/dataset_service_pb.js";
+import {
+  type AttachResponse,
+  DriverState,
+  type GetDriverResponse,
+  EvictionReason as WireEvictionReason,
+} from "./gen/drover/v1/driver_service_pb.js";
 import * as operations from "./gen/drover/v1/operation_service_pb.js";
 import type * as queries from "./gen/drover/v1/query_service_pb.js";
 import type { Column as WireColumn, Source as WireSource } from "./gen/drover/v1/types_pb.js";
@@ -11,12 +16,14 @@ import type {
   Dataset,
   DriverEvent,
   DriverInfo,
+  EvictionReason,
   Memory,
   Operation,
   OperationKind,
   OperationState,
   RejectedRow,
   Source,
+  StorageLevel,
   Version,
 } from "./model.ts";
 import { decoderOf, type IntegerMode, type JsonObject } from "./values.ts";
@@ -65,6 +72,15 @@ export function driverFrom(driver: GetDriverResponse): DriverInfo {
   };
 }
 
+const evictionReasons: Readonly<Partial<Record<WireEvictionReason, EvictionReason>>> = {
+  [WireEvictionReason.BUDGET]: "budget",
+  [WireEvictionReason.IDLE]: "idle",
+  [WireEvictionReason.SUPERSEDED]: "superseded",
+  [WireEvictionReason.REMOVED]: "removed",
+  [WireEvictionReason.LEVEL]: "level",
+  [WireEvictionReason.REQUESTED]: "requested",
+};
+
 /** Undefined for what is no news: signs of life, and what a newer driver may add. */
 export function driverEventFrom({ event }: AttachResponse, instanceId: string): DriverEvent | undefined {
   switch (event.case) {
@@ -74,6 +90,15 @@ export function driverEventFrom({ event }: AttachResponse, instanceId: string): 
       return { type: "datasetPublished", dataset: event.value.dataset, version: Number(event.value.version) };
     case "datasetDropped":
       return { type: "datasetDropped", dataset: event.value.dataset };
+    case "datasetEvicted": {
+      const { dataset, version, bytes, reason } = event.value;
+      const why = evictionReasons[reason] ?? "unknown";
+      return { type: "datasetEvicted", dataset, version: Number(version), bytes: Number(bytes), reason: why };
+    }
+    case "datasetPinRefused": {
+      const { dataset, version, message } = event.value;
+      return { type: "datasetPinRefused", dataset, version: Number(version), message };
+    }
     case "draining":
       return { type: "draining", reason: event.value.reason, deadline: dateFrom(event.value.deadline) };
     case "memoryPressure": {
@@ -105,6 +130,18 @@ function memoryFrom(memory: GetDriverResponse["memory"]): Memory {
   };
 }
 
+const storageLevels: Readonly<Partial<Record<datasets.StorageLevel, StorageLevel>>> = {
+  [datasets.StorageLevel.DISK]: "disk",
+  [datasets.StorageLevel.MEMORY]: "memory",
+  [datasets.StorageLevel.PINNED]: "pinned",
+};
+
+export function levelToWire(level: StorageLevel): datasets.StorageLevel {
+  const entry = Object.entries(storageLevels).find(([, name]) => name === level);
+  if (entry !== undefined) return Number(entry[0]);
+  throw clientError("INVALID_ARGUMENT", `unknown storage level "${String(level)}"; known: disk, memory, pinned`);
+}
+
 export function datasetFrom(dataset: datasets.Dataset): Dataset {
   return {
     name: dataset.name,
@@ -114,6 +151,8 @@ export function datasetFrom(dataset: datasets.Dataset): Dataset {
     createTime: dateFrom(dataset.createTime),
     resident: dataset.resident,
     residentBytes: Number(dataset.residentBytes),
+    storageLevel: storageLevels[dataset.storageLevel] ?? "memory",
+    storageLevelProblem: dataset.storageLevelProblem,
   };
 }
 

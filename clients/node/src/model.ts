@@ -78,6 +78,9 @@ export interface EndAnswer {
   readonly runningOperations: number;
 }
 
+/** Why a version has left memory. An unknown one from a newer driver is `unknown`. */
+export type EvictionReason = "budget" | "idle" | "superseded" | "removed" | "level" | "requested" | "unknown";
+
 /** What a driver tells the clients that are attached to it. */
 export type DriverEvent =
   /**
@@ -88,6 +91,21 @@ export type DriverEvent =
   /** A dataset has a new current version; 1 for a new dataset. */
   | { readonly type: "datasetPublished"; readonly dataset: string; readonly version: number }
   | { readonly type: "datasetDropped"; readonly dataset: string }
+  /** A version has left the driver's memory; queries read its segments. */
+  | {
+      readonly type: "datasetEvicted";
+      readonly dataset: string;
+      readonly version: number;
+      readonly bytes: number;
+      readonly reason: EvictionReason;
+    }
+  /** A version of a pinned dataset has no room in the driver's memory; queries read its segments. */
+  | {
+      readonly type: "datasetPinRefused";
+      readonly dataset: string;
+      readonly version: number;
+      readonly message: string;
+    }
   /** The driver finishes what runs, until the deadline; new calls go to the next one. */
   | { readonly type: "draining"; readonly reason: string; readonly deadline: Date | undefined }
   | {
@@ -147,6 +165,9 @@ export interface Version {
   readonly restoredFrom: number;
 }
 
+/** Where a dataset is kept: on disk only, in memory while the budget allows, or in memory until it gets another level. */
+export type StorageLevel = "disk" | "memory" | "pinned";
+
 /** Named columnar data that queries run on. */
 export interface Dataset {
   readonly name: string;
@@ -158,6 +179,9 @@ export interface Dataset {
   /** Whether the version is in memory. */
   readonly resident: boolean;
   readonly residentBytes: number;
+  readonly storageLevel: StorageLevel;
+  /** Why the driver does not keep it as its level says; empty while it does. */
+  readonly storageLevelProblem: string;
 }
 
 /** How far an operation is. No value ever goes back. */

@@ -5,6 +5,7 @@ import {
   type AttachRequest,
   type AttachResponse,
   AttachResponseSchema,
+  EvictionReason,
 } from "../../gen/drover/v1/driver_service_pb.js";
 import type { DriverControl } from "../../lifecycle/control.ts";
 import type { DriverEvent, DriverEvents } from "../../lifecycle/driver-events.ts";
@@ -51,6 +52,15 @@ export async function* attach(
   }
 }
 
+const EVICTION_REASONS: Readonly<Record<string, EvictionReason>> = {
+  budget: EvictionReason.BUDGET,
+  idle: EvictionReason.IDLE,
+  superseded: EvictionReason.SUPERSEDED,
+  removed: EvictionReason.REMOVED,
+  level: EvictionReason.LEVEL,
+  requested: EvictionReason.REQUESTED,
+};
+
 type ProtoEvent = NonNullable<MessageInitShape<typeof AttachResponseSchema>["event"]>;
 
 function response(event: ProtoEvent): AttachResponse {
@@ -63,6 +73,15 @@ function fromDriverEvent(event: DriverEvent): ProtoEvent {
       return { case: event.type, value: { dataset: event.dataset, version: BigInt(event.version) } };
     case "datasetDropped":
       return { case: event.type, value: { dataset: event.dataset } };
+    case "datasetEvicted": {
+      const { dataset, version, bytes, reason } = event;
+      const value = { dataset, version: BigInt(version), bytes: BigInt(bytes), reason: EVICTION_REASONS[reason] ?? 0 };
+      return { case: event.type, value };
+    }
+    case "datasetPinRefused": {
+      const { dataset, version, message } = event;
+      return { case: event.type, value: { dataset, version: BigInt(version), message } };
+    }
     case "draining":
       return { case: event.type, value: { reason: event.reason, deadline: timestampFromDate(event.deadline) } };
     case "memoryPressure": {

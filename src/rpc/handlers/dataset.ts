@@ -9,11 +9,12 @@ import {
   ListVersionsResponseSchema,
   LoadDatasetResponseSchema,
   RollbackDatasetResponseSchema,
+  SetStorageLevelResponseSchema,
   type WatchLoadResponse,
 } from "../../gen/drover/v1/dataset_service_pb.js";
 import type { LoadService } from "../../loading/model.ts";
 import type { OperationSnapshot, Operations } from "../../operations/model.ts";
-import { fromDataset, fromVersion } from "../mapping/datasets.ts";
+import { fromDataset, fromVersion, toStorageLevel } from "../mapping/datasets.ts";
 import { fromLoadEvent } from "../mapping/load-events.ts";
 import { fromOperation } from "../mapping/operations.ts";
 import { pageOf, pageSize } from "../mapping/pages.ts";
@@ -31,7 +32,11 @@ const PAGE = { fallback: 100, max: 1_000 };
 export function datasetService({ datasets, loads, operations }: DatasetHandlerParts): readonly BoundMethod[] {
   return bindService(
     DatasetService,
-    { authenticated: true, work: ["loadDataset", "deleteDataset", "rollbackDataset"], awaited: ["watchLoad"] },
+    {
+      authenticated: true,
+      work: ["loadDataset", "deleteDataset", "rollbackDataset", "setStorageLevel"],
+      awaited: ["watchLoad"],
+    },
     {
       loadDataset: async ({ dataset, source, operationId, labels }, call) => {
         const { uri = "", format, options = {} } = source ?? {};
@@ -86,6 +91,10 @@ export function datasetService({ datasets, loads, operations }: DatasetHandlerPa
       rollbackDataset: async ({ dataset, version }, { signal }) => {
         const restored = await datasets.rollback(dataset, toCount(version), { signal });
         return create(RollbackDatasetResponseSchema, { dataset: fromDataset(restored, { columns: true }) });
+      },
+      setStorageLevel: async ({ dataset, storageLevel }, { signal }) => {
+        const found = await datasets.setStorageLevel(dataset, toStorageLevel(storageLevel), { signal });
+        return create(SetStorageLevelResponseSchema, { dataset: fromDataset(found, { columns: true }) });
       },
       listVersions: async ({ dataset, pageSize: asked, pageToken }) => {
         const { items, nextPageToken } = pageOf(await datasets.versions(dataset), ({ number }) => -number, {

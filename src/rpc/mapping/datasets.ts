@@ -7,11 +7,20 @@ import {
   DatasetSchema,
   type RejectedRow,
   RejectedRowSchema,
+  StorageLevel,
   type Version,
   VersionSchema,
 } from "../../gen/drover/v1/dataset_service_pb.js";
 import { fromColumns } from "./columns.ts";
 import { toStruct } from "./values.ts";
+
+const LEVELS = { disk: StorageLevel.DISK, memory: StorageLevel.MEMORY, pinned: StorageLevel.PINNED } as const;
+
+/** The contract's rules let no other value through. */
+export function toStorageLevel(level: StorageLevel): keyof typeof LEVELS {
+  if (level === StorageLevel.PINNED) return "pinned";
+  return level === StorageLevel.DISK ? "disk" : "memory";
+}
 
 /** Lists leave the columns out: thousands of datasets may have thousands each. */
 export function fromDataset(dataset: DatasetInfo, { columns }: { readonly columns: boolean }): Dataset {
@@ -23,6 +32,8 @@ export function fromDataset(dataset: DatasetInfo, { columns }: { readonly column
     createTime: timestampFromDate(new Date(dataset.createTime)),
     resident: dataset.resident,
     residentBytes: BigInt(dataset.residentBytes),
+    storageLevel: LEVELS[dataset.storageLevel],
+    storageLevelProblem: dataset.levelProblem?.message ?? "",
   });
 }
 

@@ -55,7 +55,14 @@ function source(path: string): string {
 }
 
 function record(name: string, uid: string): DatasetRecord {
-  return { uid, name, nameKey: name.toLowerCase(), labels: { a: "1" }, createTime: new Date(1000) };
+  return {
+    uid,
+    name,
+    nameKey: name.toLowerCase(),
+    labels: { a: "1" },
+    createTime: new Date(1000),
+    storageLevel: "memory",
+  };
 }
 
 const progress = {
@@ -239,7 +246,8 @@ describe("the catalog", () => {
       const instance = await claimInstance({ dataDirectory, id: "b" });
       const catalog = await openCatalog({ dataDirectory, instance });
       console.log("open");
-      const record = (n) => ({ uid: "b" + n, name: "b" + n, nameKey: "b" + n, labels: {}, createTime: new Date(0) });
+      const rest = { labels: {}, createTime: new Date(0), storageLevel: "memory" };
+      const record = (n) => ({ uid: "b" + n, name: "b" + n, nameKey: "b" + n, ...rest });
       for (let n = 0; n < 200; n++) await catalog.datasets.insert(record(n));
       await catalog[Symbol.asyncDispose]();
       await instance[Symbol.asyncDispose]();

@@ -48,7 +48,7 @@ describe("the memory level", () => {
     await loadResident(opened.store, "a", [1, 2]);
     expect(await use(opened.store, "a")).toEqual({ fromMemory: true, sum: "3" });
     expect(opened.store.get("a")).toMatchObject({ resident: true, residentBytes: 1_000_000 });
-    expect(opened.store.memory()).toEqual({ budgetBytes: 2_500_000, residentBytes: 1_000_000 });
+    expect(opened.store.memory()).toEqual({ budgetBytes: 2_500_000, residentBytes: 1_000_000, pinnedBytes: 0 });
     expect(opened.events).toContainEqual(
       expect.objectContaining({ type: "resident", dataset: "a", version: 1, bytes: 1_000_000 }),
     );

@@ -28,14 +28,16 @@ async function datasets({ connect, call, globals, output }: Context, flags: { re
     { title: "rows", right: true },
     { title: "on disk", right: true },
     { title: "in memory", right: true },
+    { title: "level" },
     { title: "loaded" },
   ];
-  const rows = found.map(({ name, version, resident, residentBytes }) => [
+  const rows = found.map(({ name, version, resident, residentBytes, storageLevel, storageLevelProblem }) => [
     printable(name),
     String(version.number),
     countText(version.rows),
     bytesText(version.bytes),
     resident ? bytesText(residentBytes) : "-",
+    storageLevelProblem === "" ? storageLevel : `${storageLevel}, not held`,
     timeText(version.createTime),
   ]);
   await output.write(table(columns, rows, output.style));

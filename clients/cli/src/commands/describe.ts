@@ -20,7 +20,8 @@ async function describe({ connect, call, globals, output }: Context, name: strin
   await output.write(`${pairs(facts(dataset), output.style)}\n${table(columns, rows, output.style)}`);
 }
 
-function facts({ name, version, labels, resident, residentBytes }: Dataset): [string, string][] {
+function facts(dataset: Dataset): [string, string][] {
+  const { name, version, labels, resident, residentBytes, storageLevel, storageLevelProblem } = dataset;
   const labelText = Object.entries(labels).map(([key, value]) => printable(`${key}=${value}`));
   const entries: [string, string][] = [
     ["name", printable(name)],
@@ -29,7 +30,9 @@ function facts({ name, version, labels, resident, residentBytes }: Dataset): [st
     ["source", printable(`${version.source?.uri ?? "-"} (${bytesText(version.sourceBytes)})`)],
     ["on disk", `${bytesText(version.bytes)} in ${plural(version.segments, "segment")}`],
     ["in memory", resident ? bytesText(residentBytes) : "no"],
+    ["level", storageLevel],
   ];
+  if (storageLevelProblem !== "") entries.push(["problem", printable(storageLevelProblem)]);
   if (labelText.length > 0) entries.push(["labels", labelText.join(", ")]);
   if (version.rejectedRows > 0) entries.push(["rejected", plural(version.rejectedRows, "row")]);
   for (const warning of version.warnings) entries.push(["warning", printable(warning)]);

@@ -14,9 +14,20 @@ function replace(_key: string, value: unknown): unknown {
 
 /** A dataset for a list: its current version told flat. */
 export function datasetJson(dataset: Dataset) {
-  const { name, version, labels, createTime, resident, residentBytes } = dataset;
+  const { name, version, labels, createTime, resident, residentBytes, storageLevel, storageLevelProblem } = dataset;
   const { number, createTime: versionTime, ...rest } = version;
-  return { name, version: number, ...rest, versionTime, createTime, labels, resident, residentBytes };
+  return {
+    name,
+    version: number,
+    ...rest,
+    versionTime,
+    createTime,
+    labels,
+    resident,
+    residentBytes,
+    storageLevel,
+    storageLevelProblem,
+  };
 }
 
 /** A dataset with its columns. */

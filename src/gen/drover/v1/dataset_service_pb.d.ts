@@ -2,7 +2,7 @@
 // @generated from file drover/v1/dataset_service.proto (package drover.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Column, Source } from "./types_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
@@ -67,6 +67,21 @@ export declare type Dataset = Message<"drover.v1.Dataset"> & {
    * @generated from field: int64 resident_bytes = 7;
    */
   residentBytes: bigint;
+
+  /**
+   * Where it is kept.
+   *
+   * @generated from field: drover.v1.StorageLevel storage_level = 8;
+   */
+  storageLevel: StorageLevel;
+
+  /**
+   * Why this driver does not keep it as its level says, for example that a new version of a pinned dataset has no room; empty
+   * while it does. Queries read its segments meanwhile.
+   *
+   * @generated from field: string storage_level_problem = 9;
+   */
+  storageLevelProblem: string;
 };
 
 /**
@@ -625,6 +640,53 @@ export declare type RollbackDatasetResponse = Message<"drover.v1.RollbackDataset
 export declare const RollbackDatasetResponseSchema: GenMessage<RollbackDatasetResponse>;
 
 /**
+ * Request of SetStorageLevel.
+ *
+ * @generated from message drover.v1.SetStorageLevelRequest
+ */
+export declare type SetStorageLevelRequest = Message<"drover.v1.SetStorageLevelRequest"> & {
+  /**
+   * The dataset's name.
+   *
+   * @generated from field: string dataset = 1;
+   */
+  dataset: string;
+
+  /**
+   * The level.
+   *
+   * @generated from field: drover.v1.StorageLevel storage_level = 2;
+   */
+  storageLevel: StorageLevel;
+};
+
+/**
+ * Describes the message drover.v1.SetStorageLevelRequest.
+ * Use `create(SetStorageLevelRequestSchema)` to create a new message.
+ */
+export declare const SetStorageLevelRequestSchema: GenMessage<SetStorageLevelRequest>;
+
+/**
+ * Response of SetStorageLevel.
+ *
+ * @generated from message drover.v1.SetStorageLevelResponse
+ */
+export declare type SetStorageLevelResponse = Message<"drover.v1.SetStorageLevelResponse"> & {
+  /**
+   * The dataset as it is now.
+   *
+   * @generated from field: drover.v1.Dataset dataset = 1;
+   */
+  dataset?: Dataset | undefined;
+};
+
+/**
+ * Describes the message drover.v1.SetStorageLevelResponse.
+ * Use `create(SetStorageLevelResponseSchema)` to create a new message.
+ */
+export declare const SetStorageLevelResponseSchema: GenMessage<SetStorageLevelResponse>;
+
+/**
  * Request of ListVersions.
  *
  * @generated from message drover.v1.ListVersionsRequest
@@ -684,6 +746,46 @@ export declare type ListVersionsResponse = Message<"drover.v1.ListVersionsRespon
  * Use `create(ListVersionsResponseSchema)` to create a new message.
  */
 export declare const ListVersionsResponseSchema: GenMessage<ListVersionsResponse>;
+
+/**
+ * Where a dataset is kept. Its segments are on disk at every level.
+ *
+ * @generated from enum drover.v1.StorageLevel
+ */
+export enum StorageLevel {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: STORAGE_LEVEL_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * On disk only; never brought into memory.
+   *
+   * @generated from enum value: STORAGE_LEVEL_DISK = 1;
+   */
+  DISK = 1,
+
+  /**
+   * In memory while the budget allows: the least recently used leave first. The default.
+   *
+   * @generated from enum value: STORAGE_LEVEL_MEMORY = 2;
+   */
+  MEMORY = 2,
+
+  /**
+   * In memory until it gets another level. A new version takes the place of the one before.
+   *
+   * @generated from enum value: STORAGE_LEVEL_PINNED = 3;
+   */
+  PINNED = 3,
+}
+
+/**
+ * Describes the enum drover.v1.StorageLevel.
+ */
+export declare const StorageLevelSchema: GenEnum<StorageLevel>;
 
 /**
  * Loads sources into datasets and keeps them.
@@ -759,6 +861,18 @@ export declare const DatasetService: GenService<{
     methodKind: "unary";
     input: typeof RollbackDatasetRequestSchema;
     output: typeof RollbackDatasetResponseSchema;
+  },
+  /**
+   * Says where a dataset and its later versions are kept, in every driver of the data directory, and answers once the current
+   * version is kept so in this one. Nothing has changed where the call fails. Errors: PIN_REFUSED where the memory for datasets
+   * can't hold it beside what is pinned, with the bytes needed and free; DATASET_NOT_FOUND, VERSION_DAMAGED.
+   *
+   * @generated from rpc drover.v1.DatasetService.SetStorageLevel
+   */
+  setStorageLevel: {
+    methodKind: "unary";
+    input: typeof SetStorageLevelRequestSchema;
+    output: typeof SetStorageLevelResponseSchema;
   },
   /**
    * Lists the versions that retention has kept, newest first. Errors: DATASET_NOT_FOUND.

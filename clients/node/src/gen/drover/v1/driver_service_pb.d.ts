@@ -332,6 +332,22 @@ export declare type AttachResponse = Message<"drover.v1.AttachResponse"> & {
      */
     value: MemoryPressure;
     case: "memoryPressure";
+  } | {
+    /**
+     * A version of a dataset has left this driver's memory; queries read its segments.
+     *
+     * @generated from field: drover.v1.DatasetEvicted dataset_evicted = 7;
+     */
+    value: DatasetEvicted;
+    case: "datasetEvicted";
+  } | {
+    /**
+     * A version of a pinned dataset has no room in this driver's memory; queries read its segments.
+     *
+     * @generated from field: drover.v1.DatasetPinRefused dataset_pin_refused = 8;
+     */
+    value: DatasetPinRefused;
+    case: "datasetPinRefused";
   } | { case: undefined; value?: undefined };
 };
 
@@ -428,6 +444,81 @@ export declare type DatasetDropped = Message<"drover.v1.DatasetDropped"> & {
  * Use `create(DatasetDroppedSchema)` to create a new message.
  */
 export declare const DatasetDroppedSchema: GenMessage<DatasetDropped>;
+
+/**
+ * A version of a dataset has left memory.
+ *
+ * @generated from message drover.v1.DatasetEvicted
+ */
+export declare type DatasetEvicted = Message<"drover.v1.DatasetEvicted"> & {
+  /**
+   * The dataset's name.
+   *
+   * @generated from field: string dataset = 1;
+   */
+  dataset: string;
+
+  /**
+   * The number of the version.
+   *
+   * @generated from field: int64 version = 2;
+   */
+  version: bigint;
+
+  /**
+   * Bytes that are free now.
+   *
+   * @generated from field: int64 bytes = 3;
+   */
+  bytes: bigint;
+
+  /**
+   * Why.
+   *
+   * @generated from field: drover.v1.EvictionReason reason = 4;
+   */
+  reason: EvictionReason;
+};
+
+/**
+ * Describes the message drover.v1.DatasetEvicted.
+ * Use `create(DatasetEvictedSchema)` to create a new message.
+ */
+export declare const DatasetEvictedSchema: GenMessage<DatasetEvicted>;
+
+/**
+ * A version of a pinned dataset has no room in memory.
+ *
+ * @generated from message drover.v1.DatasetPinRefused
+ */
+export declare type DatasetPinRefused = Message<"drover.v1.DatasetPinRefused"> & {
+  /**
+   * The dataset's name.
+   *
+   * @generated from field: string dataset = 1;
+   */
+  dataset: string;
+
+  /**
+   * The number of the version.
+   *
+   * @generated from field: int64 version = 2;
+   */
+  version: bigint;
+
+  /**
+   * Why, in words, with the bytes needed and free.
+   *
+   * @generated from field: string message = 3;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message drover.v1.DatasetPinRefused.
+ * Use `create(DatasetPinRefusedSchema)` to create a new message.
+ */
+export declare const DatasetPinRefusedSchema: GenMessage<DatasetPinRefused>;
 
 /**
  * The driver drains.
@@ -790,6 +881,67 @@ export enum DriverState {
  * Describes the enum drover.v1.DriverState.
  */
 export declare const DriverStateSchema: GenEnum<DriverState>;
+
+/**
+ * Why a version has left memory.
+ *
+ * @generated from enum drover.v1.EvictionReason
+ */
+export enum EvictionReason {
+  /**
+   * Not set, or one that a newer driver knows.
+   *
+   * @generated from enum value: EVICTION_REASON_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Another version needed the room and this one was used least recently.
+   *
+   * @generated from enum value: EVICTION_REASON_BUDGET = 1;
+   */
+  BUDGET = 1,
+
+  /**
+   * Nobody has used it for `residency.idle`.
+   *
+   * @generated from enum value: EVICTION_REASON_IDLE = 2;
+   */
+  IDLE = 2,
+
+  /**
+   * The dataset has a newer version.
+   *
+   * @generated from enum value: EVICTION_REASON_SUPERSEDED = 3;
+   */
+  SUPERSEDED = 3,
+
+  /**
+   * The version or its dataset was deleted.
+   *
+   * @generated from enum value: EVICTION_REASON_REMOVED = 4;
+   */
+  REMOVED = 4,
+
+  /**
+   * The dataset's storage level is `disk` now.
+   *
+   * @generated from enum value: EVICTION_REASON_LEVEL = 5;
+   */
+  LEVEL = 5,
+
+  /**
+   * Somebody asked for it.
+   *
+   * @generated from enum value: EVICTION_REASON_REQUESTED = 6;
+   */
+  REQUESTED = 6,
+}
+
+/**
+ * Describes the enum drover.v1.EvictionReason.
+ */
+export declare const EvictionReasonSchema: GenEnum<EvictionReason>;
 
 /**
  * Speaks about the driver process itself.

@@ -1,0 +1,13 @@
+import type { Migration } from "./migration.ts";
+
+/**
+ * Where each dataset is kept (drivers that don't know it keep every one as `memory` says), and the lineage of its newest version,
+ * which makes it again where its folder is lost.
+ */
+export const storageLevels: Migration = {
+  version: 7,
+  sql: `
+    ALTER TABLE datasets ADD COLUMN storage_level TEXT NOT NULL DEFAULT 'memory';
+    ALTER TABLE datasets ADD COLUMN lineage TEXT;
+  `,
+};
