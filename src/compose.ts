@@ -12,9 +12,8 @@ import { createSourceResolver } from "./definitions/resolver.ts";
 import { createSecrets } from "./definitions/secrets/secrets.ts";
 import { openDriverLife } from "./driver-life.ts";
 import { countDatasetEvent, measure } from "./driver-metrics.ts";
-import { openLoadEngine } from "./engine/duckdb/load/load-engine.ts";
 import { openReadEngine } from "./engine/duckdb/read-engine.ts";
-import type { LoadEngine, ReadEngine } from "./engine/engine.ts";
+import type { ReadEngine } from "./engine/engine.ts";
 import { DriverError } from "./errors/driver-error.ts";
 import type { DriverControl } from "./lifecycle/control.ts";
 import { createIdentity, type Identity } from "./lifecycle/identity.ts";
@@ -23,6 +22,8 @@ import { Readiness } from "./lifecycle/readiness.ts";
 import { readOrCreateToken } from "./lifecycle/token-file.ts";
 import { openWorkFolder, type WorkFolder } from "./lifecycle/work-folder.ts";
 import { createLoadService, DEFAULT_SEGMENT_LIMITS } from "./loading/service.ts";
+import type { WorkerPool } from "./loading/workers/model.ts";
+import { createWorkerPool } from "./loading/workers/worker-pool.ts";
 import { EventLoopMonitor } from "./observability/event-loop.ts";
 import type { Logger } from "./observability/logger.ts";
 import { Metrics } from "./observability/metrics.ts";
@@ -36,6 +37,7 @@ import { queryService } from "./rpc/handlers/query.ts";
 import { createPages } from "./rpc/http/pages.ts";
 import { openRpcServer, type RpcServer } from "./rpc/rpc-server.ts";
 import { createPool } from "./scheduling/pool.ts";
+import { createStatementLimits } from "./scheduling/statement-limits.ts";
 import { sourceKinds } from "./sources/kinds.ts";
 
 export const VERSION = packageJson.version;
@@ -63,6 +65,8 @@ export interface ComposeOptions {
   /** Where signals, RPCs and the rules of its lifetime ask it to end. */
   readonly control: DriverControl;
   readonly launch: Launch;
+  /** Node, its arguments and the program of loader workers. */
+  readonly workerProgram: readonly string[];
   /** The descriptor of a listening socket, in place of the `listen` setting. */
   readonly socket: number | undefined;
   /** Told when the next phase of the start begins. */
@@ -72,7 +76,7 @@ export interface ComposeOptions {
 /** Builds the driver from its parts. It takes no work before `readiness` says so. */
 export async function compose(
   config: LoadedConfig,
-  { logger, group, control, launch, socket, onPhase }: ComposeOptions,
+  { logger, group, control, launch, workerProgram, socket, onPhase }: ComposeOptions,
 ): Promise<Driver> {
   const { settings, profileBytes } = config;
   await using parts = new AsyncDisposableStack();
@@ -94,20 +98,20 @@ export async function compose(
     openDriverLife({
       ...{ config, control, readiness, logger, runningOperations },
       spawned: launch.id !== undefined,
-      budgetBytes: shares.budget,
+      // The workers' memory is watched worker by worker.
+      budgetBytes: shares.process + shares.reader,
     }),
   );
   const readers = createPool({ name: "readers", ...settings.pools.readers });
   const loaders = createPool({ name: "loaders", ...settings.pools.loaders });
   const own = async <T extends AsyncDisposable>(opening: Promise<T>): Promise<T> => parts.use(await opening);
   // At once, because engines open on other threads: 20 ms less of a start.
-  const [catalog, engine, loadEngine] = await Promise.all([
+  const [catalog, engine] = await Promise.all([
     own(openCatalog({ dataDirectory, instance })).then((opened) => {
       onPhase("engine");
       return opened;
     }),
     own(openReader(settings, shares, { dataDirectory, workFolder })),
-    own(openLoader(settings, shares, workFolder)),
   ]);
   const datasets = parts.use(
     await openDatasetStore({
@@ -145,20 +149,20 @@ export async function compose(
   let fileRoots: readonly string[] | undefined = [];
   const secrets = createSecrets({ environment: process.env, fileRoots: () => fileRoots });
   const statementLimit = settings.limits.statements;
+  const statements = createStatementLimits();
   const definitions = createSourceResolver({ kinds: sourceKinds, secrets, statementLimit });
+  const workers = parts.use(
+    await openWorkers(settings, shares, { workFolder, workerProgram, fileRoots: () => fileRoots, metrics, logger }),
+  );
   const loads = createLoadService({
-    engine: loadEngine,
+    workers,
     datasets,
     operations,
     claims: catalog.loads,
     pool: loaders,
     definitions,
-    options: {
-      get fileRoots() {
-        return fileRoots;
-      },
-      limits: DEFAULT_SEGMENT_LIMITS,
-    },
+    statements,
+    options: { limits: DEFAULT_SEGMENT_LIMITS },
   });
   const queries = createQueryService({
     engine,
@@ -191,7 +195,7 @@ export async function compose(
     datasets,
     eventLoop,
     memory,
-    loadEngine,
+    workers,
     life,
   });
   const eventLoopDelay = () => eventLoop.quantile(0.99);
@@ -200,6 +204,7 @@ export async function compose(
     ...driverService({
       ...{ identity, token, launch, readiness, control, events: life.events, leases: life.leases },
       ...{ capabilities: CAPABILITIES, threads, pools, memory, eventLoopDelay },
+      workers: () => workers.status(),
       drainTimeoutMs: settings.drainTimeout,
       stopGraceMs: settings.stopGrace,
       runningOperations,
@@ -250,6 +255,7 @@ export async function compose(
       await operations.recover();
       await workFolder.removeDead();
       await server.warmUp();
+      workers.warmUp();
       // Loading modules blocks; what counts is how long callers wait.
       eventLoop.restart();
     },
@@ -290,12 +296,38 @@ async function openReader(
   });
 }
 
-async function openLoader(settings: Settings, shares: MemoryShares, workFolder: WorkFolder): Promise<LoadEngine> {
-  return openLoadEngine({
-    memoryLimitBytes: shares.loader,
-    threads: settings.threads,
-    spillDirectory: await workFolder.make("loader"),
-    maxSpillBytes: settings.spill.maxBytes / 2,
+interface WorkerParts {
+  readonly workFolder: WorkFolder;
+  readonly workerProgram: readonly string[];
+  readonly fileRoots: () => readonly string[] | undefined;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+async function openWorkers(
+  { workers, threads, spill, share }: Settings,
+  shares: MemoryShares,
+  { workFolder, workerProgram, fileRoots, metrics, logger }: WorkerParts,
+): Promise<WorkerPool> {
+  const { max, bytes, engineBytes } = shares.workers;
+  return createWorkerPool({
+    ...{ threads, share, max, engineBytes, fileRoots },
+    min: Math.min(workers.min, max),
+    initial: Math.min(workers.initial, max),
+    idleMs: workers.idle,
+    hangTimeoutMs: workers.hangTimeout,
+    workerBytes: bytes,
+    maxSpillBytes: spill.maxBytes / 2 / max,
+    program: workerProgram,
+    workDirectory: await workFolder.make("workers"),
+    onEvent: (event) => {
+      const { type, ...fields } = event;
+      if (type === "started") metrics.count("drover_worker_starts_total", []);
+      if (event.type === "ended") metrics.count("drover_worker_failures_total", [event.error.reason]);
+      if (event.type === "started") logger.info("a worker has started", fields);
+      else if (event.type === "ended") logger.warn("a worker has ended", fields);
+      else logger.error("a worker's call failed unexpectedly", fields);
+    },
   });
 }
 

@@ -1,9 +1,10 @@
 import type { DatasetEvent } from "./datasets/events.ts";
 import type { DatasetStore } from "./datasets/model.ts";
 import type { DriverLife } from "./driver-life.ts";
-import type { LoadEngine, ReadEngine } from "./engine/engine.ts";
+import type { ReadEngine } from "./engine/engine.ts";
 import type { Identity } from "./lifecycle/identity.ts";
 import type { Readiness } from "./lifecycle/readiness.ts";
+import type { WorkerPool } from "./loading/workers/model.ts";
 import type { EventLoopMonitor } from "./observability/event-loop.ts";
 import type { Metrics } from "./observability/metrics.ts";
 import type { MemoryStatus } from "./rpc/handlers/driver.ts";
@@ -14,7 +15,7 @@ export interface MeasuredParts {
   readonly readiness: Readiness;
   readonly pools: readonly Pool[];
   readonly engine: ReadEngine;
-  readonly loadEngine: LoadEngine;
+  readonly workers: WorkerPool;
   readonly datasets: DatasetStore;
   readonly eventLoop: EventLoopMonitor;
   readonly life: DriverLife;
@@ -29,7 +30,7 @@ export function countDatasetEvent(metrics: Metrics, event: DatasetEvent): void {
 
 /** Tells the metrics where to read what is read rather than counted. */
 export function measure(metrics: Metrics, parts: MeasuredParts): void {
-  const { identity, readiness, pools, engine, loadEngine, datasets, eventLoop, life, memory } = parts;
+  const { identity, readiness, pools, engine, workers, datasets, eventLoop, life, memory } = parts;
   metrics.collect((set) => {
     set("drover_info", [identity.version, identity.profile, identity.instanceId], 1);
     set("drover_start_time_seconds", [], identity.startTime.getTime() / 1000);
@@ -48,7 +49,15 @@ export function measure(metrics: Metrics, parts: MeasuredParts): void {
       set("drover_pool_queued", [name], queued);
     }
     set("drover_engine_active", ["reader"], engine.active);
-    set("drover_engine_active", ["loader"], loadEngine.active);
+    const { now, busy, wanted, pendingToAdd, pendingToRemove, maxNeeded, queued: waiting, ...pool } = workers.status();
+    const counts = { now, busy, wanted, pending_to_add: pendingToAdd, pending_to_remove: pendingToRemove };
+    for (const [count, value] of Object.entries({ ...counts, max_needed: maxNeeded, queued: waiting })) {
+      set("drover_workers", [count], value);
+    }
+    set("drover_workers_limit", ["min"], pool.min);
+    set("drover_workers_limit", ["max"], pool.max);
+    set("drover_worker_memory_bytes", [], pool.memoryBytes);
+    set("drover_worker_memory_limit_bytes", [], pool.workerBytes);
     const listed = datasets.list({ labels: {} });
     set("drover_datasets", [], listed.length);
     set("drover_resident_datasets", [], listed.filter(({ resident }) => resident).length);

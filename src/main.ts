@@ -1,6 +1,7 @@
 import { VERSION } from "./compose.ts";
 import { DriverError } from "./errors/driver-error.ts";
 import { reasons } from "./errors/reasons.ts";
+import { workerProgram } from "./loading/workers/worker-program.ts";
 import { serve } from "./serve.ts";
 
 const EXIT = { done: 0, failed: 1, usage: 2, hurried: 130 } as const;
@@ -14,7 +15,7 @@ async function main(args: readonly string[]): Promise<number> {
   const [command, ...rest] = args;
   switch (command) {
     case "serve":
-      return EXIT[await serve(rest)];
+      return EXIT[await serve(rest, workerProgram(import.meta.filename))];
     case "config": {
       const { showConfig } = await import("./config/show-config.ts");
       return showConfig(rest, process.env, (text) => process.stdout.write(text));

@@ -15,6 +15,7 @@ import {
   writeAddressFile,
 } from "./lifecycle/address-file.ts";
 import { DriverControl } from "./lifecycle/control.ts";
+import { limitCpus } from "./lifecycle/cpu-affinity.ts";
 import { takeHandedSocket } from "./lifecycle/handed-socket.ts";
 import { type LaunchArguments, takeLaunchArguments } from "./lifecycle/launch-arguments.ts";
 import { LaunchMessages } from "./lifecycle/launch-messages.ts";
@@ -38,14 +39,14 @@ const LOG_CHECK_INTERVAL_MS = 60_000;
 /** How a driver ended: after a second signal it left running work no time. */
 export type End = "done" | "hurried";
 
-/** Runs a driver from its start to its end. Throws what keeps it from starting. */
-export async function serve(args: readonly string[]): Promise<End> {
+/** Runs a driver from its start to its end. `workerProgram` is the command of loader workers. Throws what keeps it from starting. */
+export async function serve(args: readonly string[], workerProgram: readonly string[]): Promise<End> {
   const { launch, rest } = takeLaunchArguments(args);
   using messages = new LaunchMessages(launch);
   messages.phase("configuration");
   try {
     const config = loadConfig({ flags: parseFlags(rest), environment: process.env });
-    return await new Serving(config, launch, messages).run();
+    return await new Serving(config, launch, messages, workerProgram).run();
   } catch (thrown) {
     const error = asStartError(thrown);
     messages.failed(error);
@@ -57,14 +58,21 @@ class Serving {
   readonly #config: LoadedConfig;
   readonly #launch: LaunchArguments;
   readonly #messages: LaunchMessages;
+  readonly #workerProgram: readonly string[];
   readonly #logger: Logger;
   readonly #control = new DriverControl();
   #hurried = false;
 
-  constructor(config: LoadedConfig, launch: LaunchArguments, messages: LaunchMessages) {
+  constructor(
+    config: LoadedConfig,
+    launch: LaunchArguments,
+    messages: LaunchMessages,
+    workerProgram: readonly string[],
+  ) {
     this.#config = config;
     this.#launch = launch;
     this.#messages = messages;
+    this.#workerProgram = workerProgram;
     this.#logger = new Logger(config.settings.log);
   }
 
@@ -105,11 +113,13 @@ class Serving {
     });
     // Before anything heavy: of many that start at once all but one end here.
     using claim = replaces === undefined ? await ProfileClaim.take(place) : await ProfileClaim.succeed(place);
+    await limitCpus(this.#config.settings.threads);
     await using driver = await compose(this.#config, {
       logger: this.#logger,
       group,
       control: this.#control,
       launch: this.#launch,
+      workerProgram: this.#workerProgram,
       socket,
       onPhase: (phase) => this.#messages.phase(phase),
     });

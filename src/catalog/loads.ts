@@ -1,8 +1,8 @@
 import { setTimeout } from "node:timers/promises";
 import type { ExpressionBuilder, Kysely, Selectable } from "kysely";
 import type { DriverError } from "../errors/driver-error.ts";
+import { errorFromJson, errorToJson } from "../errors/error-json.ts";
 import type { JsonObject } from "../operations/model.ts";
-import { errorFromJson, errorToJson } from "./error-json.ts";
 import type { CatalogSchema } from "./schema.ts";
 
 /** How a load has ended. */

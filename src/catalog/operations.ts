@@ -1,9 +1,9 @@
 import { setImmediate } from "node:timers/promises";
 import type { CompiledQuery, Kysely, Selectable } from "kysely";
 import { DriverError } from "../errors/driver-error.ts";
+import { errorFromJson, errorToJson } from "../errors/error-json.ts";
 import type { HistoryStore } from "../operations/history.ts";
 import type { OperationKind, OperationSnapshot, OperationState } from "../operations/model.ts";
-import { errorFromJson, errorToJson } from "./error-json.ts";
 import type { CatalogSchema } from "./schema.ts";
 
 export interface OperationCatalogOptions {

@@ -47,18 +47,18 @@ export const settings = {
     doc: "Folders that paths named by clients must lie under after links are followed. `*` allows any path.",
   }),
   memory: bytes({
-    min: 256 * MB,
+    min: 512 * MB,
     default: {
       text: "60 % of what the process may use (its cgroup's limit, else the machine's memory)",
-      value: (machine) => Math.max(256 * MB, Math.floor(machine.memoryBytes * 0.6)),
+      value: (machine) => Math.max(512 * MB, Math.floor(machine.memoryBytes * 0.6)),
     },
-    doc: "The memory budget. It is divided among the process itself, the loading engine and the reading engine with its datasets in memory; the shares never sum up to more.",
+    doc: "The memory budget. It is divided among the driver's process, the loader workers and the reading engine with its datasets in memory; the shares never sum up to more.",
   }),
   threads: integer({
     min: 1,
     max: 1024,
     default: { text: "the CPUs that the process may use", value: (machine) => machine.cpus },
-    doc: "Threads of an engine. The operating system shares the CPUs between reading and loading.",
+    doc: "CPUs that everything together may use: reading, and loading in workers, which the operating system lets go last.",
   }),
   pools: {
     readers: {
@@ -79,6 +79,27 @@ export const settings = {
       }),
       maxQueued: integer({ min: 0, max: 100_000, default: 64, doc: "Loads that may wait; one more is POOL_FULL." }),
     },
+  },
+  workers: {
+    min: integer({ min: 0, max: 256, default: 0, doc: "Loader workers that are kept although nothing is loaded." }),
+    initial: integer({ min: 0, max: 256, default: 0, doc: "Loader workers that start with the driver." }),
+    max: integer({
+      min: 1,
+      max: 256,
+      default: { text: "one more than the CPUs, at least 3", value: (machine) => Math.max(3, machine.cpus + 1) },
+      doc: "Loader workers at most. Loads leave one of them to previews and tests where there are two or more; fewer where `memory` does not give each 256 MB.",
+    }),
+    idle: duration({
+      max: LONGEST_TIMER,
+      default: MINUTE,
+      doc: "A worker that has had nothing to do for so long ends.",
+    }),
+    hangTimeout: duration({
+      min: 1_000,
+      max: LONGEST_TIMER,
+      default: MINUTE,
+      doc: "A worker that gives no sign of life for so long while it works is ended, and its load fails.",
+    }),
   },
   residency: {
     budget: bytes({

@@ -111,6 +111,15 @@ export interface LoadProgress {
   readonly bytes: number;
 }
 
+export interface LoadEngineOptions {
+  /** What the engine may hold in memory for all loads together. */
+  readonly memoryLimitBytes: number;
+  readonly threads: number;
+  /** Where it puts what does not fit into memory; made when it is needed. */
+  readonly spillDirectory: string;
+  readonly maxSpillBytes: number;
+}
+
 /** Reads files and writes segments. */
 export interface LoadEngine extends AsyncDisposable {
   /** Finds delimiter, header, columns and types from the first rows, unless the scan says them. */
@@ -120,5 +129,7 @@ export interface LoadEngine extends AsyncDisposable {
    * inferred column's type does not hold, so that the caller can widen it and start over.
    */
   writeSegments(scan: FileScan, options: WriteOptions): Promise<WrittenSegments>;
+  /** From the next statement on: one that runs keeps the threads that it began with. */
+  setThreads(threads: number): Promise<void>;
   readonly active: number;
 }

@@ -115,6 +115,24 @@ export const reasons = {
     help: "Attach again, and read what the driver serves now rather than count on events.",
     retryable: true,
   },
+  WORKER_CRASHED: {
+    code: Code.UNAVAILABLE,
+    when: "The worker process that a load, test or preview ran in ended unexpectedly, twice where a second try was possible.",
+    help: "The message says how it ended and what it said last; the driver's log has more. Try again, and report it if it stays.",
+    retryable: true,
+  },
+  WORKER_OUT_OF_MEMORY: {
+    code: Code.RESOURCE_EXHAUSTED,
+    when: "The worker process took more memory than it may.",
+    help: "Raise `memory`, or lower `workers.max` so that each worker's share is larger; load fewer columns.",
+    retryable: false,
+  },
+  WORKER_HUNG: {
+    code: Code.UNAVAILABLE,
+    when: "The worker process gave no sign of life for longer than `workers.hangTimeout`, or did not start, and was ended.",
+    help: "A parser or connector that never yields is the usual cause; try again, or raise `workers.hangTimeout`.",
+    retryable: true,
+  },
   DRIVER_STOPPED: {
     code: Code.UNAVAILABLE,
     when: "The driver stopped before the operation was done.",

@@ -1,20 +1,18 @@
-import { mkdir, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { folderMode } from "../config/file-modes.ts";
 import { asStorageError } from "../datasets/files.ts";
 import type { StagedVersion } from "../datasets/model.ts";
 import type { ResolvedSource } from "../definitions/model.ts";
 import type { WrittenSegments } from "../engine/file-scan.ts";
+import { DriverError } from "../errors/driver-error.ts";
 import type { OperationHandle } from "../operations/model.ts";
-import { loadConnector } from "../sources/connectors.ts";
 import type { LoadEnd } from "./load-once.ts";
 import type { LoadOutcome, LoadRequest } from "./model.ts";
 import { boundedOutcome, boundedWarnings } from "./outcome.ts";
 import type { LoadServiceParts } from "./service.ts";
 import { watchSpace } from "./watch-space.ts";
-import { LoadSession, merged } from "./worker/load-session.ts";
-
-const WORK_FOLDER = "work";
+import { readSource, type StatementPermits } from "./workers/read-source.ts";
+import { isWorkerFailure } from "./workers/worker-process.ts";
 
 interface BegunLoad extends LoadRequest {
   /** When the source began to be read. */
@@ -58,35 +56,41 @@ async function stageAndPublish(
     for (const message of bounded) handle.warn(message);
     warnings.push(...bounded);
   };
-  const workDirectory = join(staged.directory, WORK_FOLDER);
-  await mkdir(workDirectory, { mode: folderMode() });
-  const { fileRoots, limits } = parts.options;
-  const connector = await loadConnector(source.kind.kind);
-  const context = { signal, fileRoots, workDirectory, statement: async () => ({ [Symbol.dispose]: () => undefined }) };
-  await using session = await connector.open(await source.open({ signal }), context);
-  const load = new LoadSession({
-    ...{ session, signal, workDirectory, limits },
-    engine: async () => parts.engine,
-    directory: staged.directory,
-    listener: {
-      onProgress: (progress) => handle.report(progress),
-      onPhase: (phase) => handle.report({ phase }),
-      onWarning: warn,
-    },
-  });
-  const plan = await load.plan(1);
-  warn(plan.warnings);
-  handle.report({ totalBytes: plan.totalBytes });
-  const read = async () => {
-    const segments: WrittenSegments[] = [];
-    for (const [number, partition] of plan.partitions.entries()) segments.push(await load.read(partition, number));
-    return merged(segments);
+  const listener = {
+    onProgress: (progress: Parameters<OperationHandle["report"]>[0]) => handle.report(progress),
+    onPhase: (phase: string) => handle.report({ phase }),
+    onWarning: warn,
   };
-  // A file that was cut while it was read looks broken; that it changed is what is wrong with it.
-  const written = await read().finally(() => load.requireUnchanged());
-  handle.report({ phase: "publishing", fraction: 1, rows: written.rows, bytes: plan.totalBytes });
-  await rm(workDirectory, { recursive: true });
+  const { workers: pool, options } = parts;
+  const permits = permitsOf(parts, source, request.caller);
+  const read = async () => {
+    const opened = await source.open({ signal });
+    const more = { limits: options.limits, directory: staged.directory };
+    return readSource({ ...{ pool, permits, source: opened, signal, listener }, ...more });
+  };
+  const written = await read().catch(async (thrown: unknown) => {
+    const error = DriverError.from(thrown);
+    if (!isWorkerFailure(error) || signal.aborted) throw error;
+    // Reading changes nothing at a source, so a worker's death, which may have had nothing to do with this load, is worth a second try.
+    warn([`${error.message}; the load starts over`]);
+    await emptyFolder(staged.directory);
+    return read();
+  });
+  handle.report({ phase: "publishing", fraction: 1, rows: written.rows, bytes: written.sourceBytes });
   return publish(request, source, written, warnings, handle, staged);
+}
+
+/** Gives a load's workers places among the statements of its connection. */
+function permitsOf({ statements }: LoadServiceParts, source: ResolvedSource, caller: string): StatementPermits {
+  return async (_, { signal }) => {
+    const counted = source.statements;
+    if (counted === undefined) return { [Symbol.dispose]: () => undefined };
+    return statements.acquire(counted.connection, counted.limit, { signal, caller });
+  };
+}
+
+async function emptyFolder(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true });
 }
 
 async function publish(

@@ -3,31 +3,31 @@ import type { LoadCatalog } from "../catalog/loads.ts";
 import type { DatasetStore } from "../datasets/model.ts";
 import { nameKey } from "../datasets/names.ts";
 import type { ResolvedSource, SourceResolver } from "../definitions/model.ts";
-import type { LoadEngine } from "../engine/engine.ts";
 import type { SegmentLimits } from "../engine/file-scan.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import { canonicalJson, isInterrupted, isSameRequest } from "../operations/identity.ts";
 import type { OperationSnapshot, Operations } from "../operations/model.ts";
 import type { Pool } from "../scheduling/model.ts";
+import type { StatementLimits } from "../scheduling/statement-limits.ts";
 import { Flight } from "./flight.ts";
 import { type LoadEnd, type LoadIdentity, loadOnce, requireSame } from "./load-once.ts";
 import type { LoadRequest, LoadService, Started } from "./model.ts";
 import { runLoad } from "./run-load.ts";
+import type { WorkerPool } from "./workers/model.ts";
 
 export interface LoadOptions {
-  /** Folders that sources must lie under, made real; undefined allows any. */
-  readonly fileRoots: readonly string[] | undefined;
   readonly limits: SegmentLimits;
 }
 
 export interface LoadServiceParts {
-  readonly engine: LoadEngine;
+  readonly workers: WorkerPool;
   readonly definitions: SourceResolver;
   readonly datasets: DatasetStore;
   readonly operations: Operations;
   /** The loads of all driver processes. */
   readonly claims: LoadCatalog;
   readonly pool: Pool;
+  readonly statements: StatementLimits;
   readonly options: LoadOptions;
 }
 

@@ -50,6 +50,20 @@ export const metricCatalogue = {
   drover_pool_size: { type: "gauge", help: "How many may run at once in a pool.", labels: ["pool"] },
   drover_pool_running: { type: "gauge", help: "How many run in a pool.", labels: ["pool"] },
   drover_pool_queued: { type: "gauge", help: "How many wait for a place in a pool.", labels: ["pool"] },
+  drover_workers: {
+    type: "gauge",
+    help: "Loader workers by what is counted: now (alive), busy, wanted, pending_to_add (starting), pending_to_remove (ending), max_needed (what all that wait would take without a limit), queued (who waits).",
+    labels: ["count"],
+  },
+  drover_workers_limit: { type: "gauge", help: "Loader workers at least and at most: min, max.", labels: ["bound"] },
+  drover_worker_memory_bytes: { type: "gauge", help: "Private memory of all loader workers.", labels: [] },
+  drover_worker_memory_limit_bytes: { type: "gauge", help: "What one loader worker may take.", labels: [] },
+  drover_worker_starts_total: { type: "counter", help: "Loader workers that have started.", labels: [] },
+  drover_worker_failures_total: {
+    type: "counter",
+    help: "Loader workers that ended though nobody told them to, by reason.",
+    labels: ["reason"],
+  },
   drover_query_phase_seconds: {
     type: "histogram",
     help: "Where the time of successful queries went: queued, planned, executed, encoded.",
@@ -64,7 +78,11 @@ export const metricCatalogue = {
     help: "Readers that came back to a reattachable query, by what they found: resumed, expired (RESULT_EXPIRED), unknown (OPERATION_NOT_FOUND).",
     labels: ["outcome"],
   },
-  drover_engine_active: { type: "gauge", help: "Statements that an engine runs: reader, loader.", labels: ["engine"] },
+  drover_engine_active: {
+    type: "gauge",
+    help: "Statements that an engine of the driver runs: reader.",
+    labels: ["engine"],
+  },
   drover_datasets: { type: "gauge", help: "Datasets.", labels: [] },
   drover_resident_datasets: { type: "gauge", help: "Datasets whose current version is in memory.", labels: [] },
   drover_resident_bytes: { type: "gauge", help: "What datasets in memory take.", labels: [] },

@@ -6,22 +6,23 @@ import type { DatasetStore } from "../../src/datasets/model.ts";
 import { openDatasetStore } from "../../src/datasets/store.ts";
 import { createSourceResolver } from "../../src/definitions/resolver.ts";
 import { createSecrets } from "../../src/definitions/secrets/secrets.ts";
-import { openLoadEngine } from "../../src/engine/duckdb/load/load-engine.ts";
-import type { LoadEngine } from "../../src/engine/engine.ts";
 import type { LoadOutcome, LoadService, Started } from "../../src/loading/model.ts";
 import { createLoadService, DEFAULT_SEGMENT_LIMITS } from "../../src/loading/service.ts";
+import type { WorkerPool } from "../../src/loading/workers/model.ts";
 import type { OperationEvent, OperationSnapshot, Operations } from "../../src/operations/model.ts";
 import { createOperations } from "../../src/operations/operations.ts";
 import { createPool } from "../../src/scheduling/pool.ts";
+import { createStatementLimits } from "../../src/scheduling/statement-limits.ts";
 import { sourceKinds } from "../../src/sources/kinds.ts";
 import { openTestEngine } from "./dataset-store.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
+import { openTestWorkers } from "./workers.ts";
 
 /** The load use case over a data directory of its own, with the real parts around it. */
 export interface LoadBench extends AsyncDisposable {
   readonly path: string;
   readonly dataDirectory: string;
-  readonly engine: LoadEngine;
+  readonly workers: WorkerPool;
   readonly datasets: DatasetStore;
   readonly operations: Operations;
   readonly loads: LoadService;
@@ -46,14 +47,7 @@ export async function openLoadBench(options: { quotaBytes?: number } = {}): Prom
   const instance = parts.use(await claimInstance({ dataDirectory, id: "test" }));
   const catalog = parts.use(await openCatalog({ dataDirectory, instance }));
   const reading = parts.use(await openTestEngine(dataDirectory));
-  const engine = parts.use(
-    await openLoadEngine({
-      memoryLimitBytes: 500_000_000,
-      threads: 2,
-      spillDirectory: join(path, "spill"),
-      maxSpillBytes: 100_000_000,
-    }),
-  );
+  const workers = parts.use(openTestWorkers(path));
   const datasets = parts.use(
     await openDatasetStore({
       dataDirectory,
@@ -69,13 +63,14 @@ export async function openLoadBench(options: { quotaBytes?: number } = {}): Prom
   const pool = createPool({ name: "loaders", size: 2, maxQueued: 10 });
   const secrets = createSecrets({ environment: {}, fileRoots: () => undefined });
   const loads = createLoadService({
-    engine,
+    workers,
     definitions: createSourceResolver({ kinds: sourceKinds, secrets, statementLimit: 8 }),
+    statements: createStatementLimits(),
     datasets,
     operations,
     claims: catalog.loads,
     pool,
-    options: { fileRoots: undefined, limits: DEFAULT_SEGMENT_LIMITS },
+    options: { limits: DEFAULT_SEGMENT_LIMITS },
   });
   const events = async (id: string) => {
     const seen: OperationEvent[] = [];
@@ -85,7 +80,7 @@ export async function openLoadBench(options: { quotaBytes?: number } = {}): Prom
   return {
     path,
     dataDirectory,
-    engine,
+    workers,
     datasets,
     operations,
     loads,

@@ -222,7 +222,7 @@ describe("with a file that takes seconds", () => {
     await running(client, "cancelled");
     const { response } = await client.unary(operations.cancelOperation, { id: "cancelled" });
     expect(response.operation?.state).toBe(OperationState.CANCELLED);
-    expect(await engineActive()).toBe("0");
+    expect(await workersBusy()).toBe("0");
   });
 
   describe("that twenty app servers ask for", () => {
@@ -254,7 +254,7 @@ describe("with a file that takes seconds", () => {
       const reading = async () => (await operationOf(loads[0]?.operationId)).progress?.phase;
       await expect.poll(reading, { timeout: 60_000 }).toBe("reading");
       for (const load of loads) expect((await load.cancel()).state).toBe("cancelled");
-      expect(await engineActive()).toBe("0");
+      expect(await workersBusy()).toBe("0");
       expect((await readdir(join(driver.dataDir, "staging"), { recursive: true })).length).toBeLessThanOrEqual(1);
       expect(await failure(client.unary(datasets.getDataset, { dataset: "unwanted" }))).toMatchObject({
         reason: "DATASET_NOT_FOUND",
@@ -270,7 +270,7 @@ describe("with a file that takes seconds", () => {
       });
       expect(response).toMatchObject({ operation: { state: OperationState.CANCELLED }, others: 0 });
       for (const load of loads) await expect(load.result()).rejects.toMatchObject({ reason: "CANCELLED" });
-      expect(await engineActive()).toBe("0");
+      expect(await workersBusy()).toBe("0");
     });
   });
 
@@ -279,10 +279,10 @@ describe("with a file that takes seconds", () => {
     return response.operation ?? expect.unreachable();
   }
 
-  async function engineActive(): Promise<string | undefined> {
+  async function workersBusy(): Promise<string | undefined> {
     const headers = { authorization: `Bearer ${driver.token}` };
     const metrics = await (await fetch(`http://${driver.address}/metrics`, { headers })).text();
-    return /drover_engine_active\{engine="loader"\} (\d+)/.exec(metrics)?.[1];
+    return /drover_workers\{count="busy"\} (\d+)/.exec(metrics)?.[1];
   }
 
   test("leaving a watched load does not cancel it", async () => {

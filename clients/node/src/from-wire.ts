@@ -25,6 +25,7 @@ import type {
   Source,
   StorageLevel,
   Version,
+  Workers,
 } from "./model.ts";
 import { decoderOf, type IntegerMode, type JsonObject } from "./values.ts";
 
@@ -54,6 +55,7 @@ export function driverFrom(driver: GetDriverResponse): DriverInfo {
       maxQueued,
     })),
     memory: memoryFrom(driver.memory),
+    workers: driver.workers && workersFrom(driver.workers),
     threads: driver.threads,
     eventLoopDelayP99Ms: driver.eventLoopDelayP99Ms,
     leases: driver.leases.map(({ attachTime, ...lease }) => ({
@@ -117,6 +119,16 @@ export function driverEventFrom({ event }: AttachResponse, instanceId: string): 
       event satisfies never;
       return undefined;
   }
+}
+
+function workersFrom(workers: NonNullable<GetDriverResponse["workers"]>): Workers {
+  const { now, busy, wanted, pendingToAdd, pendingToRemove, maxNeeded, queued, min, max } = workers;
+  const { workerBytes, bytes } = workers;
+  return {
+    ...{ now, busy, wanted, pendingToAdd, pendingToRemove, maxNeeded, queued, min, max },
+    workerBytes: Number(workerBytes),
+    bytes: Number(bytes),
+  };
 }
 
 function memoryFrom(memory: GetDriverResponse["memory"]): Memory {

@@ -41,6 +41,8 @@ export interface DriverInfo {
   readonly capabilities: readonly string[];
   readonly pools: readonly Pool[];
   readonly memory: Memory;
+  /** Undefined for a driver that has none: one of an older version. */
+  readonly workers: Workers | undefined;
   readonly threads: number;
   readonly eventLoopDelayP99Ms: number;
   /** Who is attached. */
@@ -123,6 +125,23 @@ export interface Pool {
   readonly running: number;
   readonly queued: number;
   readonly maxQueued: number;
+}
+
+/** The pool of loader workers; counts of processes, but for `queued` (who waits for one) and the bytes. */
+export interface Workers {
+  readonly now: number;
+  readonly busy: number;
+  readonly wanted: number;
+  readonly pendingToAdd: number;
+  readonly pendingToRemove: number;
+  readonly maxNeeded: number;
+  readonly queued: number;
+  readonly min: number;
+  readonly max: number;
+  /** What one worker may take of memory. */
+  readonly workerBytes: number;
+  /** What all of them take. */
+  readonly bytes: number;
 }
 
 /** How the driver's memory budget is divided and used, in bytes. */

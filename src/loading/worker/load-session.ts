@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { LoadEngine, LoadProgress } from "../../engine/engine.ts";
 import type { FileScan, ScanColumn, SegmentLimits, WrittenSegments } from "../../engine/file-scan.ts";
 import { TypeContradiction } from "../../engine/type-contradiction.ts";
@@ -13,6 +12,7 @@ import type {
 } from "../../sources/connector.ts";
 import { exchangeCsv } from "../../sources/exchange/dialect.ts";
 import { encodeBatch } from "../../sources/exchange/encode-batch.ts";
+import { mergedSegments } from "../merged-segments.ts";
 import { spoolText } from "./text-spool.ts";
 
 /** A diagnosis sees the whole file, so one restart is enough; the second one is for what it could not foresee. */
@@ -123,7 +123,7 @@ export class LoadSession {
       listener.onProgress({ fraction: undefined, rows, bytes: sourceBytes });
     }
     if (written.length === 0) written.push(await this.#writeNothing(engine, columns, number));
-    return merged(written);
+    return mergedSegments(written);
   }
 
   /** The columns of a source without rows. */
@@ -163,26 +163,4 @@ function total(parts: readonly WrittenSegments[]): { readonly rows: number; read
     (sum, { rows, sourceBytes }) => ({ rows: sum.rows + rows, sourceBytes: sum.sourceBytes + sourceBytes }),
     { rows: 0, sourceBytes: 0 },
   );
-}
-
-const MAX_SAMPLES = 100;
-
-/** Parts of one version as one. They have the same columns. */
-export function merged(parts: readonly WrittenSegments[]): WrittenSegments {
-  const sum = (key: "rows" | "bytes" | "sourceBytes" | "rejectedRows") =>
-    parts.reduce((all, part) => all + part[key], 0);
-  return {
-    columns: parts[0]?.columns ?? [],
-    segments: parts.flatMap(({ segments }) => segments),
-    rows: sum("rows"),
-    bytes: sum("bytes"),
-    sourceBytes: sum("sourceBytes"),
-    rejectedRows: sum("rejectedRows"),
-    rejectedSamples: parts.flatMap(({ rejectedSamples }) => rejectedSamples).slice(0, MAX_SAMPLES),
-  };
-}
-
-/** Where a session of a load keeps what does not outlive it, within the load's folder. */
-export function sessionFolder(directory: string, name: string): string {
-  return join(directory, `work-${name}`);
 }

@@ -9,11 +9,13 @@ import {
   type LeaseSchema,
   ProveIdentityResponseSchema,
   StopResponseSchema,
+  type WorkersSchema,
 } from "../../gen/drover/v1/driver_service_pb.js";
 import type { Identity } from "../../lifecycle/identity.ts";
 import { proveIdentity } from "../../lifecycle/identity-proof.ts";
 import type { Lease } from "../../lifecycle/leases.ts";
 import type { DriverState as State } from "../../lifecycle/readiness.ts";
+import type { WorkerPoolStatus } from "../../loading/workers/model.ts";
 import type { PoolStatus } from "../../scheduling/model.ts";
 import { invalidField } from "../mapping/invalid-field.ts";
 import { type BoundMethod, bindService } from "../service.ts";
@@ -49,6 +51,7 @@ export interface DriverParts extends AttachParts {
   address(): string;
   pools(): readonly PoolStatus[];
   memory(): MemoryStatus;
+  workers(): WorkerPoolStatus;
   /** The event loop's delay at the 99th percentile, in seconds. */
   eventLoopDelay(): number;
   /** How many operations run or wait. */
@@ -135,6 +138,7 @@ function describe(parts: DriverParts): GetDriverResponse {
       loaderLimitBytes: BigInt(memory.loaderLimit),
       processBytes: BigInt(memory.process),
     },
+    workers: fromWorkers(parts.workers()),
     threads: parts.threads,
     eventLoopDelayP99Ms: parts.eventLoopDelay() * 1000,
     leases: parts.leases.list().map(fromLease),
@@ -143,6 +147,14 @@ function describe(parts: DriverParts): GetDriverResponse {
     launchId: launch.id ?? "",
     logFile: launch.logFile ?? "",
   });
+}
+
+function fromWorkers({
+  workerBytes,
+  memoryBytes,
+  ...counts
+}: WorkerPoolStatus): MessageInitShape<typeof WorkersSchema> {
+  return { ...counts, workerBytes: BigInt(workerBytes), bytes: BigInt(memoryBytes) };
 }
 
 function fromLease({ since, ...lease }: Lease): MessageInitShape<typeof LeaseSchema> {

@@ -142,17 +142,24 @@ describe("what is refused", () => {
 });
 
 describe("the shares of memory", () => {
-  test.each([0.256, 0.5, 1, 4, 64])("of %d GB never sum up to more than the budget", (gigabytes) => {
-    const shares = divideMemory({ memory: gigabytes * GB, residency: { budget: Number.POSITIVE_INFINITY, idle: 0 } });
+  const workers = { min: 0, initial: 0, max: 5, idle: 0, hangTimeout: 60_000 };
+
+  test.each([0.512, 1, 4, 64])("of %d GB never sum up to more than the budget", (gigabytes) => {
+    const shares = divideMemory({
+      memory: gigabytes * GB,
+      residency: { budget: Number.POSITIVE_INFINITY, idle: 0 },
+      workers,
+    });
     expect(shares.process + shares.loader + shares.reader).toBeLessThanOrEqual(gigabytes * GB);
     expect(shares.resident).toBeLessThan(shares.reader);
-    expect(Math.min(shares.process, shares.loader, shares.reader)).toBeGreaterThan(0);
+    expect(Math.min(shares.process, shares.loader, shares.reader, shares.workers.engineBytes)).toBeGreaterThan(0);
+    expect(shares.workers.max * shares.workers.bytes).toBeLessThanOrEqual(shares.loader);
   });
 
   test("a residency budget leaves room for queries", () => {
-    const shares = divideMemory({ memory: GB, residency: { budget: 100 * GB, idle: 0 } });
+    const shares = divideMemory({ memory: GB, residency: { budget: 100 * GB, idle: 0 }, workers });
     expect(shares.resident).toBeLessThan(shares.reader);
-    expect(divideMemory({ memory: GB, residency: { budget: 0, idle: 0 } }).resident).toBe(0);
+    expect(divideMemory({ memory: GB, residency: { budget: 0, idle: 0 }, workers }).resident).toBe(0);
   });
 });
 

@@ -177,10 +177,10 @@ describe("a load that many have asked for", () => {
     for (const operationId of more) await bench.start("unwanted", big, { operationId });
     await phase("share-0-again", "reading");
     for (const id of more) {
-      expect(bench.engine.active).toBeGreaterThan(0);
+      expect(bench.workers.status().busy).toBeGreaterThan(0);
       expect((await bench.operations.cancel(id, cancelled)).state).toBe("cancelled");
     }
-    expect(bench.engine.active).toBe(0);
+    expect(bench.workers.status().busy).toBe(0);
     expect(await staged()).toEqual([]);
     expect(() => bench.datasets.get("unwanted")).toThrow(expect.objectContaining({ reason: "DATASET_NOT_FOUND" }));
     expect((await bench.end((await bench.start("unwanted", small)).operation.id)).state).toBe("succeeded");
@@ -191,7 +191,7 @@ describe("a load that many have asked for", () => {
     await bench.loads.cancelForAll("all-2", cancelled);
     for (const id of ["all-1", "all-2", "all-3"])
       expect(bench.operations.get(id)).toMatchObject({ state: "cancelled", error: cancelled });
-    expect(bench.engine.active).toBe(0);
+    expect(bench.workers.status().busy).toBe(0);
     expect(await staged()).toEqual([]);
   });
 
@@ -293,7 +293,7 @@ describe("cancel", () => {
       state: "cancelled",
       error: { reason: "CANCELLED", message: "somebody cancelled it" },
     });
-    expect(bench.engine.active).toBe(0);
+    expect(bench.workers.status().busy).toBe(0);
     expect(await staged()).toEqual([]);
     expect((await bench.end((await bench.start("after-cancel", small)).operation.id)).state).toBe("succeeded");
   });

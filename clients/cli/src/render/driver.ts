@@ -26,6 +26,7 @@ export function driverFacts(
     ["memory", `${bytesText(memory.processBytes)} used, budget ${bytesText(memory.budgetBytes)}`],
     ["datasets", `${resident} in memory`],
     ["threads", String(driver.threads)],
+    ...(driver.workers === undefined ? [] : [workersFact(driver.workers)]),
     ...driver.pools.map(({ name, size, running, queued, maxQueued }): [string, string] => [
       name,
       `${running} of ${size} busy, ${queued} of ${maxQueued} waiting`,
@@ -38,4 +39,16 @@ export function driverFacts(
 function leaseText({ clientName, clientHost, clientPid }: LeaseInfo): string {
   const where = [clientHost && `on ${printable(clientHost)}`, clientPid > 0 && `pid ${clientPid}`].filter(Boolean);
   return `${printable(clientName)}${where.length === 0 ? "" : ` (${where.join(", ")})`}`;
+}
+
+function workersFact({
+  now,
+  max,
+  busy,
+  queued,
+  bytes,
+  workerBytes,
+}: NonNullable<DriverInfo["workers"]>): [string, string] {
+  const memory = `${bytesText(bytes)} of ${bytesText(max * workerBytes)}`;
+  return ["loader workers", `${now} of ${max}, ${busy} work, ${queued} wait, ${memory}`];
 }

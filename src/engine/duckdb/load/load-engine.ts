@@ -4,7 +4,7 @@ import type { DuckDBInstance } from "@duckdb/node-api";
 import { suggest } from "../../../config/suggest.ts";
 import { DriverError } from "../../../errors/driver-error.ts";
 import { verifyCompressed } from "../../byte-stream.ts";
-import type { LoadEngine, WriteOptions } from "../../engine.ts";
+import type { LoadEngine, LoadEngineOptions, WriteOptions } from "../../engine.ts";
 import type { FileScan, SniffResult, WrittenSegments } from "../../file-scan.ts";
 import { Connection, openInstance } from "../connection.ts";
 import { writeCsv } from "./csv-load.ts";
@@ -12,15 +12,6 @@ import type { KnownScan } from "./csv-scan.ts";
 import { sniffCsvFiles } from "./csv-sniff.ts";
 import { sniffJson, writeJson } from "./json-load.ts";
 import { sniffParquet, writeParquet } from "./parquet-load.ts";
-
-export interface LoadEngineOptions {
-  /** What DuckDB may hold in memory for all loads together. */
-  readonly memoryLimitBytes: number;
-  readonly threads: number;
-  /** Where DuckDB puts what does not fit into memory; made when it is needed. */
-  readonly spillDirectory: string;
-  readonly maxSpillBytes: number;
-}
 
 /** Opens the instance that loads: apart from the reader's, since it may open any file. */
 export async function openLoadEngine(options: LoadEngineOptions): Promise<LoadEngine> {
@@ -82,6 +73,10 @@ class DuckDBLoadEngine implements LoadEngine {
         throw error;
       }
     });
+  }
+
+  async setThreads(threads: number): Promise<void> {
+    await this.#withConnection((connection) => connection.raw.run(`SET threads = ${Math.max(1, Math.floor(threads))}`));
   }
 
   async #withConnection<T>(work: (connection: Connection) => Promise<T>): Promise<T> {

@@ -60,6 +60,96 @@ export declare type Pool = Message<"drover.v1.Pool"> & {
 export declare const PoolSchema: GenMessage<Pool>;
 
 /**
+ * The elastic pool of loader workers: processes in which loads, previews and tests of sources run.
+ *
+ * @generated from message drover.v1.Workers
+ */
+export declare type Workers = Message<"drover.v1.Workers"> & {
+  /**
+   * Processes that live.
+   *
+   * @generated from field: int32 now = 1;
+   */
+  now: number;
+
+  /**
+   * Those that work.
+   *
+   * @generated from field: int32 busy = 2;
+   */
+  busy: number;
+
+  /**
+   * How many there should be now.
+   *
+   * @generated from field: int32 wanted = 3;
+   */
+  wanted: number;
+
+  /**
+   * Started, and not ready yet.
+   *
+   * @generated from field: int32 pending_to_add = 4;
+   */
+  pendingToAdd: number;
+
+  /**
+   * Told to end, and still there.
+   *
+   * @generated from field: int32 pending_to_remove = 5;
+   */
+  pendingToRemove: number;
+
+  /**
+   * What all that works and waits would take without a limit.
+   *
+   * @generated from field: int32 max_needed = 6;
+   */
+  maxNeeded: number;
+
+  /**
+   * How many wait for a worker.
+   *
+   * @generated from field: int32 queued = 7;
+   */
+  queued: number;
+
+  /**
+   * The fewest that are kept.
+   *
+   * @generated from field: int32 min = 8;
+   */
+  min: number;
+
+  /**
+   * The most that may live: `workers.max`, or fewer where `memory` does not give each its share.
+   *
+   * @generated from field: int32 max = 9;
+   */
+  max: number;
+
+  /**
+   * What one worker may take of memory, in bytes.
+   *
+   * @generated from field: int64 worker_bytes = 10;
+   */
+  workerBytes: bigint;
+
+  /**
+   * What all of them take, in bytes.
+   *
+   * @generated from field: int64 bytes = 11;
+   */
+  bytes: bigint;
+};
+
+/**
+ * Describes the message drover.v1.Workers.
+ * Use `create(WorkersSchema)` to create a new message.
+ */
+export declare const WorkersSchema: GenMessage<Workers>;
+
+/**
  * How the memory budget is divided and used, in bytes.
  *
  * @generated from message drover.v1.Memory
@@ -94,7 +184,7 @@ export declare type Memory = Message<"drover.v1.Memory"> & {
   readerLimitBytes: bigint;
 
   /**
-   * The loading engine's limit.
+   * The loader workers' limit, all together.
    *
    * @generated from field: int64 loader_limit_bytes = 5;
    */
@@ -568,7 +658,7 @@ export declare type MemoryPressure = Message<"drover.v1.MemoryPressure"> & {
   processBytes: bigint;
 
   /**
-   * The `memory` setting, in bytes.
+   * What the driver's process may take of the `memory` setting, in bytes: all but the workers' share.
    *
    * @generated from field: int64 budget_bytes = 3;
    */
@@ -827,6 +917,13 @@ export declare type GetDriverResponse = Message<"drover.v1.GetDriverResponse"> &
    * @generated from field: string log_file = 18;
    */
   logFile: string;
+
+  /**
+   * The loader workers.
+   *
+   * @generated from field: drover.v1.Workers workers = 19;
+   */
+  workers?: Workers | undefined;
 };
 
 /**

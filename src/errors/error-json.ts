@@ -1,5 +1,5 @@
-import { DriverError } from "../errors/driver-error.ts";
-import { type Reason, reasons } from "../errors/reasons.ts";
+import { DriverError } from "./driver-error.ts";
+import { type Reason, reasons } from "./reasons.ts";
 
 /** An error as the catalog keeps it. */
 export interface ErrorJson {

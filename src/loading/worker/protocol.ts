@@ -1,0 +1,89 @@
+import type { LoadProgress } from "../../engine/engine.ts";
+import type { ScanColumn, SegmentLimits, WrittenSegments } from "../../engine/file-scan.ts";
+import type { ErrorJson } from "../../errors/error-json.ts";
+import type {
+  Partition,
+  SharedSnapshot,
+  Source,
+  SourcePlan,
+  SourceTable,
+  SourceTest,
+  StatementEnding,
+} from "../../sources/connector.ts";
+
+/** What a worker is told once, before any call. */
+export interface WorkerSetup {
+  /** Who may use what the driver makes in the data directory. */
+  readonly share: "user" | "group";
+  readonly fileRoots: readonly string[] | undefined;
+  /** The worker's own, empty; the pool removes it when the worker has ended. */
+  readonly temporaryDirectory: string;
+  readonly engine: { readonly memoryLimitBytes: number; readonly threads: number; readonly maxSpillBytes: number };
+}
+
+/** Calls that a worker answers, by name. A worker serves one lease at a time, which may make calls one after the other. */
+export interface WorkerCalls {
+  /** Opens a session of a load. */
+  openLoad: {
+    readonly params: {
+      readonly source: Source;
+      /** The load's folder, for segments. */
+      readonly directory: string;
+      /** For spools and copies, in the file system of the segments; made and removed by the worker. */
+      readonly workDirectory: string;
+      readonly limits: SegmentLimits;
+    };
+    readonly result: undefined;
+  };
+  planLoad: { readonly params: { readonly maxPartitions: number }; readonly result: SourcePlan };
+  joinLoad: {
+    readonly params: { readonly columns: readonly ScanColumn[] | undefined; readonly shared: SharedSnapshot };
+    readonly result: undefined;
+  };
+  joinedLoad: { readonly params: Record<never, never>; readonly result: undefined };
+  readPartition: {
+    readonly params: { readonly partition: Partition; readonly number: number; readonly threads: number };
+    readonly result: WrittenSegments;
+  };
+  /** Throws SOURCE_CHANGED. */
+  requireUnchanged: { readonly params: Record<never, never>; readonly result: undefined };
+  closeLoad: { readonly params: Record<never, never>; readonly result: undefined };
+  testSource: { readonly params: { readonly source: Source }; readonly result: SourceTest };
+  /** Tells tables as events. */
+  listTables: { readonly params: { readonly source: Source }; readonly result: undefined };
+  endStatement: {
+    readonly params: { readonly source: Source; readonly ending: StatementEnding };
+    readonly result: undefined;
+  };
+}
+
+export type WorkerMethod = keyof WorkerCalls;
+export type ParamsOf<M extends WorkerMethod> = WorkerCalls[M]["params"];
+export type ResultOf<M extends WorkerMethod> = WorkerCalls[M]["result"];
+
+/** What a call tells before it ends. */
+export type WorkerEvent =
+  | { readonly type: "progress"; readonly progress: LoadProgress }
+  | { readonly type: "phase"; readonly phase: string }
+  | { readonly type: "warning"; readonly messages: readonly string[] }
+  | { readonly type: "tables"; readonly tables: readonly SourceTable[] };
+
+export type ToWorker =
+  | { readonly type: "setup"; readonly setup: WorkerSetup }
+  | { readonly type: "call"; readonly id: number; readonly method: WorkerMethod; readonly params: unknown }
+  | { readonly type: "abort"; readonly id: number; readonly error: ErrorJson }
+  /** The answer to `statement`. */
+  | { readonly type: "granted"; readonly statement: number }
+  | { readonly type: "refused"; readonly statement: number; readonly error: ErrorJson }
+  | { readonly type: "ping" };
+
+export type FromWorker =
+  | { readonly type: "ready" }
+  | { readonly type: "result"; readonly id: number; readonly value: unknown }
+  /** `detail` is for the log: the stack of what was unexpected. */
+  | { readonly type: "failed"; readonly id: number; readonly error: ErrorJson; readonly detail?: string }
+  | { readonly type: "event"; readonly id: number; readonly event: WorkerEvent }
+  /** Asks for a place among the connection's statements; `ending` stops the statement should this process die. */
+  | { readonly type: "statement"; readonly statement: number; readonly id: number; readonly ending: StatementEnding }
+  | { readonly type: "statementEnded"; readonly statement: number }
+  | { readonly type: "pong" };

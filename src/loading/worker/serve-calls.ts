@@ -1,0 +1,137 @@
+import { join } from "node:path";
+import { applySharing } from "../../config/file-modes.ts";
+import type { LoadEngine, LoadEngineOptions } from "../../engine/engine.ts";
+import { DriverError } from "../../errors/driver-error.ts";
+import { errorFromJson, errorToJson } from "../../errors/error-json.ts";
+import type { StatementEnding } from "../../sources/connector.ts";
+import type { CallContext, CallHandler } from "./call-context.ts";
+import { createCalls } from "./calls.ts";
+import type { FromWorker, ToWorker, WorkerMethod, WorkerSetup } from "./protocol.ts";
+
+/** What a worker's program provides. */
+export interface CallServerParts {
+  /** Sends a message to the driver. */
+  readonly send: (message: FromWorker) => void;
+  readonly openEngine: (options: LoadEngineOptions) => Promise<LoadEngine>;
+}
+
+interface WaitingStatement {
+  grant(): void;
+  refuse(error: DriverError): void;
+}
+
+/** Answers a driver's calls until the channel closes. */
+export class CallServer {
+  readonly #parts: CallServerParts;
+  readonly #calls = createCalls();
+  readonly #running = new Map<number, AbortController>();
+  readonly #statements = new Map<number, WaitingStatement>();
+  #setup: WorkerSetup | undefined;
+  #engine: Promise<LoadEngine> | undefined;
+  #threads = 0;
+  #lastStatement = 0;
+
+  constructor(parts: CallServerParts) {
+    this.#parts = parts;
+  }
+
+  receive(message: ToWorker): void {
+    switch (message.type) {
+      case "setup":
+        applySharing(message.setup.share);
+        this.#setup = message.setup;
+        this.#parts.send({ type: "ready" });
+        return;
+      case "call":
+        void this.#run(message.id, message.method, message.params);
+        return;
+      case "abort":
+        this.#running.get(message.id)?.abort(errorFromJson(message.error));
+        return;
+      case "granted":
+        this.#statements.get(message.statement)?.grant();
+        return;
+      case "refused":
+        this.#statements.get(message.statement)?.refuse(errorFromJson(message.error));
+        return;
+      case "ping":
+        this.#parts.send({ type: "pong" });
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  async #run(id: number, method: WorkerMethod, params: unknown): Promise<void> {
+    const controller = new AbortController();
+    this.#running.set(id, controller);
+    try {
+      // The channel's two ends are of one build, so the parameters are those of the method.
+      const handler = this.#calls[method] as CallHandler<WorkerMethod>;
+      const value = await handler(params as never, this.#context(id, controller.signal));
+      this.#parts.send({ type: "result", id, value });
+    } catch (thrown) {
+      // What stopped the work is what went wrong, whatever it made of its end.
+      const error = DriverError.from(controller.signal.aborted ? controller.signal.reason : thrown);
+      const detail = error.reason === "INTERNAL" ? { detail: stackOf(thrown) } : {};
+      this.#parts.send({ type: "failed", id, error: errorToJson(error), ...detail });
+    } finally {
+      this.#running.delete(id);
+    }
+  }
+
+  #context(id: number, signal: AbortSignal): CallContext {
+    const setup = this.#setup;
+    if (setup === undefined) throw new DriverError("INTERNAL", "the worker was not set up");
+    return {
+      signal,
+      fileRoots: setup.fileRoots,
+      temporaryDirectory: setup.temporaryDirectory,
+      emit: (event) => this.#parts.send({ type: "event", id, event }),
+      statement: (ending) => this.#statement(id, ending, signal),
+      engine: (threads) => this.#openEngine(setup, threads),
+    };
+  }
+
+  async #statement(id: number, ending: StatementEnding, signal: AbortSignal): Promise<Disposable> {
+    signal.throwIfAborted();
+    const statement = ++this.#lastStatement;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    this.#statements.set(statement, { grant: resolve, refuse: reject });
+    this.#parts.send({ type: "statement", statement, id, ending });
+    const end = () => this.#parts.send({ type: "statementEnded", statement });
+    try {
+      await promise;
+    } catch (error) {
+      end();
+      throw error;
+    } finally {
+      this.#statements.delete(statement);
+      signal.removeEventListener("abort", abort);
+    }
+    let ended = false;
+    return {
+      [Symbol.dispose]: () => {
+        if (!ended) end();
+        ended = true;
+      },
+    };
+  }
+
+  async #openEngine({ temporaryDirectory, engine }: WorkerSetup, threads: number | undefined): Promise<LoadEngine> {
+    this.#engine ??= this.#parts.openEngine({ ...engine, spillDirectory: join(temporaryDirectory, "spill") });
+    const opened = await this.#engine;
+    const wanted = threads ?? (this.#threads || engine.threads);
+    if (wanted !== this.#threads) await opened.setThreads(wanted);
+    this.#threads = wanted;
+    return opened;
+  }
+}
+
+function stackOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  const { cause } = thrown;
+  return `${thrown.stack ?? thrown.message}${cause === undefined ? "" : `\ncaused by: ${stackOf(cause)}`}`;
+}

@@ -1,0 +1,225 @@
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import type { LoadProgress } from "../../engine/engine.ts";
+import type { SegmentLimits, WrittenSegments } from "../../engine/file-scan.ts";
+import { DriverError } from "../../errors/driver-error.ts";
+import type { Partition, Source, SourcePlan } from "../../sources/connector.ts";
+import { mergedSegments } from "../merged-segments.ts";
+import type { ParamsOf, ResultOf, WorkerEvent, WorkerMethod } from "../worker/protocol.ts";
+import type { WorkerLease, WorkerPool } from "./model.ts";
+import type { CallOptions } from "./worker-process.ts";
+
+/** Gives a place among the statements that a connection may run at once. */
+export type StatementPermits = NonNullable<CallOptions["onStatement"]>;
+
+export interface ReadSourceOptions {
+  readonly pool: WorkerPool;
+  readonly source: Source;
+  readonly signal: AbortSignal;
+  /** Staged and empty; the segments come here. */
+  readonly directory: string;
+  readonly limits: SegmentLimits;
+  readonly permits: StatementPermits;
+  readonly listener: ReadListener;
+}
+
+export interface ReadListener {
+  onProgress(progress: Partial<LoadProgress> & { readonly totalBytes?: number }): void;
+  onPhase(phase: string): void;
+  onWarning(messages: readonly string[]): void;
+}
+
+/** How long a load waits for more workers before it begins with those that it has. */
+const JOIN_TIMEOUT_MS = 3_000;
+const CLOSE_TIMEOUT_MS = 10_000;
+
+/** Reads a whole source into segments: one worker plans, and reads its partitions together with others. */
+export async function readSource(options: ReadSourceOptions): Promise<WrittenSegments> {
+  const reading = new Reading(options);
+  try {
+    return await reading.run();
+  } finally {
+    await reading.close();
+  }
+}
+
+class Reading {
+  readonly #options: ReadSourceOptions;
+  /** Aborted with the first failure, so that all parts of a load end together. */
+  readonly #stop = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #participants: Participant[] = [];
+  readonly #progress = new Map<number, LoadProgress>();
+  #plan: SourcePlan | undefined;
+
+  constructor(options: ReadSourceOptions) {
+    this.#options = options;
+    this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
+  }
+
+  async run(): Promise<WrittenSegments> {
+    try {
+      return await this.#read();
+    } catch (error) {
+      // What stopped the work is what went wrong, whatever it made of its end.
+      this.#options.signal.throwIfAborted();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#participants.map((participant) => participant.close()));
+  }
+
+  async #read(): Promise<WrittenSegments> {
+    const { pool, listener } = this.#options;
+    const leader = await this.#join("first");
+    const plan = await leader.call("planLoad", { maxPartitions: pool.maxForLoads }, this.#signal);
+    this.#plan = plan;
+    listener.onWarning(plan.warnings);
+    listener.onProgress({ totalBytes: plan.totalBytes });
+    await this.#gather(leader, plan);
+    const queue = [...plan.partitions.entries()];
+    const written: WrittenSegments[] = [];
+    const work = async (participant: Participant) => {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        const [number, partition] = next;
+        written[number] = await this.#readPartition(participant, partition, number);
+      }
+    };
+    const parts = this.#participants.map((participant) =>
+      work(participant).catch((error: unknown) => {
+        this.#stop.abort(error);
+        throw error;
+      }),
+    );
+    const results = await Promise.allSettled(parts);
+    // A file that was cut while it was read looks broken; that it changed is what is wrong with it.
+    if (!leader.isOver && !this.#options.signal.aborted)
+      await leader.call("requireUnchanged", {}, this.#options.signal);
+    if (this.#stop.signal.aborted) throw this.#stop.signal.reason;
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+    return mergedSegments(written);
+  }
+
+  async #readPartition(participant: Participant, partition: Partition, number: number): Promise<WrittenSegments> {
+    const threads = this.#options.pool.threadShare();
+    return participant.call("readPartition", { partition, number, threads }, this.#signal, (event) =>
+      this.#hear(event, number),
+    );
+  }
+
+  /** Lets more workers read the same snapshot; those that don't come in time are not waited for. */
+  async #gather(leader: Participant, { partitions, shared, columns }: SourcePlan): Promise<void> {
+    const wanted = shared === undefined ? 0 : Math.min(partitions.length, this.#options.pool.maxForLoads) - 1;
+    if (wanted > 0 && shared !== undefined) {
+      const late = new AbortController();
+      const signal = AbortSignal.any([this.#signal, late.signal]);
+      const joining = Array.from({ length: wanted }, async () => {
+        const other = await this.#join("more", signal);
+        await other.call("joinLoad", { columns, shared }, this.#signal).catch(async (error: unknown) => {
+          this.#participants.splice(this.#participants.indexOf(other), 1);
+          await other.close();
+          throw error;
+        });
+      });
+      const enough = setTimeout(JOIN_TIMEOUT_MS, undefined, { signal, ref: false }).then(
+        () => late.abort(new DriverError("CANCELLED", "the load has begun with the workers that it has")),
+        () => undefined,
+      );
+      const joined = await Promise.allSettled(joining);
+      late.abort();
+      await enough;
+      this.#signal.throwIfAborted();
+      for (const result of joined) if (result.status === "rejected") this.#warnUnless(result.reason, late.signal);
+    }
+    await leader.call("joinedLoad", {}, this.#signal);
+  }
+
+  #warnUnless(thrown: unknown, late: AbortSignal): void {
+    const error = DriverError.from(thrown);
+    if (error === late.reason || error.reason === "CANCELLED") return;
+    this.#options.listener.onWarning([`a worker could not take part: ${error.message}`]);
+  }
+
+  async #join(purpose: "first" | "more", signal = this.#signal): Promise<Participant> {
+    const { pool, source, directory, limits } = this.#options;
+    const lease = await pool.lease(purpose, { signal });
+    const participant = new Participant(lease, this.#options);
+    this.#participants.push(participant);
+    const workDirectory = join(directory, `work-${this.#participants.length}-${lease.pid}`);
+    await participant.call("openLoad", { source, directory, workDirectory, limits }, this.#signal);
+    return participant;
+  }
+
+  #hear(event: WorkerEvent, number: number): void {
+    const { listener } = this.#options;
+    if (event.type === "phase") listener.onPhase(event.phase);
+    if (event.type === "warning") listener.onWarning(event.messages);
+    if (event.type !== "progress") return;
+    this.#progress.set(number, event.progress);
+    const all = [...this.#progress.values()];
+    const rows = all.reduce((sum, progress) => sum + progress.rows, 0);
+    const bytes = all.reduce((sum, progress) => sum + progress.bytes, 0);
+    listener.onProgress({ rows, bytes, fraction: this.#fraction(event.progress, rows, bytes) });
+  }
+
+  /** The engine's own where there is one partition, else by bytes or rows. */
+  #fraction({ fraction }: LoadProgress, rows: number, bytes: number): number | undefined {
+    const { partitions, totalBytes, estimatedRows } = this.#plan ?? { partitions: [], totalBytes: 0 };
+    if (fraction !== undefined && partitions.length === 1) return fraction;
+    if (totalBytes > 0) return Math.min(MAX_ESTIMATE, bytes / totalBytes);
+    return estimatedRows ? Math.min(MAX_ESTIMATE, rows / estimatedRows) : undefined;
+  }
+}
+
+const MAX_ESTIMATE = 0.99;
+
+/** A worker that takes part in a load, and what is left to do when it dies. */
+class Participant {
+  readonly #lease: WorkerLease;
+  readonly #options: ReadSourceOptions;
+
+  constructor(lease: WorkerLease, options: ReadSourceOptions) {
+    this.#lease = lease;
+    this.#options = options;
+  }
+
+  get isOver(): boolean {
+    return this.#lease.isOver;
+  }
+
+  call<M extends WorkerMethod>(
+    method: M,
+    params: ParamsOf<M>,
+    signal: AbortSignal,
+    onEvent?: (event: WorkerEvent) => void,
+  ): Promise<ResultOf<M>> {
+    return this.#lease.call(method, params, {
+      signal,
+      onStatement: this.#options.permits,
+      ...(onEvent && { onEvent }),
+    });
+  }
+
+  async close(): Promise<void> {
+    const signal = AbortSignal.timeout(CLOSE_TIMEOUT_MS);
+    try {
+      if (this.isOver) await this.#endStatements(signal);
+      else await this.#lease.call("closeLoad", {}, { signal });
+    } catch {
+      this.#lease.discard();
+    } finally {
+      await this.#lease[Symbol.asyncDispose]();
+    }
+  }
+
+  /** A dead worker's statements would run on at the server. */
+  async #endStatements(signal: AbortSignal): Promise<void> {
+    const endings = this.#lease.openStatements;
+    if (endings.length === 0) return;
+    const { pool, source } = this.#options;
+    await using other = await pool.lease("interactive", { signal });
+    for (const ending of endings) await other.call("endStatement", { source, ending }, { signal });
+  }
+}
