@@ -20,7 +20,9 @@ import { createIdentity, type Identity } from "./lifecycle/identity.ts";
 import type { StartPhase } from "./lifecycle/launch-messages.ts";
 import { Readiness } from "./lifecycle/readiness.ts";
 import { readOrCreateToken } from "./lifecycle/token-file.ts";
-import { openWorkFolder, type WorkFolder } from "./lifecycle/work-folder.ts";
+import { openWorkFolder, type WorkFolder, workFolderOf } from "./lifecycle/work-folder.ts";
+import { createLoadFinder } from "./loading/load-finder.ts";
+import { createProgressNotes } from "./loading/progress-notes.ts";
 import { createLoadService, DEFAULT_SEGMENT_LIMITS } from "./loading/service.ts";
 import type { WorkerPool } from "./loading/workers/model.ts";
 import { createWorkerPool } from "./loading/workers/worker-pool.ts";
@@ -154,12 +156,17 @@ export async function compose(
   const workers = parts.use(
     await openWorkers(settings, shares, { workFolder, workerProgram, fileRoots: () => fileRoots, metrics, logger }),
   );
+  const notes = createProgressNotes({
+    instanceId: identity.instanceId,
+    folderOf: (instanceId) => workFolderOf(dataDirectory, instanceId),
+  });
   const loads = createLoadService({
     workers,
     datasets,
     operations,
     claims: catalog.loads,
     pool: loaders,
+    notes,
     definitions,
     statements,
     options: { limits: DEFAULT_SEGMENT_LIMITS },
@@ -169,6 +176,7 @@ export async function compose(
     datasets,
     operations,
     pool: readers,
+    loads: createLoadFinder({ loads, operations, claims: catalog.loads, datasets, notes }),
     limits: {
       ...QUERY_LIMITS,
       detachedTimeoutMs: settings.limits.detachedTimeout,

@@ -29,6 +29,10 @@ export interface DatasetTables {
   update(record: DatasetRecord): Promise<void>;
   setStorageLevel(uid: string, level: StorageLevel): Promise<void>;
   remove(uid: string): Promise<void>;
+  /** Notes the lineage of a dataset's newest version, as JSON, and makes every other process look at the dataset. */
+  published(uid: string, lineage: string): Promise<void>;
+  /** The lineage of the newest version of the dataset with this name, where it is known. */
+  lineage(name: string): Promise<string | undefined>;
   /** Makes every other process look at a dataset again. */
   touch(uid: string): Promise<void>;
   /** Says that this process reads a version. */
@@ -86,6 +90,13 @@ function createTables(db: Kysely<CatalogSchema>, instanceId: string): DatasetTab
     },
     async remove(uid) {
       await db.deleteFrom("datasets").where("uid", "=", uid).execute();
+    },
+    async published(uid, lineage) {
+      await db.updateTable("datasets").set({ lineage }).where("uid", "=", uid).execute();
+    },
+    async lineage(name) {
+      const row = await db.selectFrom("datasets").select("lineage").where("name", "=", name).executeTakeFirst();
+      return row?.lineage ?? undefined;
     },
     async touch(uid) {
       // A trigger notes the change.

@@ -105,6 +105,10 @@ export interface DatasetStore extends AsyncDisposable {
   delete(name: string): Promise<void>;
   /** To be asked when the engine could not read a version: throws VERSION_DAMAGED if a file of it is missing or cut. */
   recheck(name: string, version: number): Promise<void>;
+  /** Whether a version is the current one of a dataset that is known. */
+  isCurrent(name: string, version: number): boolean;
+  /** What made the current version of a dataset, also where its files are lost; undefined where nothing says it. */
+  lineage(name: string): Promise<Lineage | undefined>;
   /** To be asked while a load writes: throws QUOTA_EXCEEDED or DISK_FULL before the disk is full. */
   checkSpace(): Promise<void>;
   /**

@@ -94,7 +94,7 @@ async function tryPublish(
     // Nobody deletes the dataset meanwhile, and whoever hears of the change finds the version.
     await catalog.atomically(async (tables) => {
       if ((await tables.find(uid)) === undefined) return;
-      await tables.touch(uid);
+      await tables.published(uid, JSON.stringify(content.lineage));
       done = await renameNew(folder, versionFolder(dataDirectory, uid, number));
     });
   } catch (error) {

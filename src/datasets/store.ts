@@ -16,7 +16,7 @@ import { emptyTrash, findDatasets } from "./find-datasets.ts";
 import { Holds } from "./holds.ts";
 import { datasetsFolder, stagingFolder, trashFolder, versionFolder } from "./layout.ts";
 import { Levels } from "./levels.ts";
-import type { DatasetInfo, DatasetStore, PinnedVersion, StagedVersion, VersionManifest } from "./model.ts";
+import type { DatasetInfo, DatasetStore, Lineage, PinnedVersion, StagedVersion, VersionManifest } from "./model.ts";
 import { nameKey } from "./names.ts";
 import { type CatalogState, catalogState, Neighbours } from "./neighbours.ts";
 import { type Published, type PublishRequest, publishFolder, sealSegments } from "./publish.ts";
@@ -220,6 +220,19 @@ class FileDatasetStore implements DatasetStore {
     const version = dataset.version(number);
     version.doubt();
     await this.#readers.check(dataset, version);
+  }
+
+  isCurrent(name: string, version: number): boolean {
+    const dataset = this.#index.get(nameKey(name));
+    return dataset?.record.name === name && dataset.current?.number === version;
+  }
+
+  async lineage(name: string): Promise<Lineage | undefined> {
+    const dataset = this.#index.get(nameKey(name));
+    const stored = dataset?.record.name === name ? await dataset.current?.read().catch(() => undefined) : undefined;
+    if (stored !== undefined) return stored.manifest.lineage;
+    const noted = await this.#options.catalog.datasets.lineage(name);
+    return noted === undefined ? undefined : JSON.parse(noted);
   }
 
   checkSpace(): Promise<void> {

@@ -219,6 +219,12 @@ export const reasons = {
     help: "Wait for it or cancel it, then try again.",
     retryable: true,
   },
+  DATASET_LOADING: {
+    code: Code.FAILED_PRECONDITION,
+    when: "A dataset that is being loaded for the first time was asked for by a call that does not want to wait.",
+    help: "Try again when the load is done, or leave `no_wait` out.",
+    retryable: true,
+  },
   PIN_REFUSED: {
     code: Code.RESOURCE_EXHAUSTED,
     when: "A dataset can't be pinned because what is pinned already leaves too little of the memory for datasets.",

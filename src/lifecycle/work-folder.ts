@@ -15,13 +15,18 @@ export interface WorkFolder extends AsyncDisposable {
   make(name: string): Promise<string>;
 }
 
+/** Where a driver process keeps what does not outlive it. */
+export function workFolderOf(dataDirectory: string, instanceId: string): string {
+  return join(dataDirectory, "work", instanceId);
+}
+
 /** Opens `work/<instance id>` in the data directory. `removeDead` clears what killed processes have left. */
 export async function openWorkFolder(
   options: WorkFolderOptions,
 ): Promise<WorkFolder & { removeDead(): Promise<void> }> {
   const { dataDirectory, instanceId, isAlive } = options;
   const root = join(dataDirectory, "work");
-  const own = join(root, instanceId);
+  const own = workFolderOf(dataDirectory, instanceId);
   await mkdir(own, { recursive: true, mode: folderMode() });
   return {
     make: async (name) => {

@@ -3,6 +3,7 @@ import { isSame, type LoadCatalog, type LoadRecord, type LoadResult } from "../c
 import { DriverError } from "../errors/driver-error.ts";
 import type { Flight } from "./flight.ts";
 import type { LoadOutcome } from "./model.ts";
+import type { ProgressNotes } from "./progress-notes.ts";
 
 export interface LoadEnd {
   readonly result: LoadOutcome;
@@ -25,13 +26,14 @@ export async function loadOnce(
   identity: LoadIdentity,
   flight: Flight,
   carryOut: () => Promise<LoadEnd>,
+  notes?: Pick<ProgressNotes, "read">,
 ): Promise<LoadEnd> {
   for (;;) {
     flight.signal.throwIfAborted();
     const present = await claims.claim(identity);
     if (present === undefined) return await claimed(claims, identity.operationId, flight, carryOut);
     requireSame(present, identity);
-    const result = await follow(claims, present, flight);
+    const result = await follow(claims, present, flight, notes);
     if (result === undefined) continue;
     if ("error" in result) throw result.error;
     // Only loads write outcomes there.
@@ -75,13 +77,16 @@ async function claimed(
 /** Waits for the end of another process's load; undefined where it gives no result. */
 async function follow(
   claims: LoadCatalog,
-  { operationId, result }: LoadRecord,
+  { operationId, instanceId, result }: LoadRecord,
   flight: Flight,
+  notes: Pick<ProgressNotes, "read"> | undefined,
 ): Promise<LoadResult | undefined> {
   if (result !== undefined) return result;
   flight.report({ phase: `waiting for operation ${operationId} of another driver` });
   for (;;) {
     await setTimeout(FOLLOW_EVERY_MS, undefined, { signal: flight.signal });
+    const { phase: _, ...progress } = (await notes?.read(instanceId, operationId)) ?? {};
+    flight.report(progress);
     const load = await claims.find(operationId);
     if (load === undefined || load.result !== undefined) return load?.result;
   }

@@ -43,6 +43,8 @@ export interface LoadService {
    * whatever else is wrong fails the operation.
    */
   load(request: LoadRequest): Promise<Started>;
+  /** An operation that takes part in the load of a dataset that runs in this process. */
+  running(dataset: string): string | undefined;
   /** How many other operations of this process share the load of this one. */
   others(operationId: string): number;
   /** Cancels an operation and all that share its load, in other processes, too. */

@@ -12,6 +12,7 @@ import type { StatementLimits } from "../scheduling/statement-limits.ts";
 import { Flight } from "./flight.ts";
 import { type LoadEnd, type LoadIdentity, loadOnce, requireSame } from "./load-once.ts";
 import type { LoadRequest, LoadService, Started } from "./model.ts";
+import type { ProgressNotes } from "./progress-notes.ts";
 import { runLoad } from "./run-load.ts";
 import type { WorkerPool } from "./workers/model.ts";
 
@@ -28,6 +29,8 @@ export interface LoadServiceParts {
   readonly claims: LoadCatalog;
   readonly pool: Pool;
   readonly statements: StatementLimits;
+  /** Left out: other processes see no progress. */
+  readonly notes?: ProgressNotes;
   readonly options: LoadOptions;
 }
 
@@ -64,6 +67,10 @@ class Loads implements LoadService {
     return (
       this.#earlier(request, source) ?? this.#join(request, source, identity) ?? this.#start(request, source, identity)
     );
+  }
+
+  running(dataset: string): string | undefined {
+    return this.#flights.get(dataset)?.flight.id;
   }
 
   others(operationId: string): number {
@@ -130,9 +137,13 @@ class Loads implements LoadService {
     source: ResolvedSource,
     identity: LoadIdentity,
   ): Promise<LoadEnd> {
-    const { claims } = this.#parts;
+    const { claims, notes, operations } = this.#parts;
+    const carryOut = async () => {
+      await using _ = notes?.keep(identity.operationId, () => operations.find(flight.id)?.progress);
+      return await runLoad(this.#parts, source, request, flight);
+    };
     try {
-      return await loadOnce(claims, identity, flight, () => runLoad(this.#parts, source, request, flight));
+      return await loadOnce(claims, identity, flight, carryOut, notes);
     } catch (thrown) {
       const error = DriverError.from(thrown);
       // Where another process carries it out, somebody has stopped it there for everybody.

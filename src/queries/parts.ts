@@ -2,6 +2,7 @@ import type { DatasetStore } from "../datasets/model.ts";
 import type { ReadEngine } from "../engine/engine.ts";
 import type { Operations } from "../operations/model.ts";
 import type { Pool } from "../scheduling/model.ts";
+import type { LoadFinder } from "./await-load.ts";
 import type { ReattachLimits, ReattachOutcome } from "./reattachable-queries.ts";
 
 /** What the service works with. */
@@ -11,6 +12,8 @@ export interface QueryServiceParts {
   readonly operations: Operations;
   /** The readers' pool. */
   readonly pool: Pool;
+  /** Left out: nothing is waited for. */
+  readonly loads?: LoadFinder;
   readonly limits: QueryLimits;
   /** Called when a reader comes back to a query. */
   readonly onReattach?: (outcome: ReattachOutcome) => void;

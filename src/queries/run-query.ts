@@ -1,12 +1,13 @@
 import type { QueryResult } from "../engine/engine.ts";
 import { DriverError } from "../errors/driver-error.ts";
-import type { JsonObject, OperationHandle, OperationRequest } from "../operations/model.ts";
-import type { Lane } from "../scheduling/model.ts";
+import type { JsonObject, OperationHandle, OperationProgress, OperationRequest } from "../operations/model.ts";
+import type { Lane, Permit } from "../scheduling/model.ts";
+import type { LoadWaits } from "./await-load.ts";
 import { type EventSink, EventStream } from "./event-stream.ts";
 import type { QueryCompletion, QueryEvent, ResultFormat } from "./events.ts";
 import type { Question } from "./model.ts";
 import type { QueryServiceParts } from "./parts.ts";
-import { prepareQuestion } from "./prepare.ts";
+import { type PreparedQuestion, prepareQuestion } from "./prepare.ts";
 import type { Lifetime, ReattachableRequest } from "./reattachable-queries.ts";
 
 export interface RunOptions {
@@ -19,9 +20,24 @@ export interface RunOptions {
   /** Whose turn it is in the pool. */
   readonly caller: string;
   readonly signal: AbortSignal;
+  /** Whether to wait for a load of a dataset that can't be read yet. Default: yes. */
+  readonly wait?: boolean;
   readonly format: ResultFormat;
   /** Makes what ends the query where leaving the call does not; left out for a query that ends with its call. */
   readonly lifetime?: () => Lifetime;
+}
+
+export interface RunParts extends QueryServiceParts {
+  readonly waits: LoadWaits;
+}
+
+/** A query whose first rows may be asked for. */
+interface Started extends AsyncDisposable {
+  readonly permit: Permit;
+  readonly begun: number;
+  readonly prepared: PreparedQuestion;
+  readonly planned: number;
+  readonly result: QueryResult;
 }
 
 /** For now a query has one frame, the exact one. */
@@ -34,7 +50,7 @@ const ROW_BATCH = { maxBatchBytes: 256 * 1024, maxBatchRows: 2_048 };
 
 /** Runs a question as an operation and gives its events. Leaving the loop cancels the query and waits for its end. */
 export async function* runQuery(
-  parts: QueryServiceParts,
+  parts: RunParts,
   question: Question,
   options: RunOptions,
 ): AsyncGenerator<QueryEvent, void, undefined> {
@@ -63,7 +79,7 @@ export async function* runQuery(
 
 /** A question as an operation whose events go elsewhere. */
 export function reattachableWork(
-  parts: QueryServiceParts,
+  parts: RunParts,
   question: Question,
   options: RunOptions,
 ): Pick<ReattachableRequest, "operation" | "work"> {
@@ -74,26 +90,29 @@ export function reattachableWork(
 }
 
 async function execute(
-  parts: QueryServiceParts,
+  parts: RunParts,
   question: Question,
-  { lane, caller, format }: RunOptions,
+  options: RunOptions,
   handle: OperationHandle,
   stream: EventSink,
 ): Promise<{ result: QueryCompletion; outcome: JsonObject }> {
   const { signal } = handle;
-  using permit = await parts.pool.acquire({ signal, lane, caller });
-  handle.begin();
-  const begun = performance.now();
-  await using prepared = await prepareQuestion(question, parts, { signal });
-  const planned = performance.now();
-  const onProgress = ({ fraction, rows }: { fraction: number | undefined; rows: number }) => {
-    handle.report({ fraction, rows, phase: "executing" });
-    const progress = parts.operations.find(handle.id)?.progress;
-    if (progress) stream.offerProgress(progress);
+  const { requestedBy, caller, wait = true } = options;
+  // The query's own progress begins after that of a load.
+  const onProgress = (progress: OperationProgress) => {
+    handle.report({ phase: progress.phase });
+    stream.offerProgress(progress);
   };
-  const limits = format === "rows" ? ROW_BATCH : {};
-  await using result = await parts.engine.query(prepared.statement(), { signal, onProgress, ...limits });
-  const { rows, encodedMs } = await sendFrame(result, format, (event) => stream.push(event, { signal }));
+  const started = await parts.waits.run(() => start(parts, question, options, handle, stream), {
+    ...{ requestedBy, caller, wait, signal, onProgress },
+  });
+  await using _ = started;
+  const { permit, begun, prepared, planned, result } = started;
+  const { rows, encodedMs } = await sendFrame(result, options.format, (event) => stream.push(event, { signal })).catch(
+    async (error) => {
+      throw await prepared.versions.explain(error);
+    },
+  );
   const executed = performance.now();
   const completion: QueryCompletion = {
     rows,
@@ -107,6 +126,36 @@ async function execute(
     versions: prepared.versions.numbers(),
   };
   return { result: completion, outcome: { ...completion } };
+}
+
+/** Takes a place in the pool, plans, and starts the engine; holds nothing if that fails. */
+async function start(
+  parts: RunParts,
+  question: Question,
+  { lane, caller, format }: RunOptions,
+  handle: OperationHandle,
+  stream: EventSink,
+): Promise<Started> {
+  const { signal } = handle;
+  await using stack = new AsyncDisposableStack();
+  const permit = stack.use(await parts.pool.acquire({ signal, lane, caller }));
+  const begun = performance.now();
+  const prepared = stack.use(await prepareQuestion(question, parts, { signal }));
+  handle.begin();
+  const planned = performance.now();
+  const onProgress = ({ fraction, rows }: { fraction: number | undefined; rows: number }) => {
+    handle.report({ fraction, rows, phase: "executing" });
+    const progress = parts.operations.find(handle.id)?.progress;
+    if (progress) stream.offerProgress(progress);
+  };
+  const limits = format === "rows" ? ROW_BATCH : {};
+  try {
+    const result = stack.use(await parts.engine.query(prepared.statement(), { signal, onProgress, ...limits }));
+    const held = stack.move();
+    return { permit, begun, prepared, planned, result, [Symbol.asyncDispose]: () => held.disposeAsync() };
+  } catch (error) {
+    throw await prepared.versions.explain(error);
+  }
 }
 
 async function sendFrame(

@@ -1,5 +1,6 @@
 import type { Column } from "../engine/types.ts";
 import { collectAnswer, type QueryAnswer } from "./answer.ts";
+import { LoadWaits } from "./await-load.ts";
 import type { NumberedEvent } from "./events.ts";
 import { planJson, planText } from "./explain.ts";
 import { type ListRowsRequest, listRows, type RowsPage, rowsPosition } from "./list-rows.ts";
@@ -8,12 +9,16 @@ import type { Question } from "./model.ts";
 import type { QueryServiceParts } from "./parts.ts";
 import { prepareQuestion } from "./prepare.ts";
 import { ReattachableQueries } from "./reattachable-queries.ts";
-import { type RunOptions, reattachableWork, runQuery } from "./run-query.ts";
+import { type RunOptions, type RunParts, reattachableWork, runQuery } from "./run-query.ts";
 import { type Statistics, type StatisticsRequest, statistics } from "./statistics.ts";
 import { PinnedVersions } from "./versions.ts";
 
 /** Until when, and whose turn it is in the pool. */
 export interface CallOptions {
+  /** Who asks. */
+  readonly requestedBy: string;
+  /** Whether to wait for a load of a dataset that can't be read yet. Default: yes. */
+  readonly wait?: boolean;
   readonly caller: string;
   readonly signal: AbortSignal;
 }
@@ -57,8 +62,9 @@ export interface QueryService {
   statistics(request: StatisticsRequest, options: CallOptions): Promise<Statistics>;
 }
 
-export function createQueryService(parts: QueryServiceParts): QueryService {
-  const { limits } = parts;
+export function createQueryService(given: QueryServiceParts): QueryService {
+  const { limits } = given;
+  const parts = { ...given, waits: new LoadWaits(given.loads, { maxWaiting: given.pool.status().maxQueued }) };
   const reattachable = new ReattachableQueries(parts.operations, limits, parts.onReattach);
   return {
     run: (question, options) => {
@@ -103,22 +109,28 @@ function askedOf(question: Question, { format, requestedBy }: RunOptions): unkno
 
 /** Does something with a place in the pool and a pinned version. */
 async function reading<T>(
-  { pool, datasets }: QueryServiceParts,
+  { pool, datasets, waits }: RunParts,
   dataset: string,
   version: number,
-  { signal, caller }: CallOptions,
+  { signal, caller, requestedBy, wait = true }: CallOptions,
   work: (versions: PinnedVersions) => Promise<T>,
 ): Promise<T> {
-  using _ = await pool.acquire({ signal, lane: "interactive", caller });
-  await using versions = await PinnedVersions.pin(datasets, [{ dataset, version }], { signal });
-  return await work(versions);
+  const read = async () => {
+    using _ = await pool.acquire({ signal, lane: "interactive", caller });
+    await using versions = await PinnedVersions.pin(datasets, [{ dataset, version }], { signal });
+    return await work(versions).catch(async (error) => {
+      throw await versions.explain(error);
+    });
+  };
+  return await waits.run(read, { signal, caller, requestedBy, wait });
 }
 
-async function explain(
-  parts: QueryServiceParts,
-  question: Question,
-  { signal, caller }: CallOptions,
-): Promise<Explanation> {
+async function explain(parts: RunParts, question: Question, options: CallOptions): Promise<Explanation> {
+  const { wait = true } = options;
+  return await parts.waits.run(() => explainNow(parts, question, options), { ...options, wait });
+}
+
+async function explainNow(parts: RunParts, question: Question, { signal, caller }: CallOptions): Promise<Explanation> {
   const { engine, pool } = parts;
   using _ = await pool.acquire({ signal, lane: "interactive", caller });
   await using prepared = await prepareQuestion(question, parts, { signal });

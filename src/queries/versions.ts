@@ -6,7 +6,12 @@ import type { DatasetSchema } from "./schema.ts";
 
 /** The versions that one statement reads, held open until disposed. */
 export class PinnedVersions implements AsyncDisposable {
+  readonly #datasets: Pick<DatasetStore, "recheck">;
   readonly #pins = new Map<string, PinnedVersion>();
+
+  private constructor(datasets: Pick<DatasetStore, "recheck">) {
+    this.#datasets = datasets;
+  }
 
   /** Pins datasets at a version, or at their current ones (0); if one fails, none stays pinned. */
   static async pin(
@@ -14,7 +19,7 @@ export class PinnedVersions implements AsyncDisposable {
     wanted: readonly { readonly dataset: string; readonly version: number }[],
     options: { readonly signal: AbortSignal },
   ): Promise<PinnedVersions> {
-    const pinned = new PinnedVersions();
+    const pinned = new PinnedVersions(datasets);
     try {
       for (const { dataset, version } of wanted)
         pinned.#pins.set(dataset, await datasets.pin(dataset, version, options));
@@ -54,6 +59,19 @@ export class PinnedVersions implements AsyncDisposable {
 
   numbers(): Readonly<Record<string, number>> {
     return Object.fromEntries([...this.#pins].map(([dataset, { manifest }]) => [dataset, manifest.number]));
+  }
+
+  /**
+   * What an engine's error means: where it can't read a segment, VERSION_DAMAGED if a file of a version is missing or cut; the
+   * error itself otherwise.
+   */
+  async explain(error: unknown): Promise<unknown> {
+    if (!(error instanceof DriverError) || error.reason !== "SEGMENT_UNREADABLE") return error;
+    for (const [dataset, { manifest }] of this.#pins) {
+      const damage = await this.#datasets.recheck(dataset, manifest.number).then(() => undefined, DriverError.from);
+      if (damage?.reason === "VERSION_DAMAGED") return damage;
+    }
+    return error;
   }
 
   /** What a plan reads, or, without one (SQL), all columns of all versions. */

@@ -25,7 +25,7 @@ const options = () => ({
   caller: "tester",
   signal: new AbortController().signal,
 });
-const call = () => ({ caller: "tester", signal: new AbortController().signal });
+const call = () => ({ caller: "tester", requestedBy: "tester", signal: new AbortController().signal });
 
 async function rejection(work: Promise<unknown>): Promise<DriverError> {
   const error = await work.then(

@@ -38,7 +38,7 @@ import type {
 } from "./model.ts";
 import { paged } from "./pages.ts";
 import type { Filter } from "./query/filter.ts";
-import { Query, type QueryOptions } from "./query/query.ts";
+import { Query, type QueryOptions, type WaitOptions } from "./query/query.ts";
 import { aggregateQuestion, type QuerySpec, questionFromJson, type SqlSpec, sqlQuestion } from "./query/spec.ts";
 import { RowReader, type RowsOptions } from "./row-reader.ts";
 import type { CallOptions, Transport } from "./transport/transport.ts";
@@ -61,7 +61,7 @@ export interface OperationListOptions extends CallOptions {
 }
 
 /** Which values of a column are listed. */
-export interface ValuesOptions extends CallOptions {
+export interface ValuesOptions extends WaitOptions {
   /** Only values whose text starts with this, whatever the case. */
   readonly prefix?: string | undefined;
   readonly where?: Filter | undefined;
@@ -78,7 +78,7 @@ export interface ValueCount {
 }
 
 /** Which columns and rows are described. */
-export interface StatisticsOptions extends CallOptions {
+export interface StatisticsOptions extends WaitOptions {
   readonly columns?: readonly string[] | undefined;
   readonly where?: Filter | undefined;
   readonly version?: number | undefined;
@@ -288,6 +288,7 @@ export class Drover implements AsyncDisposable {
         ...(where && { filter: where.wire }),
         pageSize: Math.min(limit ?? maxPageSize, maxPageSize),
         pageToken,
+        noWait: options.noWait ?? false,
       };
       const response = await this.#transport.unary(QueryService.method.listValues, request, options);
       const decode = decoderOf(columnFrom(required(response.column)), integers);
@@ -307,6 +308,7 @@ export class Drover implements AsyncDisposable {
       columns: [...columns],
       version: wholeNumber("version", version),
       ...(where && { filter: where.wire }),
+      noWait: options.noWait ?? false,
     };
     const response = await this.#transport.unary(QueryService.method.getStatistics, request, options);
     return {

@@ -65,7 +65,7 @@ export {
   type WeekdayName,
   weekdays,
 } from "./query/names.ts";
-export { Query, type QueryOptions } from "./query/query.ts";
+export { Query, type QueryOptions, type WaitOptions } from "./query/query.ts";
 export type { Calculated, OrderKey, QuerySpec, SqlSpec, Top } from "./query/spec.ts";
 export { RowPage, RowReader, type RowsOptions } from "./row-reader.ts";
 export { type Row, Rows } from "./rows.ts";

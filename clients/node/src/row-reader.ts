@@ -3,12 +3,13 @@ import { wholeNumber } from "./checks.ts";
 import { QueryService } from "./gen/drover/v1/query_service_pb.js";
 import type { Column } from "./model.ts";
 import type { Filter } from "./query/filter.ts";
+import type { WaitOptions } from "./query/query.ts";
 import { type Row, Rows, rowDecoder } from "./rows.ts";
-import type { CallOptions, Transport } from "./transport/transport.ts";
+import type { Transport } from "./transport/transport.ts";
 import type { IntegerMode, ResultValue } from "./values.ts";
 
 /** Which raw rows are read, and how. */
-export interface RowsOptions extends CallOptions {
+export interface RowsOptions extends WaitOptions {
   /** Default: all. */
   readonly columns?: readonly string[] | undefined;
   readonly where?: Filter | undefined;
@@ -82,6 +83,7 @@ export class RowReader implements AsyncIterable<Row> {
       ...(where && { filter: where.wire }),
       pageSize,
       pageToken,
+      noWait: this.#options.noWait ?? false,
     };
     const response = await this.#transport.unary(QueryService.method.listRows, request, this.#options);
     const pageColumns = columnsFrom(response.columns);

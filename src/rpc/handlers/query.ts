@@ -43,9 +43,13 @@ export function queryService({
   timeoutMs,
   readerTimeoutMs,
 }: QueryHandlerParts): readonly BoundMethod[] {
-  const within = async <T>(call: Call, work: (options: CallOptions) => Promise<T>): Promise<T> => {
+  const within = async <T>(
+    call: Call,
+    { noWait }: { readonly noWait: boolean },
+    work: (options: CallOptions) => Promise<T>,
+  ): Promise<T> => {
     using limit = timeLimit(call.signal, timeoutMs);
-    return await work({ caller: call.turn, signal: limit.signal });
+    return await work({ caller: call.turn, requestedBy: call.requestedBy, signal: limit.signal, wait: !noWait });
   };
   const count = counter(metrics);
   metrics.collect((set) => set("drover_query_spool_bytes", [], queries.spoolBytes));
@@ -58,7 +62,7 @@ export function queryService({
     },
     {
       async *runQuery(request, call): AsyncGenerator<RunQueryResponse> {
-        const { question, operationId, format, lane, labels, reattachable } = request;
+        const { question, operationId, format, lane, labels, reattachable, noWait } = request;
         // The end of its call is not the end of a query that is reattachable.
         using limit = timeLimit(call.signal, reattachable ? 0 : timeoutMs);
         const options = {
@@ -67,6 +71,7 @@ export function queryService({
           labels,
           requestedBy: call.requestedBy,
           caller: call.turn,
+          wait: !noWait,
           format: toFormat(format, call),
           ...(reattachable && { lifetime: () => lifetime({ timeoutMs, deadlineMs: call.deadlineMs }) }),
         };
@@ -91,10 +96,9 @@ export function queryService({
           yield { $typeName: "drover.v1.WatchQueryResponse", event: fromQueryEvent(event) };
         }
       },
-      query: ({ question, operationId, lane, labels }, call) =>
-        within(call, async (options) => {
-          const { requestedBy } = call;
-          const asked = { ...options, requestedBy, ...(operationId && { operationId }), lane: toLane(lane), labels };
+      query: ({ question, operationId, lane, labels, ...request }, call) =>
+        within(call, request, async (options) => {
+          const asked = { ...options, ...(operationId && { operationId }), lane: toLane(lane), labels };
           const answer = await queries.query(toQuestion(question), asked).catch((error: unknown) => {
             throw placed(error, question);
           });
@@ -107,8 +111,8 @@ export function queryService({
             operationId: answer.operationId,
           });
         }),
-      explainQuery: ({ question }, call) =>
-        within(call, async (options) => {
+      explainQuery: ({ question, ...request }, call) =>
+        within(call, request, async (options) => {
           const explained = await queries.explain(toQuestion(question), options).catch((error: unknown) => {
             throw placed(error, question);
           });
@@ -121,7 +125,7 @@ export function queryService({
           });
         }),
       listRows: ({ version, filter, ...request }, call) =>
-        within(call, async (options) => {
+        within(call, request, async (options) => {
           const page = await queries.listRows(
             { ...request, version: toCount(version), ...(filter && { filter: toFilter(filter, "filter") }) },
             options,
@@ -134,7 +138,7 @@ export function queryService({
           });
         }),
       listValues: ({ version, filter, ...request }, call) =>
-        within(call, async (options) => {
+        within(call, request, async (options) => {
           const page = await queries.listValues(
             { ...request, version: toCount(version), ...(filter && { filter: toFilter(filter, "filter") }) },
             options,
@@ -147,7 +151,7 @@ export function queryService({
           });
         }),
       getStatistics: ({ version, filter, ...request }, call) =>
-        within(call, async (options) => {
+        within(call, request, async (options) => {
           const found = await queries.statistics(
             { ...request, version: toCount(version), ...(filter && { filter: toFilter(filter, "filter") }) },
             options,

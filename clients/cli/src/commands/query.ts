@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { Option } from "commander";
+import type { QueryOptions } from "../../../node/src/index.ts";
 import type { Act, Context } from "../context.ts";
 import { parseLabels } from "../grammar/assignment.ts";
 import { suggestion } from "../grammar/suggest.ts";
@@ -13,6 +14,7 @@ export interface RunFlags {
   readonly stream?: boolean;
   readonly full?: boolean;
   readonly lane?: "interactive" | "batch";
+  readonly wait: boolean;
   readonly label: readonly string[];
 }
 
@@ -22,7 +24,13 @@ export function addRunOptions(command: Command): Command {
     .option("--stream", "print a large result batch by batch")
     .option("--full", "print floats with all their digits")
     .addOption(new Option("--lane <LANE>", "the lane in the readers' pool").choices(["interactive", "batch"]))
+    .option("--no-wait", "fail instead of waiting for the dataset's first load")
     .addOption(repeatable("--label <KEY=VALUE>", "a label of the operation; may be repeated"));
+}
+
+/** The options as the client takes them. */
+export function runOptions({ lane, label, wait }: RunFlags): Pick<QueryOptions, "lane" | "labels" | "noWait"> {
+  return { lane, labels: parseLabels(label), noWait: !wait };
 }
 
 /** `drover query NAME …` */
@@ -40,10 +48,10 @@ async function query(
   flags: QueryFlags & RunFlags & { readonly bars?: boolean | string },
 ): Promise<void> {
   const { spec, measureNames } = parseQuery(flags);
-  const labels = parseLabels(flags.label);
+  const run = runOptions(flags);
   const barColumn = barColumnOf(flags.bars, context.output.isTty, measureNames);
   await using drover = await context.connect();
-  const asked = drover.query(dataset, spec, { ...context.call, lane: flags.lane, labels, integers: "string" });
+  const asked = drover.query(dataset, spec, { ...context.call, ...run, integers: "string" });
   const cancel = (id: string, signal: AbortSignal) => drover.cancel(id, { signal });
   await answer(context, asked, cancel, { stream: flags.stream, full: flags.full, barColumn });
 }

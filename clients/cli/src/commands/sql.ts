@@ -1,10 +1,9 @@
 import type { Command } from "commander";
 import type { Act, Context } from "../context.ts";
-import { parseLabels } from "../grammar/assignment.ts";
 import { parseValue } from "../grammar/value.ts";
 import { repeatable } from "../options.ts";
 import { answer } from "../run-query.ts";
-import { addRunOptions, type RunFlags } from "./query.ts";
+import { addRunOptions, type RunFlags, runOptions } from "./query.ts";
 
 /** `drover sql 'SELECT …'` */
 export function registerSql(program: Command, act: Act): void {
@@ -16,9 +15,9 @@ export function registerSql(program: Command, act: Act): void {
 
 async function sql(context: Context, select: string, flags: RunFlags & { readonly parameter: readonly string[] }) {
   const parameters = flags.parameter.map(parseValue);
-  const labels = parseLabels(flags.label);
+  const asked = runOptions(flags);
   await using drover = await context.connect();
-  const options = { ...context.call, lane: flags.lane, labels, integers: "string", parameters } as const;
+  const options = { ...context.call, ...asked, integers: "string", parameters } as const;
   const cancel = (id: string, signal: AbortSignal) => drover.cancel(id, { signal });
   await answer(context, drover.sql(select, options), cancel, { stream: flags.stream, full: flags.full });
 }

@@ -13,8 +13,17 @@ import { checkStream, type WireEvent } from "./check-stream.ts";
 import type { Frame, QueryBatchEvent, QueryEvent } from "./events.ts";
 import { reattaching } from "./reattach.ts";
 
+/** What a question does about a dataset that can't be read yet. */
+export interface WaitOptions extends CallOptions {
+  /**
+   * Whether to fail at once (with DATASET_LOADING during a first load) instead of waiting, up to the time limit, for a load of the
+   * dataset: its first one, or one that makes lost data again.
+   */
+  readonly noWait?: boolean | undefined;
+}
+
 /** What a query takes beside its question. */
-export interface QueryOptions extends CallOptions {
+export interface QueryOptions extends WaitOptions {
   /** Chosen by the client, so that the query can be found and cancelled. Default: a random UUID. */
   readonly operationId?: string | undefined;
   /** `interactive` (the default): somebody waits for it. `batch` leaves room for those. */
@@ -141,6 +150,7 @@ export class Query implements AsyncIterable<QueryEvent> {
       format,
       lane: this.#options.lane === "batch" ? Lane.BATCH : Lane.INTERACTIVE,
       labels: { ...this.#options.labels },
+      noWait: this.#options.noWait ?? false,
     };
     const options = { ...this.#options, onBytes: budget?.add, mayStartOver };
     for await (const event of checkStream(reattaching(this.#transport, request, options))) {

@@ -130,6 +130,14 @@ export declare type RunQueryRequest = Message<"drover.v1.RunQueryRequest"> & {
    * @generated from field: bool reattachable = 6;
    */
   reattachable: boolean;
+
+  /**
+   * Whether to fail at once with DATASET_LOADING, or with what is wrong, where a load of the dataset would have to be waited for: its
+   * first one, or one that makes lost data again. Default: the call waits, up to its deadline, and shows how far the load is as progress.
+   *
+   * @generated from field: bool no_wait = 7;
+   */
+  noWait: boolean;
 };
 
 /**
@@ -512,6 +520,14 @@ export declare type QueryRequest = Message<"drover.v1.QueryRequest"> & {
    * @generated from field: map<string, string> labels = 4;
    */
   labels: { [key: string]: string };
+
+  /**
+   * Whether to fail at once with DATASET_LOADING, or with what is wrong, where a load of the dataset would have to be waited for: its
+   * first one, or one that makes lost data again. Default: the call waits, up to its deadline.
+   *
+   * @generated from field: bool no_wait = 5;
+   */
+  noWait: boolean;
 };
 
 /**
@@ -573,6 +589,14 @@ export declare type ExplainQueryRequest = Message<"drover.v1.ExplainQueryRequest
    * @generated from field: drover.v1.Question question = 1;
    */
   question?: Question | undefined;
+
+  /**
+   * Whether to fail at once with DATASET_LOADING, or with what is wrong, where a load of the dataset would have to be waited for: its
+   * first one, or one that makes lost data again. Default: the call waits, up to its deadline.
+   *
+   * @generated from field: bool no_wait = 2;
+   */
+  noWait: boolean;
 };
 
 /**
@@ -669,6 +693,14 @@ export declare type ListRowsRequest = Message<"drover.v1.ListRowsRequest"> & {
    * @generated from field: string page_token = 6;
    */
   pageToken: string;
+
+  /**
+   * Whether to fail at once with DATASET_LOADING, or with what is wrong, where a load of the dataset would have to be waited for: its
+   * first one, or one that makes lost data again. Default: the call waits, up to its deadline.
+   *
+   * @generated from field: bool no_wait = 7;
+   */
+  noWait: boolean;
 };
 
 /**
@@ -772,6 +804,14 @@ export declare type ListValuesRequest = Message<"drover.v1.ListValuesRequest"> &
    * @generated from field: string page_token = 7;
    */
   pageToken: string;
+
+  /**
+   * Whether to fail at once with DATASET_LOADING, or with what is wrong, where a load of the dataset would have to be waited for: its
+   * first one, or one that makes lost data again. Default: the call waits, up to its deadline.
+   *
+   * @generated from field: bool no_wait = 8;
+   */
+  noWait: boolean;
 };
 
 /**
@@ -881,6 +921,14 @@ export declare type GetStatisticsRequest = Message<"drover.v1.GetStatisticsReque
    * @generated from field: drover.v1.Filter filter = 4;
    */
   filter?: Filter | undefined;
+
+  /**
+   * Whether to fail at once with DATASET_LOADING, or with what is wrong, where a load of the dataset would have to be waited for: its
+   * first one, or one that makes lost data again. Default: the call waits, up to its deadline.
+   *
+   * @generated from field: bool no_wait = 5;
+   */
+  noWait: boolean;
 };
 
 /**

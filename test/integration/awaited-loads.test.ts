@@ -1,0 +1,217 @@
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connect, count, type Drover, DroverError, type Progress, sum } from "../../clients/node/src/index.ts";
+import { runCli } from "../helpers/cli.ts";
+import { startDriver, type TestDriver } from "../helpers/driver.ts";
+import { temporaryFolder } from "../helpers/temporary-folder.ts";
+
+const ROWS = 1_000_000;
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let dataDir: string;
+let drivers: readonly [TestDriver, TestDriver];
+let one: Drover;
+let two: Drover;
+let file: string;
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  dataDir = join(folder.path, "data");
+  const start = (profile: string) => startDriver({ dataDir, profile, config: "[pools.readers]\nsize = 1\n" });
+  drivers = [await start("one"), await start("two")];
+  one = await connect(drivers[0]);
+  two = await connect(drivers[1]);
+  file = join(folder.path, "slow.csv");
+  const lines = Array.from({ length: ROWS }, (_, row) => `${row},some text of row ${row} that takes time to load`);
+  await writeFile(file, `i,t\n${lines.join("\n")}\n`);
+}, 120_000);
+
+afterAll(async () => {
+  await one?.close();
+  await two?.close();
+  for (const driver of drivers ?? []) await driver[Symbol.asyncDispose]();
+  await folder[Symbol.asyncDispose]();
+});
+
+async function failure(promise: Promise<unknown>): Promise<DroverError> {
+  const error = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(DroverError);
+  return error as DroverError;
+}
+
+/** Reads a query to its end. */
+async function watched(
+  drover: Drover,
+  dataset: string,
+): Promise<{ types: string[]; waits: Progress[]; rows: unknown }> {
+  const types: string[] = [];
+  const waits: Progress[] = [];
+  let rows: unknown;
+  for await (const event of drover.query(dataset, { measures: [count(), sum("i")] })) {
+    if (types.at(-1) !== event.type) types.push(event.type);
+    if (event.type === "progress" && event.progress.phase.startsWith("waiting")) waits.push(event.progress);
+    if (event.type === "frame") rows = event.frame.rows;
+  }
+  return { types, waits, rows };
+}
+
+const answer = [{ count: BigInt(ROWS), sum_i: BigInt((ROWS * (ROWS - 1)) / 2) }];
+
+describe("a question to a dataset whose first load runs", { timeout: 60_000 }, () => {
+  test("waits for it, in its own driver and in another one, shows its progress, and takes no place meanwhile", async () => {
+    const load = await one.load("first", { uri: file });
+    const asked = [watched(one, "first"), watched(two, "first")];
+    const others = Promise.all([
+      one.sql('SELECT max(i) AS m FROM "first"').rows(),
+      two.values("first", "i", { limit: 1 }).next(),
+      one.statistics("first", { columns: ["i"] }),
+      two
+        .rows("first", { limit: 1, columns: ["i"] })
+        .pages()
+        .next(),
+      one.explainSql({ sql: 'SELECT i FROM "first"' }),
+    ]);
+    // Two of the questions are operations of the first driver, and its only place is free.
+    for (let idle = false; !idle; ) {
+      const waiting = [];
+      for await (const { progress } of one.operations({ states: ["pending"], kinds: ["query"] }))
+        if (progress?.phase.startsWith("waiting for load")) waiting.push(progress);
+      const { pools } = await one.driver();
+      const readers = pools.find(({ name }) => name === "readers");
+      idle = waiting.length === 2 && readers?.running === 0 && readers.queued === 0;
+    }
+    for (const { types, waits, rows } of await Promise.all(asked)) {
+      expect(types).toEqual(["accepted", "progress", "frame", "completed"]);
+      expect(waits[0]?.phase).toContain(`waiting for load ${load.operationId}`);
+      expect(Math.max(...waits.map(({ fraction = 0 }) => fraction))).toBeGreaterThan(0);
+      expect(rows).toEqual(answer);
+    }
+    const [max, value, statistics, page] = await others;
+    expect(max).toEqual([{ m: BigInt(ROWS - 1) }]);
+    expect(value.value).toMatchObject({ count: 1 });
+    expect(statistics.rows).toBe(ROWS);
+    expect(page.value?.rows).toHaveLength(1);
+    expect((await load.result()).dataset.version.number).toBe(1);
+    // Notes of progress go with their loads.
+    const notes = (await readdir(join(dataDir, "work"), { recursive: true })).filter((name) => /loads\/./.test(name));
+    expect(notes).toEqual([]);
+  });
+
+  test("stops only its waiting when it is cancelled or its time is up, and may ask not to wait", async () => {
+    const load = await one.load("second", { uri: file });
+    const cancelled = new AbortController();
+    const leaving = failure(one.query("second", { measures: [count()] }, { signal: cancelled.signal }).rows());
+    const late = failure(two.query("second", { measures: [count()] }, { timeoutMs: 50 }).rows());
+    const refused = await failure(two.query("second", { measures: [count()] }, { noWait: true }).rows());
+    expect(refused).toMatchObject({ reason: "DATASET_LOADING", metadata: { operation: load.operationId } });
+    const command = await runCli(["query", "second", "--no-wait"], {
+      env: { DROVER_DATA_DIR: dataDir, DROVER_PROFILE: "one" },
+    });
+    expect(command).toMatchObject({ code: 1, stderr: expect.stringContaining("DATASET_LOADING") });
+    cancelled.abort();
+    expect((await leaving).reason).toBe("CANCELLED");
+    expect((await late).reason).toBe("DEADLINE_EXCEEDED");
+    expect((await load.result()).dataset.version.rows).toBe(ROWS);
+  });
+
+  test("fails as the load fails", async () => {
+    const bad = join(folder.path, "bad.csv");
+    const lines = Array.from({ length: 400_000 }, (_, row) => `${row},text`);
+    await writeFile(bad, `i,t\n${lines.join("\n")}\n1,2,3\n`);
+    const load = await one.load("third", { uri: bad });
+    const [here, elsewhere] = await Promise.all(
+      [one, two].map((drover) => failure(drover.query("third", { measures: [count()] }).rows())),
+    );
+    for (const error of [here, elsewhere]) {
+      expect(error).toMatchObject({
+        reason: "RAGGED_ROWS",
+        metadata: { dataset: "third", operation: load.operationId },
+      });
+      expect(error?.message).toContain(`the load "${load.operationId}" of "third" has failed`);
+    }
+    await failure(load.result());
+  });
+
+  test("says that there is no such dataset when the load is cancelled, or none runs", async () => {
+    const load = await one.load("fourth", { uri: file });
+    const asked = [one, two].map((drover) => failure(drover.query("fourth", { measures: [count()] }).rows()));
+    await load.cancel();
+    for (const error of await Promise.all(asked)) expect(error.reason).toBe("DATASET_NOT_FOUND");
+    expect((await failure(one.query("fifth", { measures: [count()] }).rows())).reason).toBe("DATASET_NOT_FOUND");
+  });
+});
+
+describe("a version whose files are lost", { timeout: 60_000 }, () => {
+  async function versions(dataset: string): Promise<number[]> {
+    const numbers: number[] = [];
+    for await (const { number } of one.versions(dataset)) numbers.push(number);
+    return numbers;
+  }
+
+  async function loads(dataset: string): Promise<number> {
+    let loads = 0;
+    for (const drover of [one, two])
+      for await (const { id } of drover.operations({ kinds: ["load"], dataset })) loads += id === "" ? 0 : 1;
+    return loads;
+  }
+
+  /** The folders of a dataset's versions; the text of its source tells it. */
+  async function folders(text: string): Promise<string[]> {
+    const found: string[] = [];
+    const root = join(dataDir, "datasets");
+    for (const path of await readdir(root, { recursive: true })) {
+      if (!path.endsWith("manifest.json")) continue;
+      const manifest = await readFile(join(root, path), "utf8");
+      if (manifest.includes(text)) found.push(join(root, path, ".."));
+    }
+    return found;
+  }
+
+  test("is loaded again once, whoever asks, and the questions wait with its progress", async () => {
+    await (await one.load("lost", { uri: file, options: { badRows: "fail" } })).result();
+    await one.setStorageLevel("lost", "disk");
+    const before = await loads("lost");
+    const [version] = await folders('"name":"lost"');
+    for (const name of await readdir(version ?? "")) if (name.endsWith(".parquet")) await rm(join(version ?? "", name));
+    const asked = await Promise.all([watched(one, "lost"), watched(two, "lost"), watched(one, "lost")]);
+    for (const { types, waits, rows } of asked) {
+      expect(types).toEqual(["accepted", "progress", "frame", "completed"]);
+      expect(waits[0]?.phase).toMatch(/^waiting for load /);
+      expect(rows).toEqual(answer);
+    }
+    expect((await one.dataset("lost")).version.number).toBe(2);
+    expect(await loads("lost")).toBeLessThanOrEqual(before + 2);
+    expect(await versions("lost")).toContain(2);
+  });
+
+  test("is loaded again also where its whole folder is gone", async () => {
+    const small = join(folder.path, "small.csv");
+    await writeFile(small, "i\n1\n2\n");
+    await (await one.load("gone", { uri: small })).result();
+    const [version] = await folders('"name":"gone"');
+    await rm(version ?? "", { recursive: true });
+    expect(await two.query("gone", { measures: [sum("i")] }).rows()).toEqual([{ sum_i: 3n }]);
+  });
+
+  test("stays lost, with both reasons, where its source can't be read any more", async () => {
+    const small = join(folder.path, "passing.csv");
+    await writeFile(small, "i\n1\n");
+    await (await one.load("passing", { uri: small })).result();
+    await one.setStorageLevel("passing", "disk");
+    await rm(small);
+    const [version] = await folders('"name":"passing"');
+    for (const name of await readdir(version ?? "")) if (name.endsWith(".parquet")) await rm(join(version ?? "", name));
+    for (let round = 0; round < 3; round++) {
+      const error = await failure(one.query("passing", { measures: [count()] }).rows());
+      expect(error).toMatchObject({ reason: "VERSION_DAMAGED", metadata: { rebuildReason: "SOURCE_NOT_FOUND" } });
+      expect(error.message).toContain("it can't be loaded again: SOURCE_NOT_FOUND");
+    }
+    expect(await loads("passing")).toBe(2);
+    const error = await failure(one.query("passing", { measures: [count()] }, { noWait: true }).rows());
+    expect(error).toMatchObject({ reason: "VERSION_DAMAGED" });
+  });
+});
