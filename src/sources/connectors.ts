@@ -6,6 +6,7 @@ const connectors: Readonly<Record<string, () => Promise<Connector>>> = {
   csv: async () => (await import("./csv/connector.ts")).csv,
   tsv: async () => (await import("./tsv/connector.ts")).tsv,
   json: async () => (await import("./json/connector.ts")).json,
+  mysql: async () => (await import("./mysql/connector.ts")).mysql,
   parquet: async () => (await import("./parquet/connector.ts")).parquet,
 };
 

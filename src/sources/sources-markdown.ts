@@ -1,6 +1,6 @@
 import type { SourceKind } from "./connector.ts";
 import { sourceKinds } from "./kinds.ts";
-import type { OptionEntry } from "./options.ts";
+import type { OptionEntry, OptionSchema } from "./options.ts";
 
 const INTRODUCTION = `<!-- Generated from the options of src/sources; do not edit. -->
 # Sources
@@ -20,17 +20,25 @@ export function sourcesMarkdown(all: readonly SourceKind[] = sourceKinds): strin
   return [INTRODUCTION, ...all.map(section)].join("\n");
 }
 
-function section({ kind, summary, extensions, options }: SourceKind): string {
-  const rows = Object.entries(options).map(([name, entry]) => row(name, entry));
+function section({ kind, summary, extensions, schemes = [], options, connectionOptions }: SourceKind): string {
   const endings = extensions.map((extension) => `\`.${extension}\``).join(", ");
+  const urls = schemes.map((scheme) => `\`${scheme}://\``).join(", ");
+  const places = [endings && ` Endings: ${endings}.`, urls && ` URLs: ${urls}.`].join("");
+  const connection =
+    connectionOptions === undefined
+      ? ""
+      : `\nWhat its connections take, or a source beside its URL:\n\n${table(connectionOptions)}\n`;
   return `## ${kind}
 
-${summary} Endings: ${endings}.
+${summary}${places}
 
-| option | takes | meaning | default |
-|---|---|---|---|
-${rows.join("\n")}
-`;
+${table(options)}
+${connection}`;
+}
+
+function table(options: OptionSchema): string {
+  const rows = Object.entries(options).map(([name, entry]) => row(name, entry));
+  return ["| option | takes | meaning | default |", "|---|---|---|---|", ...rows].join("\n");
 }
 
 const TAKES: Readonly<Record<OptionEntry["type"], string>> = {
