@@ -4,8 +4,9 @@ import { openCatalog } from "../../src/catalog/catalog.ts";
 import { claimInstance } from "../../src/catalog/instance.ts";
 import type { DatasetStore } from "../../src/datasets/model.ts";
 import { openDatasetStore } from "../../src/datasets/store.ts";
-import { createSourceResolver } from "../../src/definitions/resolver.ts";
+import { createDefinitions } from "../../src/definitions/definitions.ts";
 import { createSecrets } from "../../src/definitions/secrets/secrets.ts";
+import { createVault } from "../../src/definitions/secrets/vault.ts";
 import type { LoadOutcome, LoadService, Started } from "../../src/loading/model.ts";
 import { createLoadService, DEFAULT_SEGMENT_LIMITS } from "../../src/loading/service.ts";
 import type { WorkerPool } from "../../src/loading/workers/model.ts";
@@ -64,7 +65,10 @@ export async function openLoadBench(options: { quotaBytes?: number } = {}): Prom
   const secrets = createSecrets({ environment: {}, fileRoots: () => undefined });
   const loads = createLoadService({
     workers,
-    definitions: createSourceResolver({ kinds: sourceKinds, secrets, statementLimit: 8 }),
+    definitions: createDefinitions({
+      ...{ secrets, catalog: catalog.definitions, kinds: sourceKinds, statementLimit: 8 },
+      vault: createVault({ keyFile: join(dataDirectory, "secrets.key"), group: undefined }),
+    }),
     statements: createStatementLimits(),
     datasets,
     operations,

@@ -18,6 +18,7 @@ import { fromDataset, fromVersion, toStorageLevel } from "../mapping/datasets.ts
 import { fromLoadEvent } from "../mapping/load-events.ts";
 import { fromOperation } from "../mapping/operations.ts";
 import { pageOf, pageSize } from "../mapping/pages.ts";
+import { toSourceSpec } from "../mapping/sources.ts";
 import { toCount } from "../mapping/values.ts";
 import { type BoundMethod, bindService } from "../service.ts";
 
@@ -39,10 +40,9 @@ export function datasetService({ datasets, loads, operations }: DatasetHandlerPa
     },
     {
       loadDataset: async ({ dataset, source, operationId, labels }, call) => {
-        const { uri = "", format, options = {} } = source ?? {};
         const request = {
           dataset,
-          source: { uri, format: format || undefined, options },
+          source: toSourceSpec(source),
           ...(operationId && { operationId }),
           labels,
           requestedBy: call.requestedBy,

@@ -72,7 +72,8 @@ export declare const RowSchema: GenMessage<Row>;
  */
 export declare type Source = Message<"drover.v1.Source"> & {
   /**
-   * A path, a glob (`/data/2024-*.csv.gz`) or a `file:` URI on the driver's machine, made real and checked against `fileRoots`.
+   * A path, a glob (`/data/2024-*.csv.gz`) or a `file:` URI on the driver's machine, made real and checked against `fileRoots`; the URL of
+   * a database's server, without a password; or `source:NAME`, a stored source. Empty where `connection` says where.
    *
    * @generated from field: string uri = 1;
    */
@@ -92,6 +93,13 @@ export declare type Source = Message<"drover.v1.Source"> & {
    * @generated from field: google.protobuf.Struct options = 3;
    */
   options?: JsonObject | undefined;
+
+  /**
+   * The stored connection that is used; the options then say which table or query.
+   *
+   * @generated from field: string connection = 4;
+   */
+  connection: string;
 };
 
 /**
