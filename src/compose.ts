@@ -1,4 +1,5 @@
 import { realpath } from "node:fs/promises";
+import { join } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
 import { openCatalog } from "./catalog/catalog.ts";
 import { claimInstance } from "./catalog/instance.ts";
@@ -8,11 +9,11 @@ import type { Settings } from "./config/settings.ts";
 import { logDatasetEvent } from "./dataset-log.ts";
 import { datasetsFolder } from "./datasets/layout.ts";
 import { openDatasetStore } from "./datasets/store.ts";
-import { createSourceResolver } from "./definitions/resolver.ts";
+import { createDefinitions } from "./definitions/definitions.ts";
 import { createSecrets } from "./definitions/secrets/secrets.ts";
+import { createVault } from "./definitions/secrets/vault.ts";
 import { openDriverLife } from "./driver-life.ts";
 import { countDatasetEvent, measure } from "./driver-metrics.ts";
-import { openDriverUploads } from "./driver-uploads.ts";
 import { openReadEngine } from "./engine/duckdb/read-engine.ts";
 import type { ReadEngine } from "./engine/engine.ts";
 import { DriverError } from "./errors/driver-error.ts";
@@ -25,6 +26,7 @@ import { openWorkFolder, type WorkFolder, workFolderOf } from "./lifecycle/work-
 import { createLoadFinder } from "./loading/load-finder.ts";
 import { createProgressNotes } from "./loading/progress-notes.ts";
 import { createLoadService, DEFAULT_SEGMENT_LIMITS } from "./loading/service.ts";
+import { createSourceProbe } from "./loading/source-probe.ts";
 import type { WorkerPool } from "./loading/workers/model.ts";
 import { createWorkerPool } from "./loading/workers/worker-pool.ts";
 import { EventLoopMonitor } from "./observability/event-loop.ts";
@@ -37,7 +39,7 @@ import { datasetService } from "./rpc/handlers/dataset.ts";
 import { driverService, type Launch, type MemoryStatus } from "./rpc/handlers/driver.ts";
 import { operationService } from "./rpc/handlers/operation.ts";
 import { queryService } from "./rpc/handlers/query.ts";
-import { uploadService } from "./rpc/handlers/upload.ts";
+import { sourceService } from "./rpc/handlers/source.ts";
 import { createPages } from "./rpc/http/pages.ts";
 import { openRpcServer, type RpcServer } from "./rpc/rpc-server.ts";
 import { createPool } from "./scheduling/pool.ts";
@@ -153,13 +155,17 @@ export async function compose(
   let fileRoots: readonly string[] | undefined = [];
   const secrets = createSecrets({ environment: process.env, fileRoots: () => fileRoots });
   const statementLimit = settings.limits.statements;
+  const vault = createVault({ keyFile: join(dataDirectory, "secrets.key"), group });
+  const definitions = createDefinitions({
+    ...{ secrets, vault, statementLimit },
+    catalog: catalog.definitions,
+    kinds: sourceKinds,
+  });
   const statements = createStatementLimits();
-  const upkeep = parts.use(await openDriverUploads({ dataDirectory, settings, instance, catalog, datasets, logger }));
-  const { uploads } = upkeep;
-  const definitions = createSourceResolver({ kinds: sourceKinds, secrets, statementLimit, uploads });
   const workers = parts.use(
     await openWorkers(settings, shares, { workFolder, workerProgram, fileRoots: () => fileRoots, metrics, logger }),
   );
+  const probe = createSourceProbe({ workers, statements });
   const notes = createProgressNotes({
     instanceId: identity.instanceId,
     folderOf: (instanceId) => workFolderOf(dataDirectory, instanceId),
@@ -223,8 +229,8 @@ export async function compose(
       address: () => server.address,
     }),
     ...operationService(operations, loads),
-    ...datasetService({ datasets, loads, operations, uploads }),
-    ...uploadService(uploads),
+    ...sourceService({ definitions, probe }),
+    ...datasetService({ datasets, loads, operations }),
     ...queryService({ queries, metrics, timeoutMs: limits.queryTimeout, readerTimeoutMs: limits.readerTimeout }),
   ];
   const index = () => ({
@@ -267,7 +273,6 @@ export async function compose(
     settle: async () => {
       await operations.recover();
       await workFolder.removeDead();
-      await upkeep.sweep();
       await server.warmUp();
       workers.warmUp();
       // Loading modules blocks; what counts is how long callers wait.

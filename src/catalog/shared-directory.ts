@@ -10,6 +10,8 @@ const GROUP_SECRET = 0o040;
 const OTHERS_WRITE = 0o002;
 /** Clients make these, too, and may do so before a driver has said how they must be. */
 const CLIENTS_FOLDERS = new Set(["drivers", "logs"]);
+/** Who shares them must not change them. */
+const SECRET_FILES = new Set(["token", "secrets.key"]);
 /** Only an administrator writes it. */
 const PROFILES = "profiles";
 
@@ -44,7 +46,7 @@ export async function prepareSharedDirectory(path: string): Promise<number> {
 async function prepareEntry(path: string, name: string, gid: number): Promise<boolean> {
   const entry = join(path, name);
   const found = await stat(entry).catch(gone);
-  if (found === undefined || isShared(found, gid, name === "token" ? GROUP_SECRET : GROUP_FILE)) return true;
+  if (found === undefined || isShared(found, gid, SECRET_FILES.has(name) ? GROUP_SECRET : GROUP_FILE)) return true;
   if (!CLIENTS_FOLDERS.has(name) || !found.isDirectory() || !isOwn(found)) return false;
   await shareFolder(entry, gid);
   return true;

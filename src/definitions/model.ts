@@ -27,10 +27,80 @@ export interface ResolvedSource {
   open(options: { readonly signal: AbortSignal }): Promise<Source>;
 }
 
+export interface ResolveOptions {
+  /** A disabled source will do, too: it is only looked at. */
+  readonly disabled?: boolean;
+  /** Only the server counts: options of the source are left out, and may be wrong or missing. */
+  readonly server?: boolean;
+}
+
 /** From what a client named to what a worker gets. */
 export interface SourceResolver {
-  /** Throws UNKNOWN_FORMAT, UNKNOWN_OPTION, INVALID_OPTION, INVALID_SOURCE, INVALID_CONNECTION. Speaks to no server. */
-  resolve(spec: SourceSpec): Promise<ResolvedSource>;
+  /**
+   * Speaks to no server. Throws UNKNOWN_FORMAT, UNKNOWN_OPTION, INVALID_OPTION, INVALID_SOURCE, INVALID_CONNECTION, SECRET_FORBIDDEN,
+   * SOURCE_NOT_DEFINED, SOURCE_DISABLED, CONNECTION_NOT_DEFINED.
+   */
+  resolve(spec: SourceSpec, options?: ResolveOptions): Promise<ResolvedSource>;
+}
+
+/** A connection without its password, as clients see it. */
+export interface Connection extends ConnectionDraft {
+  readonly kind: string;
+  /** Whether a password is kept for it. */
+  readonly hasPassword: boolean;
+  readonly createTime: Date;
+  readonly updateTime: Date;
+  /** Another one after each change. */
+  readonly etag: string;
+}
+
+/** A connection that is to be kept. */
+export interface ConnectionDraft {
+  readonly name: string;
+  /** Undefined leaves it to the URI's scheme. */
+  readonly kind: string | undefined;
+  readonly uri: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** A reference. */
+  readonly secret: string | undefined;
+  /** Undefined: the driver's usual limit. */
+  readonly maxStatements: number | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** What is to be changed of a connection. */
+export interface ConnectionChange extends Partial<Pick<Connection, "uri" | "options" | "labels">> {
+  /** A reference, or empty for no password at all. */
+  readonly secret?: string;
+  /** 0: the driver's usual limit. */
+  readonly maxStatements?: number;
+  /** To be kept. */
+  readonly password?: string;
+}
+
+/** A source by name, as clients see it. */
+export interface StoredSource extends SourceDraft {
+  readonly source: NamedSource;
+  readonly createTime: Date;
+  readonly updateTime: Date;
+  /** Another one after each change. */
+  readonly etag: string;
+}
+
+/** A source that is to be kept. */
+export interface SourceDraft {
+  readonly name: string;
+  readonly source: SourceSpec;
+  readonly disabled: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** What is to be changed of a source. */
+export type SourceChange = Partial<Omit<SourceDraft, "name">>;
+
+/** Where an update or a deletion begins: only in this state; empty for any. */
+export interface Expected {
+  readonly etag: string;
 }
 
 /** Passwords by reference. */

@@ -1,73 +1,161 @@
+import type { ConnectionRecord, DefinitionTables } from "../catalog/definitions.ts";
 import { DriverError } from "../errors/driver-error.ts";
-import type { SourceKind, SourceSpec } from "../sources/connector.ts";
+import type { Server, SourceKind, SourceSpec } from "../sources/connector.ts";
 import { chooseKind } from "../sources/kinds.ts";
-import { uploadId } from "../uploads/model.ts";
-import type { NamedSource, ResolvedSource, Secrets, SourceResolver } from "./model.ts";
+import { findConnection, findSource } from "./lookup.ts";
+import {
+  type NamedSource,
+  type ResolvedSource,
+  type ResolveOptions,
+  type SourceResolver,
+  storedName,
+} from "./model.ts";
 import { requireNoPassword } from "./plain-passwords.ts";
-import { resolveUpload, type UploadParts } from "./resolve-upload.ts";
+import type { Passwords } from "./secrets/passwords.ts";
 
 export interface ResolverParts {
   readonly kinds: readonly SourceKind[];
-  readonly secrets: Secrets;
-  /** For servers that are no stored connection. */
+  readonly passwords: Passwords;
+  /** For servers whose connection has no limit of its own. */
   readonly statementLimit: number;
-  readonly uploads: UploadParts["uploads"];
 }
 
-/** From what a client named to what a worker gets: finds the kind, checks the options, and brings secrets in at the last moment. */
-export function createSourceResolver(parts: ResolverParts): SourceResolver {
-  return {
-    resolve: async (spec) => {
-      const upload = uploadId(spec.uri);
-      return upload === undefined ? resolvePlace(spec, parts) : resolveUpload(spec, upload, parts);
-    },
-  };
+/** From what a client named to what a worker gets: finds definitions and kind, checks the options, and brings secrets in at the last moment. */
+export function createSourceResolver(parts: ResolverParts, tables: DefinitionTables): SourceResolver {
+  return { resolve: (spec, options = {}) => new Resolving(parts, tables, options).resolve(spec) };
 }
 
-/** A source that says itself where it is: a file, or a server's URL. */
-function resolvePlace(spec: SourceSpec, parts: ResolverParts): ResolvedSource {
-  requireNoPassword(spec);
-  if (spec.uri === "") throw new DriverError("INVALID_SOURCE", "a source needs a URI or a connection");
-  const kind = chooseKind(parts.kinds, spec);
-  const named = namedAs(spec, kind);
-  if (kind.connectionOptions !== undefined) return resolveUrl(kind, named, parts);
-  kind.check(named.options);
-  return {
-    kind,
-    named,
-    open: async () => ({ ...rowsOf(named), kind: kind.kind, uri: named.uri, options: named.options }),
-  };
+class Resolving {
+  readonly #parts: ResolverParts;
+  readonly #tables: DefinitionTables;
+  readonly #options: ResolveOptions;
+
+  constructor(parts: ResolverParts, tables: DefinitionTables, options: ResolveOptions) {
+    this.#parts = parts;
+    this.#tables = tables;
+    this.#options = options;
+  }
+
+  async resolve(spec: SourceSpec): Promise<ResolvedSource> {
+    const name = storedName(spec.uri);
+    if (name !== undefined) return this.#stored(name, spec);
+    requireNoPassword(spec);
+    if (spec.connection) return this.#connected(spec, spec.connection);
+    if (spec.uri === "") throw new DriverError("INVALID_SOURCE", "a source needs a URI or a connection");
+    const kind = chooseKind(this.#parts.kinds, spec);
+    return kind.connectionOptions === undefined ? this.#file(kind, spec) : this.#url(kind, spec);
+  }
+
+  /** A source that is defined: what is given counts before what is defined. */
+  async #stored(name: string, spec: SourceSpec): Promise<ResolvedSource> {
+    if (spec.connection) throw new DriverError("INVALID_SOURCE", "a stored source has its own connection, or none");
+    requireNoPassword({ uri: "", options: spec.options });
+    const { kind, uri, options, connection, disabled } = await findSource(this.#tables, name);
+    if (disabled && !this.#options.disabled)
+      throw new DriverError("SOURCE_DISABLED", `the source ${JSON.stringify(name)} is disabled`, {
+        metadata: { source: name },
+      });
+    if (spec.format && spec.format !== kind)
+      throw new DriverError("INVALID_SOURCE", `the source ${JSON.stringify(name)} is ${kind}, not ${spec.format}`, {
+        metadata: { source: name, format: spec.format },
+      });
+    const merged = { ...options, ...spec.options };
+    const defined = { ...rowsOf(spec), format: kind, uri, options: merged, ...(connection && { connection }) };
+    const resolved = await this.resolve(defined);
+    const { format, ...meaning } = resolved.named;
+    return {
+      ...resolved,
+      named: { ...rowsOf(spec), format, uri: spec.uri, options: spec.options },
+      meaning: { ...meaning, ...resolved.meaning },
+    };
+  }
+
+  /** A source on a stored connection. */
+  async #connected(spec: SourceSpec, name: string): Promise<ResolvedSource> {
+    if (spec.uri !== "")
+      throw new DriverError("INVALID_SOURCE", "a source has a URI or a connection, not both", {
+        metadata: { connection: name },
+      });
+    const { passwords, statementLimit } = this.#parts;
+    const record = await findConnection(this.#tables, name);
+    const kind = chooseKind(this.#parts.kinds, { format: record.kind, uri: "" });
+    if (spec.format && spec.format !== kind.kind)
+      throw new DriverError(
+        "INVALID_SOURCE",
+        `the connection ${JSON.stringify(name)} is ${kind.kind}, not ${spec.format}`,
+        { metadata: { connection: name, format: spec.format } },
+      );
+    const { ofConnection, ofSource } = parted(kind, spec.options);
+    const [given] = Object.keys(ofConnection);
+    if (given !== undefined)
+      throw new DriverError("INVALID_OPTION", `option ${given}: belongs to the connection ${JSON.stringify(name)}`, {
+        metadata: { option: given, connection: name },
+      });
+    const options = this.#checked(kind, ofSource);
+    return {
+      kind,
+      named: { ...rowsOf(spec), format: kind.kind, uri: "", options: spec.options, connection: name },
+      meaning: { server: { uri: record.uri, options: record.options } },
+      statements: { connection: name, limit: record.maxStatements ?? statementLimit },
+      open: async (open) => {
+        // It may have got another password, and with it another address, since.
+        const now = await findConnection(this.#tables, name);
+        const server = withPassword(serverOf(now), await passwords.ofRecord(now, open));
+        return { ...rowsOf(spec), kind: kind.kind, uri: "", options, server };
+      },
+    };
+  }
+
+  /** A server's URL: options of the connection stand among those of the source. */
+  #url(kind: SourceKind, spec: SourceSpec): ResolvedSource {
+    const { uri } = spec;
+    const { passwords, statementLimit } = this.#parts;
+    const { secret, ...given } = spec.options;
+    const { ofConnection, ofSource } = parted(kind, given);
+    const reference = passwords.referenceOf(secret);
+    const server = { name: placeOf(uri), uri, options: ofConnection };
+    kind.checkConnection?.(server);
+    const options = this.#checked(kind, ofSource);
+    return {
+      kind,
+      named: namedAs(spec, kind),
+      statements: { connection: server.name, limit: statementLimit },
+      open: async (open) => {
+        const password = reference && (await passwords.read(reference, open));
+        return { ...rowsOf(spec), kind: kind.kind, uri, options, server: withPassword(server, password) };
+      },
+    };
+  }
+
+  #file(kind: SourceKind, spec: SourceSpec): ResolvedSource {
+    if (this.#options.server)
+      throw new DriverError("INVALID_SOURCE", `${kind.kind} speaks to no server`, { metadata: { format: kind.kind } });
+    const { uri } = spec;
+    const options = this.#checked(kind, spec.options);
+    return {
+      kind,
+      named: namedAs(spec, kind),
+      open: async () => ({ ...rowsOf(spec), kind: kind.kind, uri, options }),
+    };
+  }
+
+  #checked(kind: SourceKind, options: SourceSpec["options"]): SourceSpec["options"] {
+    if (this.#options.server) return {};
+    kind.check(options);
+    return options;
+  }
 }
 
-/** A server's URL: options of the connection stand among those of the source. */
-function resolveUrl(kind: SourceKind, named: NamedSource, { secrets, statementLimit }: ResolverParts): ResolvedSource {
-  const { uri } = named;
-  const { secret, ...given } = named.options;
-  const { ofConnection, ofSource } = parted(kind, given);
-  const reference = secretOf(secret);
-  if (reference !== undefined) secrets.check(reference);
-  const server = { name: placeOf(uri), uri, options: ofConnection };
-  kind.checkConnection?.(server);
-  kind.check(ofSource);
-  return {
-    kind,
-    named,
-    statements: { connection: server.name, limit: statementLimit },
-    open: async ({ signal }) => {
-      const password = reference === undefined ? undefined : await secrets.read(reference, { signal });
-      return {
-        ...rowsOf(named),
-        kind: kind.kind,
-        uri,
-        options: ofSource,
-        server: { ...server, ...(password !== undefined && { password }) },
-      };
-    },
-  };
+function serverOf({ name, uri, options }: ConnectionRecord): Server {
+  return { name, uri, options };
 }
 
-function namedAs({ uri, options, connection, ...rest }: SourceSpec, { kind }: SourceKind): NamedSource {
-  return { ...rowsOf(rest), format: kind, uri, options, ...(connection !== undefined && { connection }) };
+function withPassword(server: Server, password: string | undefined): Server {
+  return password === undefined ? server : { ...server, password };
+}
+
+function namedAs({ uri, options, ...rest }: SourceSpec, { kind }: SourceKind): NamedSource {
+  return { ...rowsOf(rest), format: kind, uri, options };
 }
 
 /** Which rows are wanted. */
@@ -77,18 +165,12 @@ function rowsOf({ filter, limit }: Pick<SourceSpec, "filter" | "limit">): Pick<S
 
 function parted({ connectionOptions = {} }: SourceKind, options: SourceSpec["options"]) {
   const entries = Object.entries(options);
-  const isOfConnection = ([name]: (typeof entries)[number]) => Object.hasOwn(connectionOptions, name);
+  const isOfConnection = ([name]: (typeof entries)[number]) =>
+    name === "secret" || Object.hasOwn(connectionOptions, name);
   return {
     ofConnection: Object.fromEntries(entries.filter(isOfConnection)),
     ofSource: Object.fromEntries(entries.filter((entry) => !isOfConnection(entry))),
   };
-}
-
-function secretOf(secret: unknown): string | undefined {
-  if (secret === undefined || secret === null) return undefined;
-  if (typeof secret === "string") return secret;
-  // It may be a password: it must not be shown.
-  throw new DriverError("INVALID_OPTION", "option secret: not a reference", { metadata: { option: "secret" } });
 }
 
 /** What the statements of a URL are counted for: the server and its database. */

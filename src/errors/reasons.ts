@@ -233,8 +233,8 @@ export const reasons = {
   },
   QUOTA_EXCEEDED: {
     code: Code.RESOURCE_EXHAUSTED,
-    when: "The data directory, or the uploads in it, would grow beyond their quota.",
-    help: "Drop datasets or uploads that nobody needs, keep fewer versions, or raise the quota.",
+    when: "The data directory would grow beyond its quota.",
+    help: "Drop datasets that nobody needs, keep fewer versions, or raise the quota.",
     retryable: false,
   },
   DISK_FULL: {
@@ -322,55 +322,6 @@ export const reasons = {
     help: "Read the result as it comes, ask for less, or raise `limits.readerTimeout`.",
     retryable: false,
   },
-  // Uploads
-  UPLOAD_NOT_FOUND: {
-    code: Code.NOT_FOUND,
-    when: "There is no upload of this id: it never was, was deleted, or was removed because nobody had used it for `uploads.retention`.",
-    help: "Send the file again.",
-    retryable: false,
-  },
-  UPLOAD_EXISTS: {
-    code: Code.ALREADY_EXISTS,
-    when: "Another file was sent, or is being sent, under the id that the client chose.",
-    help: "Choose a new id for a new file, or delete the upload first.",
-    retryable: false,
-  },
-  UPLOAD_BUSY: {
-    code: Code.ABORTED,
-    when: "Another driver of the data directory receives the file at this moment.",
-    help: "Try again; a connection that was lost is noticed within seconds.",
-    retryable: true,
-  },
-  UPLOAD_TAKEN_OVER: {
-    code: Code.ABORTED,
-    when: "Another call went on sending the file under the same id, or it was deleted.",
-    help: "Send different files under different ids.",
-    retryable: false,
-  },
-  UPLOAD_OFFSET: {
-    code: Code.OUT_OF_RANGE,
-    when: "A client goes on sending a file from another place than the one that the driver is at.",
-    help: "Go on from `receivedBytes`, which the error's metadata and GetUpload say.",
-    retryable: false,
-  },
-  UPLOAD_INCOMPLETE: {
-    code: Code.FAILED_PRECONDITION,
-    when: "A file is not all there: the stream ended without saying so, or has other bytes than announced, or it is to be used before its end.",
-    help: "Go on sending it from `receivedBytes`, or wait for its end.",
-    retryable: false,
-  },
-  UPLOAD_DAMAGED: {
-    code: Code.DATA_LOSS,
-    when: "The bytes that came do not have the SHA-256 that the client gave. They were thrown away.",
-    help: "Send the file again.",
-    retryable: false,
-  },
-  UPLOAD_TOO_LARGE: {
-    code: Code.RESOURCE_EXHAUSTED,
-    when: "A file is larger than the limit. What had come of it was thrown away.",
-    help: "Raise `limits.maxUploadBytes`, or put the file where the driver can read it.",
-    retryable: false,
-  },
   // Sources and loads
   UNKNOWN_FORMAT: {
     code: Code.INVALID_ARGUMENT,
@@ -400,6 +351,54 @@ export const reasons = {
     code: Code.INVALID_ARGUMENT,
     when: "A database's URL or an option of its connection can't be used, or a password stands in it.",
     help: "Mend what the message names; docs/sources.md says what each kind takes, and how passwords are given.",
+    retryable: false,
+  },
+  CONNECTION_NOT_DEFINED: {
+    code: Code.NOT_FOUND,
+    when: "There is no connection of this name.",
+    help: "`drover connections list` shows those that there are; names are case-sensitive.",
+    retryable: false,
+  },
+  CONNECTION_EXISTS: {
+    code: Code.ALREADY_EXISTS,
+    when: "There is a connection of this name, or of one that differs only by upper and lower case.",
+    help: "Update it, or choose another name.",
+    retryable: false,
+  },
+  CONNECTION_IN_USE: {
+    code: Code.FAILED_PRECONDITION,
+    when: "A connection that sources use can't be deleted.",
+    help: "Delete the sources that the message names, or give them another connection.",
+    retryable: false,
+  },
+  SOURCE_NOT_DEFINED: {
+    code: Code.NOT_FOUND,
+    when: "There is no stored source of this name.",
+    help: "`drover sources list` shows those that there are; names are case-sensitive.",
+    retryable: false,
+  },
+  SOURCE_EXISTS: {
+    code: Code.ALREADY_EXISTS,
+    when: "There is a stored source of this name, or of one that differs only by upper and lower case.",
+    help: "Update it, or choose another name.",
+    retryable: false,
+  },
+  SOURCE_DISABLED: {
+    code: Code.FAILED_PRECONDITION,
+    when: "The stored source is disabled: nothing is loaded from it. Datasets that were made of it still answer.",
+    help: "Enable it with `drover sources enable`, or load another source.",
+    retryable: false,
+  },
+  DEFINITION_CHANGED: {
+    code: Code.ABORTED,
+    when: "Somebody has changed the connection or source since the `etag` was read.",
+    help: "Read it again, and decide whether the change is still wanted.",
+    retryable: false,
+  },
+  PASSWORD_REQUIRED: {
+    code: Code.FAILED_PRECONDITION,
+    when: "The URL or options of a connection change, and with them where the password goes that the driver keeps for it.",
+    help: "Give the password again with the change.",
     retryable: false,
   },
   SECRET_FORBIDDEN: {

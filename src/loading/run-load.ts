@@ -10,8 +10,9 @@ import type { LoadEnd } from "./load-once.ts";
 import type { LoadOutcome, LoadRequest } from "./model.ts";
 import { boundedOutcome, boundedWarnings } from "./outcome.ts";
 import type { LoadServiceParts } from "./service.ts";
+import { permitsFor } from "./statement-permits.ts";
 import { watchSpace } from "./watch-space.ts";
-import { readSource, type StatementPermits } from "./workers/read-source.ts";
+import { readSource } from "./workers/read-source.ts";
 import { isWorkerFailure } from "./workers/worker-process.ts";
 
 interface BegunLoad extends LoadRequest {
@@ -62,7 +63,7 @@ async function stageAndPublish(
     onWarning: warn,
   };
   const { workers: pool, options } = parts;
-  const permits = permitsOf(parts, source, request.caller);
+  const permits = permitsFor(parts.statements, source, request.caller);
   const read = async () => {
     const opened = await source.open({ signal });
     const more = { limits: options.limits, directory: staged.directory };
@@ -78,15 +79,6 @@ async function stageAndPublish(
   });
   handle.report({ phase: "publishing", fraction: 1, rows: written.rows, bytes: written.sourceBytes });
   return publish(request, source, written, warnings, handle, staged);
-}
-
-/** Gives a load's workers places among the statements of its connection. */
-function permitsOf({ statements }: LoadServiceParts, source: ResolvedSource, caller: string): StatementPermits {
-  return async (_, { signal }) => {
-    const counted = source.statements;
-    if (counted === undefined) return { [Symbol.dispose]: () => undefined };
-    return statements.acquire(counted.connection, counted.limit, { signal, caller });
-  };
 }
 
 async function emptyFolder(folder: string): Promise<void> {

@@ -27,7 +27,7 @@ export function decodeMessage<S extends DescMessage>(
   } catch (error) {
     const tooDeep = (error as Error).message.includes("recursion depth");
     const fault = tooDeep ? undefined : findJsonFault(schema, text, options);
-    if (fault === undefined) throw undecodable(schema, error);
+    if (fault === undefined) throw undecodable(schema, holdsSecrets(schema) ? undefined : error);
     const { field, description } = fault;
     throw new DriverError("INVALID_REQUEST", `${field}: ${description}`, {
       metadata: { type: schema.typeName, field },
@@ -53,9 +53,15 @@ function decodeText(schema: DescMessage, bytes: Uint8Array): string {
   }
 }
 
+/** `error` says why; undefined where its words may hold what nobody must see. */
 function undecodable(schema: DescMessage, error: unknown): DriverError {
-  return new DriverError("INVALID_REQUEST", `the request is no ${schema.typeName}: ${(error as Error).message}`, {
+  const why = error === undefined ? "" : `: ${(error as Error).message}`;
+  return new DriverError("INVALID_REQUEST", `the request is no ${schema.typeName}${why}`, {
     metadata: { type: schema.typeName },
     cause: error,
   });
+}
+
+function holdsSecrets(schema: DescMessage): boolean {
+  return schema.fields.some(({ proto }) => proto.options?.debugRedact === true);
 }

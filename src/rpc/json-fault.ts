@@ -79,7 +79,9 @@ function faultOf(
     fromJson(schema, { [key]: value }, options);
     return undefined;
   } catch (error) {
-    return { field: place, description: inWords((error as Error).message, field) };
+    // The value may be a password that was given in the wrong form.
+    const secret = field.proto.options?.debugRedact === true;
+    return { field: place, description: secret ? "must be text" : inWords((error as Error).message, field) };
   }
 }
 

@@ -15,6 +15,16 @@ const keptColumnOptions = {
   },
 } as const satisfies OptionSchema;
 
+/** Of every kind that speaks to a server: where the password of its login is. It is read by the driver and never handed on. */
+export const secretOption = {
+  secret: {
+    type: "string",
+    doc: "Where the password is: `env:DROVER_SECRET_…`, a variable of the driver's environment, or `file:/…`, a file of the driver's user with mode 0600. It is read when a load begins.",
+    default: "none; a stored connection may keep a password itself",
+    example: "env:DROVER_SECRET_SALES",
+  },
+} as const satisfies OptionSchema;
+
 /** Options of every kind of file. */
 export const columnOptions = {
   types: {

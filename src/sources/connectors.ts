@@ -8,6 +8,7 @@ const connectors: Readonly<Record<string, () => Promise<Connector>>> = {
   json: async () => (await import("./json/connector.ts")).json,
   mysql: async () => (await import("./mysql/connector.ts")).mysql,
   parquet: async () => (await import("./parquet/connector.ts")).parquet,
+  postgres: async () => (await import("./postgres/connector.ts")).postgres,
 };
 
 /** The connector of a kind. Throws UNKNOWN_FORMAT. */

@@ -4,8 +4,9 @@ import { openCatalog } from "../../src/catalog/catalog.ts";
 import { claimInstance } from "../../src/catalog/instance.ts";
 import type { DatasetStore } from "../../src/datasets/model.ts";
 import { openDatasetStore } from "../../src/datasets/store.ts";
-import { createSourceResolver } from "../../src/definitions/resolver.ts";
+import { createDefinitions } from "../../src/definitions/definitions.ts";
 import { createSecrets } from "../../src/definitions/secrets/secrets.ts";
+import { createVault } from "../../src/definitions/secrets/vault.ts";
 import type { LoadOutcome, LoadService, Started } from "../../src/loading/model.ts";
 import { createLoadService, DEFAULT_SEGMENT_LIMITS } from "../../src/loading/service.ts";
 import type { WorkerPool } from "../../src/loading/workers/model.ts";
@@ -14,7 +15,6 @@ import { createOperations } from "../../src/operations/operations.ts";
 import { createPool } from "../../src/scheduling/pool.ts";
 import { createStatementLimits } from "../../src/scheduling/statement-limits.ts";
 import { sourceKinds } from "../../src/sources/kinds.ts";
-import { openUploads } from "../../src/uploads/store.ts";
 import { openTestEngine } from "./dataset-store.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 import { openTestWorkers } from "./workers.ts";
@@ -63,13 +63,12 @@ export async function openLoadBench(options: { quotaBytes?: number } = {}): Prom
   const operations = parts.use(createOperations({ progressIntervalMs: 10 }));
   const pool = createPool({ name: "loaders", size: 2, maxQueued: 10 });
   const secrets = createSecrets({ environment: {}, fileRoots: () => undefined });
-  const uploads = await openUploads({
-    ...{ dataDirectory, instanceId: instance.id, catalog: catalog.uploads, isAlive: async () => true },
-    limits: { maxBytes: 1e9, quotaBytes: 0, minFreeBytes: 0, unfinishedAgeMs: 1e9, retentionMs: 1e9 },
-  });
   const loads = createLoadService({
     workers,
-    definitions: createSourceResolver({ kinds: sourceKinds, secrets, statementLimit: 8, uploads }),
+    definitions: createDefinitions({
+      ...{ secrets, catalog: catalog.definitions, kinds: sourceKinds, statementLimit: 8 },
+      vault: createVault({ keyFile: join(dataDirectory, "secrets.key"), group: undefined }),
+    }),
     statements: createStatementLimits(),
     datasets,
     operations,

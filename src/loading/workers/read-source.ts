@@ -6,6 +6,7 @@ import { DriverError } from "../../errors/driver-error.ts";
 import type { Partition, Source, SourcePlan } from "../../sources/connector.ts";
 import { mergedSegments } from "../merged-segments.ts";
 import type { ParamsOf, ResultOf, WorkerEvent, WorkerMethod } from "../worker/protocol.ts";
+import { endStatements } from "./end-statements.ts";
 import type { WorkerLease, WorkerPool } from "./model.ts";
 import type { CallOptions } from "./worker-process.ts";
 
@@ -203,23 +204,14 @@ class Participant {
   }
 
   async close(): Promise<void> {
-    const signal = AbortSignal.timeout(CLOSE_TIMEOUT_MS);
+    const { pool, source } = this.#options;
     try {
-      if (this.isOver) await this.#endStatements(signal);
-      else await this.#lease.call("closeLoad", {}, { signal });
+      if (this.isOver) await endStatements(pool, source, this.#lease.openStatements);
+      else await this.#lease.call("closeLoad", {}, { signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) });
     } catch {
       this.#lease.discard();
     } finally {
       await this.#lease[Symbol.asyncDispose]();
     }
-  }
-
-  /** A dead worker's statements would run on at the server. */
-  async #endStatements(signal: AbortSignal): Promise<void> {
-    const endings = this.#lease.openStatements;
-    if (endings.length === 0) return;
-    const { pool, source } = this.#options;
-    await using other = await pool.lease("interactive", { signal });
-    for (const ending of endings) await other.call("endStatement", { source, ending }, { signal });
   }
 }

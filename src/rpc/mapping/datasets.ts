@@ -12,7 +12,7 @@ import {
   VersionSchema,
 } from "../../gen/drover/v1/dataset_service_pb.js";
 import { fromColumns } from "./columns.ts";
-import { toStruct } from "./values.ts";
+import { fromSource } from "./sources.ts";
 
 const LEVELS = { disk: StorageLevel.DISK, memory: StorageLevel.MEMORY, pinned: StorageLevel.PINNED } as const;
 
@@ -38,14 +38,14 @@ export function fromDataset(dataset: DatasetInfo, { columns }: { readonly column
 }
 
 export function fromVersion(version: VersionManifest): Version {
-  const { format, uri, options, operationId, readTime = version.createTime, restoredFrom = 0 } = version.lineage;
+  const { operationId, readTime = version.createTime, restoredFrom = 0, ...source } = version.lineage;
   return create(VersionSchema, {
     number: BigInt(version.number),
     rows: BigInt(version.rows),
     bytes: BigInt(version.bytes),
     segments: version.segments.length,
     createTime: timestampFromDate(new Date(version.createTime)),
-    source: { format, uri, options: toStruct(options) },
+    source: fromSource(source),
     operationId,
     sourceBytes: BigInt(version.sourceBytes),
     warnings: [...version.warnings],

@@ -1,61 +1,29 @@
-import { chmod, mkdir, realpath, symlink, writeFile } from "node:fs/promises";
+import { chmod, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { SourceResolver } from "../../../src/definitions/model.ts";
-import { createSourceResolver } from "../../../src/definitions/resolver.ts";
-import { createSecrets } from "../../../src/definitions/secrets/secrets.ts";
-import { DriverError } from "../../../src/errors/driver-error.ts";
-import type { SourceKind, SourceSpec } from "../../../src/sources/connector.ts";
-import { sourceKinds } from "../../../src/sources/kinds.ts";
-import { parseOptions } from "../../../src/sources/option-values.ts";
-import type { OptionSchema } from "../../../src/sources/options.ts";
-import { temporaryFolder } from "../../helpers/temporary-folder.ts";
-
-const options = { table: { type: "string", doc: "" } } as const satisfies OptionSchema;
-const connectionOptions = { user: { type: "string", doc: "" } } as const satisfies OptionSchema;
-/** A kind that speaks to a server, whichever. */
-const server: SourceKind = {
-  kind: "server",
-  summary: "",
-  extensions: [],
-  schemes: ["server"],
-  options,
-  connectionOptions,
-  check: (given) => void parseOptions("server", options, given),
-  checkConnection: (given) => void parseOptions("server", connectionOptions, given.options),
-};
+import type { SourceSpec } from "../../../src/sources/connector.ts";
+import { type DefinitionBench, openDefinitionBench } from "../../helpers/definitions.ts";
 
 const { signal } = new AbortController();
-let folder: string;
-let close: () => Promise<void>;
-let resolver: SourceResolver;
-const environment: Record<string, string | undefined> = { DROVER_SECRET_SALES: "old", OTHER: "x" };
+let bench: DefinitionBench;
 
 beforeAll(async () => {
-  const temporary = await temporaryFolder();
-  close = async () => temporary[Symbol.asyncDispose]();
-  folder = await realpath(temporary.path);
-  await mkdir(join(folder, "allowed"));
-  const secrets = createSecrets({ environment, fileRoots: () => [join(folder, "allowed")] });
-  const none = async (id: string) => {
-    throw new DriverError("UPLOAD_NOT_FOUND", `there is no upload "${id}"`);
-  };
-  const uploads = { get: none, use: none };
-  resolver = createSourceResolver({ kinds: [...sourceKinds, server], secrets, statementLimit: 3, uploads });
+  bench = await openDefinitionBench();
+  Object.assign(bench.environment, { DROVER_SECRET_SALES: "old", OTHER: "x" });
 });
-afterAll(() => close());
+afterAll(() => bench[Symbol.asyncDispose]());
 
 function spec(uri: string, given: SourceSpec["options"] = {}): SourceSpec {
   return { format: undefined, uri, options: given };
 }
 
 async function passwordOf(secret: string): Promise<string | undefined> {
-  const resolved = await resolver.resolve(spec("server://h/db", { table: "t", secret }));
+  const resolved = await bench.definitions.resolve(spec("server://h/db", { table: "t", secret }));
   return (await resolved.open({ signal })).server?.password;
 }
 
 async function secretFile(name: string, text: string, mode = 0o600): Promise<string> {
-  const path = join(folder, name);
+  const path = join(bench.folder, name);
   await writeFile(path, text, { mode });
   await chmod(path, mode);
   return path;
@@ -63,7 +31,7 @@ async function secretFile(name: string, text: string, mode = 0o600): Promise<str
 
 describe("a file", () => {
   it("comes through as it was named, with its kind", async () => {
-    const resolved = await resolver.resolve({ ...spec("/a/b.csv", { header: true }), limit: 5 });
+    const resolved = await bench.definitions.resolve({ ...spec("/a/b.csv", { header: true }), limit: 5 });
     expect(resolved).toMatchObject({ kind: { kind: "csv" }, named: { format: "csv", uri: "/a/b.csv", limit: 5 } });
     expect(resolved.statements).toBeUndefined();
     expect(await resolved.open({ signal })).toEqual({
@@ -78,7 +46,7 @@ describe("a file", () => {
 describe("a server's URL", () => {
   it("parts the options of its connection from those of the source", async () => {
     const uri = "server://h:5432/db?ssl=1";
-    const resolved = await resolver.resolve(spec(uri, { table: "t", user: "u" }));
+    const resolved = await bench.definitions.resolve(spec(uri, { table: "t", user: "u" }));
     expect(resolved.statements).toEqual({ connection: "server://h:5432/db", limit: 3 });
     expect(await resolved.open({ signal })).toEqual({
       kind: "server",
@@ -89,8 +57,10 @@ describe("a server's URL", () => {
   });
 
   it("has its secret read at the start of the work, and shown nowhere", async () => {
-    const resolved = await resolver.resolve(spec("server://h/db", { table: "t", secret: "env:DROVER_SECRET_SALES" }));
-    environment.DROVER_SECRET_SALES = "rotated";
+    const resolved = await bench.definitions.resolve(
+      spec("server://h/db", { table: "t", secret: "env:DROVER_SECRET_SALES" }),
+    );
+    bench.environment.DROVER_SECRET_SALES = "rotated";
     const source = await resolved.open({ signal });
     expect(source.server?.password).toBe("rotated");
     expect(JSON.stringify([resolved.named, resolved.meaning, resolved.statements])).not.toContain("rotated");
@@ -109,7 +79,7 @@ describe("a server's URL", () => {
     ["server://h/db", { password: "hunter2" }],
     ["server://h/db", { PWD: "hunter2" }],
   ])("is refused with a password in the open, without showing it (%#)", async (uri, given) => {
-    const failure = await resolver.resolve(spec(uri, given)).catch((error: unknown) => error);
+    const failure = await bench.definitions.resolve(spec(uri, given)).catch((error: unknown) => error);
     expect(failure).toMatchObject({ reason: "INVALID_CONNECTION" });
     expect(String(failure) + JSON.stringify(failure)).not.toMatch(/hun|ter2/);
   });
@@ -120,12 +90,12 @@ describe("a server's URL", () => {
     "server://[::1]:5432/db",
     "server:///db?host=/run/u@h",
   ])("may name user, port and several hosts: %s", async (uri) => {
-    await expect(resolver.resolve(spec(uri))).resolves.toMatchObject({ named: { uri } });
+    await expect(bench.definitions.resolve(spec(uri))).resolves.toMatchObject({ named: { uri } });
   });
 
   it("and a file's may hold colons and signs", async () => {
-    await expect(resolver.resolve(spec("https://h:8080/x@y:2.csv"))).resolves.toBeDefined();
-    await expect(resolver.resolve(spec("file:///x:y@z.csv"))).resolves.toBeDefined();
+    await expect(bench.definitions.resolve(spec("https://h:8080/x@y:2.csv"))).resolves.toBeDefined();
+    await expect(bench.definitions.resolve(spec("file:///x:y@z.csv"))).resolves.toBeDefined();
   });
 });
 
@@ -145,7 +115,7 @@ describe("a secret", () => {
   });
 
   it("that is no text is not shown", async () => {
-    const failure = await resolver
+    const failure = await bench.definitions
       .resolve(spec("server://h/db", { secret: ["hunter2"] }))
       .catch((error: unknown) => error);
     expect(failure).toMatchObject({ reason: "INVALID_OPTION" });
@@ -153,13 +123,13 @@ describe("a secret", () => {
   });
 
   it("that is missing or empty fails the start of the work", async () => {
-    environment.DROVER_SECRET_EMPTY = "";
+    bench.environment.DROVER_SECRET_EMPTY = "";
     for (const secret of [
       "env:DROVER_SECRET_MISSING",
       "env:DROVER_SECRET_EMPTY",
-      `file:${join(folder, "allowed/none")}`,
+      `file:${join(bench.folder, "allowed/none")}`,
       `file:${await secretFile("allowed/empty", "\n")}`,
-      `file:${join(folder, "allowed")}`,
+      `file:${join(bench.folder, "allowed")}`,
     ])
       await expect(passwordOf(secret)).rejects.toMatchObject({ reason: "SECRET_UNAVAILABLE" });
   });
@@ -172,9 +142,9 @@ describe("a secret", () => {
     const open = await secretFile("allowed/open", "x", 0o640);
     await expect(passwordOf(`file:${open}`)).rejects.toMatchObject({ reason: "SECRET_FORBIDDEN" });
     const outside = await secretFile("outside", "x");
-    const link = join(folder, "allowed/link");
+    const link = join(bench.folder, "allowed/link");
     await symlink(outside, link);
-    for (const path of [outside, link, join(folder, "allowed/../outside"), join(folder, "nowhere")])
+    for (const path of [outside, link, join(bench.folder, "allowed/../outside"), join(bench.folder, "nowhere")])
       await expect(passwordOf(`file:${path}`)).rejects.toMatchObject({ reason: "PATH_NOT_ALLOWED" });
   });
 });

@@ -72,8 +72,8 @@ export declare const RowSchema: GenMessage<Row>;
  */
 export declare type Source = Message<"drover.v1.Source"> & {
   /**
-   * A path, a glob (`/data/2024-*.csv.gz`) or a `file:` URI on the driver's machine, made real and checked against `fileRoots`.
-   * `upload:ID` is a file that a client has sent. Empty only where `text` is given.
+   * A path, a glob (`/data/2024-*.csv.gz`) or a `file:` URI on the driver's machine, made real and checked against `fileRoots`; the URL of
+   * a database's server, without a password; or `source:NAME`, a stored source. Empty where `connection` says where.
    *
    * @generated from field: string uri = 1;
    */
@@ -95,12 +95,11 @@ export declare type Source = Message<"drover.v1.Source"> & {
   options?: JsonObject | undefined;
 
   /**
-   * Pasted text in place of a URI, which is then empty. The driver keeps it like an upload, and its URI becomes `upload:ID`; the same
-   * text is the same upload.
+   * The stored connection that is used; the options then say which table or query.
    *
-   * @generated from field: string text = 10;
+   * @generated from field: string connection = 4;
    */
-  text: string;
+  connection: string;
 };
 
 /**

@@ -1,0 +1,49 @@
+import type { DefinitionCatalog } from "../catalog/definitions.ts";
+import type { SourceKind } from "../sources/connector.ts";
+import { type Connections, createConnections, draftServer } from "./connections.ts";
+import type { Connection, ConnectionDraft, ResolvedSource, Secrets, SourceResolver, StoredSource } from "./model.ts";
+import { exportDefinitions, type Imported, type ImportOptions, importDefinitions, type Portable } from "./portable.ts";
+import { createSourceResolver } from "./resolver.ts";
+import { createPasswords } from "./secrets/passwords.ts";
+import type { Vault } from "./secrets/vault.ts";
+import { createStoredSources, type StoredSources } from "./sources.ts";
+
+/** Connections and sources, and what they mean. */
+export interface Definitions extends SourceResolver {
+  readonly kinds: readonly SourceKind[];
+  readonly connections: Connections;
+  readonly sources: StoredSources;
+  /**
+   * A connection as it is given, for a test: one that is not kept, or the kept one of that name with changes. Without a password
+   * the one that is kept for it counts. Throws what `connections.create` and `connections.update` throw.
+   */
+  resolveConnection(draft: ConnectionDraft, password: string | undefined): Promise<ResolvedSource>;
+  /** All definitions, or the sources of these names with the connections that they use. Throws SOURCE_NOT_DEFINED. */
+  export(
+    names: readonly string[],
+  ): Promise<{ readonly connections: readonly Connection[]; readonly sources: readonly StoredSource[] }>;
+  /** Takes all of a document, or nothing. Throws CONNECTION_EXISTS, SOURCE_EXISTS, and what is wrong with one of them. */
+  import(document: Portable, options: ImportOptions): Promise<Imported>;
+}
+
+export interface DefinitionParts {
+  readonly catalog: DefinitionCatalog;
+  readonly kinds: readonly SourceKind[];
+  readonly secrets: Secrets;
+  readonly vault: Vault;
+  /** For servers whose connection has no limit of its own. */
+  readonly statementLimit: number;
+}
+
+export function createDefinitions({ catalog, kinds, secrets, vault, statementLimit }: DefinitionParts): Definitions {
+  const parts = { kinds, passwords: createPasswords(secrets, vault), statementLimit };
+  const { resolve } = createSourceResolver(parts, catalog);
+  return {
+    ...{ kinds, resolve },
+    connections: createConnections(parts, catalog),
+    sources: createStoredSources(parts, catalog),
+    resolveConnection: (draft, password) => draftServer(parts, catalog, draft, password),
+    export: (names) => exportDefinitions(catalog, names),
+    import: (document, options) => importDefinitions(parts, catalog, document, options),
+  };
+}

@@ -1,0 +1,164 @@
+import { create } from "@bufbuild/protobuf";
+import type { Definitions } from "../../definitions/definitions.ts";
+import {
+  CreateConnectionResponseSchema,
+  CreateSourceResponseSchema,
+  DeleteConnectionResponseSchema,
+  DeleteSourceResponseSchema,
+  ExportSourcesResponseSchema,
+  GetConnectionResponseSchema,
+  GetSourceResponseSchema,
+  ListConnectionsResponseSchema,
+  ListSourceKindsResponseSchema,
+  ListSourcesResponseSchema,
+  ListTablesResponseSchema,
+  SourceService,
+  SourceTableSchema,
+  TestConnectionResponseSchema,
+  TestSourceResponseSchema,
+  UpdateConnectionResponseSchema,
+  UpdateSourceResponseSchema,
+} from "../../gen/drover/v1/source_service_pb.js";
+import type { SourceProbe } from "../../loading/source-probe.ts";
+import type { SourceTable, SourceTest } from "../../sources/connector.ts";
+import type { Call } from "../call.ts";
+import {
+  fromConnection,
+  fromDefinitions,
+  fromImported,
+  fromStoredSource,
+  toConflictPolicy,
+  toConnectionChange,
+  toConnectionDraft,
+  toPortable,
+  toSourceChange,
+  toSourceDraft,
+  toTestedConnection,
+} from "../mapping/definitions.ts";
+import { type PageRequest, pageOf, pageSize } from "../mapping/pages.ts";
+import { fromSourceKind } from "../mapping/source-kinds.ts";
+import { toSourceSpec } from "../mapping/sources.ts";
+import { type BoundMethod, bindService } from "../service.ts";
+
+export interface SourceHandlerParts {
+  readonly definitions: Definitions;
+  readonly probe: SourceProbe;
+}
+
+const PAGE = { fallback: 100, max: 1_000 };
+
+export function sourceService({ definitions, probe }: SourceHandlerParts): readonly BoundMethod[] {
+  const { connections, sources } = definitions;
+  return bindService(
+    SourceService,
+    { authenticated: true, work: ["testConnection", "testSource", "listTables", "importSources"] },
+    {
+      listSourceKinds: () =>
+        create(ListSourceKindsResponseSchema, { kinds: definitions.kinds.map((kind) => fromSourceKind(kind)) }),
+      createConnection: async ({ connection, password }) => {
+        const draft = toConnectionDraft(connection, "connection");
+        const created = await connections.create(draft, password || undefined);
+        return create(CreateConnectionResponseSchema, { connection: fromConnection(created) });
+      },
+      getConnection: async ({ name }) => {
+        const { usedBy, ...connection } = await connections.get(name);
+        return create(GetConnectionResponseSchema, { connection: fromConnection(connection), usedBy: [...usedBy] });
+      },
+      listConnections: async (request) => {
+        const { items, nextPageToken } = page(await connections.list(), "connections", request);
+        return create(ListConnectionsResponseSchema, { connections: items.map(fromConnection), nextPageToken });
+      },
+      updateConnection: async ({ connection, updateMask, password }) => {
+        const { name = "", etag = "" } = connection ?? {};
+        const change = toConnectionChange(connection, updateMask, password);
+        const updated = await connections.update(name, change, { etag });
+        return create(UpdateConnectionResponseSchema, { connection: fromConnection(updated) });
+      },
+      deleteConnection: async ({ name, etag }) => {
+        await connections.delete(name, { etag });
+        return create(DeleteConnectionResponseSchema, {});
+      },
+      testConnection: async ({ connection, password }, call) => {
+        const tested =
+          connection === undefined || connection.uri === ""
+            ? await definitions.resolve(serverOf(connection?.name ?? ""), { server: true })
+            : await definitions.resolveConnection(toTestedConnection(connection), password || undefined);
+        return create(TestConnectionResponseSchema, fromTest(await probe.test(tested, asker(call))));
+      },
+      createSource: async ({ source }) => {
+        const created = await sources.create(toSourceDraft(source, "source"));
+        return create(CreateSourceResponseSchema, { source: fromStoredSource(created) });
+      },
+      getSource: async ({ name }) =>
+        create(GetSourceResponseSchema, { source: fromStoredSource(await sources.get(name)) }),
+      listSources: async (request) => {
+        const { items, nextPageToken } = page(await sources.list(), "sources", request);
+        return create(ListSourcesResponseSchema, { sources: items.map(fromStoredSource), nextPageToken });
+      },
+      updateSource: async ({ source, updateMask }) => {
+        const { name = "", etag = "" } = source ?? {};
+        const updated = await sources.update(name, toSourceChange(source, updateMask), { etag });
+        return create(UpdateSourceResponseSchema, { source: fromStoredSource(updated) });
+      },
+      deleteSource: async ({ name, etag }) => {
+        await sources.delete(name, { etag });
+        return create(DeleteSourceResponseSchema, {});
+      },
+      testSource: async ({ source }, call) => {
+        const tested = await definitions.resolve(toSourceSpec(source), { disabled: true });
+        return create(TestSourceResponseSchema, fromTest(await probe.test(tested, asker(call))));
+      },
+      async *listTables({ source, contains }, call) {
+        const server = await definitions.resolve(toSourceSpec(source), { disabled: true, server: true });
+        for await (const tables of probe.listTables(server, { ...asker(call), contains }))
+          yield create(ListTablesResponseSchema, { tables: tables.map(fromTable) });
+      },
+      exportSources: async ({ names }) =>
+        create(ExportSourcesResponseSchema, { definitions: fromDefinitions(await definitions.export(names)) }),
+      importSources: async ({ definitions: document, onConflict, validateOnly }, { signal }) => {
+        const options = { onConflict: toConflictPolicy(onConflict), validateOnly, signal };
+        return fromImported(await definitions.import(toPortable(document), options));
+      },
+    },
+  );
+}
+
+function serverOf(connection: string) {
+  return { uri: "", format: undefined, options: {}, connection };
+}
+
+function asker({ signal, turn }: Call) {
+  return { signal, caller: turn };
+}
+
+function fromTest({ description, warnings = [] }: SourceTest) {
+  return { description, warnings: [...warnings] };
+}
+
+function fromTable({ schema, name, type, rows, comment = "" }: SourceTable) {
+  return create(SourceTableSchema, {
+    ...{ schema, name, comment, view: type === "view" },
+    // Estimates may have fractions, or say that there is none.
+    ...(rows !== undefined && rows >= 0 && { rows: BigInt(Math.floor(rows)) }),
+  });
+}
+
+/** A page of definitions that carry the labels asked for. */
+function page<T extends { readonly name: string; readonly labels: Readonly<Record<string, string>> }>(
+  all: readonly T[],
+  what: string,
+  request: {
+    readonly pageSize: number;
+    readonly pageToken: string;
+    readonly labels: Readonly<Record<string, string>>;
+  },
+) {
+  const wanted = Object.entries(request.labels).sort();
+  const found = all.filter(({ labels }) => wanted.every(([key, value]) => labels[key] === value));
+  const asked: PageRequest = {
+    size: pageSize(request.pageSize, PAGE),
+    token: request.pageToken,
+    request: [what, wanted],
+  };
+  return pageOf(found, ({ name }) => name, asked);
+}
