@@ -13,6 +13,7 @@ export interface WorkerPoolOptions {
   /** A worker beyond `min` that had nothing to do for so long ends. */
   readonly idleMs: number;
   readonly hangTimeoutMs: number;
+  readonly stopTimeoutMs?: number;
   /** What one worker may take of memory, and its engine of that. */
   readonly workerBytes: number;
   readonly engineBytes: number;
@@ -224,6 +225,7 @@ class ElasticPool implements WorkerPool {
       },
       memoryBytes: this.#options.workerBytes,
       hangTimeoutMs: this.#options.hangTimeoutMs,
+      ...(this.#options.stopTimeoutMs !== undefined && { stopTimeoutMs: this.#options.stopTimeoutMs }),
       onDetail: (detail) => this.#options.onEvent({ type: "detail", pid: process.pid, detail }),
     });
     const member: Member = { process, folder, state: "starting", gone: Promise.resolve() };

@@ -25,6 +25,8 @@ export interface WorkerOptions {
   readonly memoryBytes: number;
   /** How long a busy worker may leave a ping without an answer before it counts as hung. */
   readonly hangTimeoutMs: number;
+  /** How long a call may take to stop after its abort. Default: 5 s. */
+  readonly stopTimeoutMs?: number;
   /** For the log: what was unexpected in a call. */
   readonly onDetail: (detail: string) => void;
 }
@@ -52,10 +54,9 @@ interface PendingCall extends CallOptions {
 /** Something that the worker has started may hold its output open. */
 const LAST_OUTPUT_TIMEOUT_MS = 500;
 const START_TIMEOUT_MS = 30_000;
-/** How long a call may take to stop after its abort. */
 const STOP_TIMEOUT_MS = 5_000;
 const MEMORY_INTERVAL_MS = 200;
-const PING_INTERVAL_MS = 5_000;
+const MAX_PING_INTERVAL_MS = 5_000;
 /** How long a worker may take to end by itself once its channel is closed. */
 const END_TIMEOUT_MS = 2_000;
 
@@ -143,10 +144,11 @@ export class WorkerProcess {
     this.#calls.set(id, { ...options, resolve, reject });
     if (this.#calls.size === 1) this.#startWatch();
     this.#send({ type: "call", id, method, params });
+    const { stopTimeoutMs = STOP_TIMEOUT_MS } = this.#options;
     let late: NodeJS.Timeout | undefined;
     const abort = () => {
       this.#send({ type: "abort", id, error: errorToJson(DriverError.from(signal.reason)) });
-      late = setTimeout(() => this.kill(DriverError.from(signal.reason)), STOP_TIMEOUT_MS);
+      late = setTimeout(() => this.kill(DriverError.from(signal.reason)), stopTimeoutMs);
     };
     signal.addEventListener("abort", abort, { once: true });
     return promise.finally(() => {
@@ -233,7 +235,8 @@ export class WorkerProcess {
 
   #startWatch(): void {
     this.#watch = setInterval(() => void this.#checkMemory(), MEMORY_INTERVAL_MS);
-    this.#pings = setInterval(() => this.#ping(), PING_INTERVAL_MS);
+    const intervalMs = Math.min(MAX_PING_INTERVAL_MS, this.#options.hangTimeoutMs / 4);
+    this.#pings = setInterval(() => this.#ping(), intervalMs);
   }
 
   #stopWatch(): void {

@@ -1,0 +1,188 @@
+import { existsSync } from "node:fs";
+import { appendFile, mkdir, readdir, readFile, realpath, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { DEFAULT_SEGMENT_LIMITS } from "../../../src/loading/service.ts";
+import type { WorkerLease, WorkerPool } from "../../../src/loading/workers/model.ts";
+import type { WorkerPoolEvent } from "../../../src/loading/workers/worker-pool.ts";
+import { temporaryFolder } from "../../helpers/temporary-folder.ts";
+import { openTestWorkers, type TestWorkerOptions } from "../../helpers/workers.ts";
+
+const signal = new AbortController().signal;
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let path: string;
+let file: string;
+let pool: WorkerPool;
+let events: WorkerPoolEvent[];
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  path = await realpath(folder.path);
+  file = join(path, "rows.csv");
+  await writeFile(file, "id,text\n1,a\n");
+});
+afterEach(() => pool[Symbol.asyncDispose]());
+afterAll(() => folder[Symbol.asyncDispose]());
+
+function open(options: TestWorkerOptions = {}): void {
+  events = [];
+  pool = openTestWorkers(path, { events, ...options });
+}
+
+const source = () => ({ kind: "csv", uri: file, options: {} });
+const tested = (lease: WorkerLease) => lease.call("testSource", { source: source() }, { signal });
+const counts = () => {
+  const { now, busy, wanted, queued, maxNeeded } = pool.status();
+  return { now, busy, wanted, queued, maxNeeded };
+};
+const folders = async () => (await readdir(path)).filter((name) => name.startsWith("worker-"));
+
+describe("the pool", () => {
+  test("starts a worker for the first need, lends it again, and ends it when it was idle for long", async () => {
+    open({ idleMs: 50 });
+    expect(counts()).toEqual({ now: 0, busy: 0, wanted: 0, queued: 0, maxNeeded: 0 });
+    const first = await pool.lease("interactive", { signal });
+    expect(counts()).toEqual({ now: 1, busy: 1, wanted: 1, queued: 0, maxNeeded: 1 });
+    expect(await tested(first)).toEqual({ description: "1 file, 12 bytes" });
+    await first[Symbol.asyncDispose]();
+    const again = await pool.lease("first", { signal });
+    expect(again.pid).toBe(first.pid);
+    await again[Symbol.asyncDispose]();
+    await expect.poll(counts).toEqual({ now: 0, busy: 0, wanted: 0, queued: 0, maxNeeded: 0 });
+    expect(existsSync(`/proc/${first.pid}`)).toBe(false);
+    expect(await folders()).toEqual([]);
+    expect(events.map(({ type }) => type)).toEqual(["started"]);
+  });
+
+  test("keeps as few as it was told to, and starts some with the driver", async () => {
+    open({ min: 1, initial: 2, idleMs: 50 });
+    pool.warmUp();
+    await expect.poll(() => events.length).toBe(2);
+    await expect.poll(counts).toMatchObject({ now: 1, wanted: 1 });
+  });
+
+  test("grows with those who wait, up to its limit, and lets loads leave one worker to whom somebody waits for", async () => {
+    open({ max: 3 });
+    const leases = await Promise.all([pool.lease("first", { signal }), pool.lease("more", { signal })]);
+    const waiting = [pool.lease("more", { signal }), pool.lease("first", { signal })];
+    expect(counts()).toEqual({ now: 2, busy: 2, wanted: 2, queued: 2, maxNeeded: 4 });
+    const preview = await pool.lease("interactive", { signal });
+    expect(counts()).toEqual({ now: 3, busy: 3, wanted: 3, queued: 2, maxNeeded: 5 });
+    // A whole load goes before more hands for another one, though it came later.
+    await leases[0]?.[Symbol.asyncDispose]();
+    const next = (await waiting[1]) as WorkerLease;
+    expect(next.pid).toBe(leases[0]?.pid);
+    await next[Symbol.asyncDispose]();
+    expect((await waiting[0])?.pid).toBe(next.pid);
+    for (const lease of [preview, leases[1], await waiting[0]]) await lease?.[Symbol.asyncDispose]();
+    expect(counts()).toMatchObject({ now: 3, busy: 0 });
+  });
+
+  test("divides the threads among those that load", async () => {
+    open({ threads: 4 });
+    const leases = [await pool.lease("first", { signal })];
+    expect(pool.threadShare()).toBe(4);
+    leases.push(await pool.lease("interactive", { signal }), await pool.lease("more", { signal }));
+    expect(pool.threadShare()).toBe(2);
+    for (const lease of leases) await lease[Symbol.asyncDispose]();
+  });
+
+  test("forgets who gives up waiting", async () => {
+    open({ max: 1 });
+    const lease = await pool.lease("first", { signal });
+    const gone = new AbortController();
+    const waiting = pool.lease("first", { signal: gone.signal });
+    gone.abort(new Error("no more"));
+    await expect(waiting).rejects.toThrow("no more");
+    expect(counts()).toMatchObject({ queued: 0, maxNeeded: 1 });
+    await lease[Symbol.asyncDispose]();
+  });
+
+  test("says why a worker can't start, and does not try for ever", async () => {
+    open({ min: 1, program: [process.execPath, join(path, "nothing.mjs")] });
+    const error = await pool.lease("first", { signal }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ reason: "WORKER_CRASHED", message: expect.stringContaining("exit code 1") });
+    await expect.poll(() => pool.status()).toMatchObject({ now: 0, pendingToAdd: 0, queued: 0 });
+  });
+
+  test("ends its workers with itself", async () => {
+    open();
+    const { pid } = await pool.lease("first", { signal });
+    await pool[Symbol.asyncDispose]();
+    expect(existsSync(`/proc/${pid}`)).toBe(false);
+    expect(await folders()).toEqual([]);
+    await expect(pool.lease("first", { signal })).rejects.toMatchObject({ reason: "NOT_SERVING" });
+  });
+});
+
+describe("a worker", () => {
+  test("is niced and bounded, and has nothing of its driver's environment", async () => {
+    process.env.DROVER_SECRET_TEST = "hidden";
+    open();
+    const lease = await pool.lease("first", { signal });
+    delete process.env.DROVER_SECRET_TEST;
+    await tested(lease);
+    const read = (name: string) => readFile(`/proc/${lease.pid}/${name}`, "latin1");
+    expect((await read("stat")).split(") ")[1]?.split(" ")[16]).toBe("10");
+    expect(await read("limits")).toMatch(/Max data size\s+1700000000\s/);
+    expect(await read("environ")).not.toMatch(/hidden|DROVER|NPM|npm/);
+    expect(await read("cmdline")).toMatch(/--max-old-space-size=476/);
+    await lease[Symbol.asyncDispose]();
+  });
+
+  test("that is killed fails its own call and nobody else's", async () => {
+    open();
+    const [victim, other] = [await pool.lease("first", { signal }), await pool.lease("more", { signal })];
+    await appendFile(file, "2,b\n".repeat(500_000));
+    const load = (lease: WorkerLease) =>
+      readWhole(lease, join(path, `loaded-${lease.pid}`)).catch((thrown: unknown) => thrown);
+    const both = [load(victim), load(other)];
+    process.kill(victim.pid ?? 0, "SIGKILL");
+    expect(await both[0]).toMatchObject({ reason: "WORKER_CRASHED", message: expect.stringContaining("SIGKILL") });
+    expect(await both[1]).toMatchObject({ rows: 500_001 });
+    await victim[Symbol.asyncDispose]();
+    await other[Symbol.asyncDispose]();
+    expect(counts()).toMatchObject({ now: 1 });
+    expect(events.at(-1)).toMatchObject({ type: "ended", error: { reason: "WORKER_CRASHED" } });
+  });
+
+  test("that takes more memory than it may is ended", async () => {
+    await appendFile(file, "2,b\n".repeat(3_000_000));
+    open({ workerBytes: 45e6 });
+    const lease = await pool.lease("first", { signal });
+    const error = await readWhole(lease, join(path, "greedy")).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ reason: "WORKER_OUT_OF_MEMORY", metadata: { limit: "45000000" } });
+    await lease[Symbol.asyncDispose]();
+  });
+
+  test("that gives no sign of life is ended", async () => {
+    open({ hangTimeoutMs: 400 });
+    const lease = await pool.lease("first", { signal });
+    process.kill(lease.pid ?? 0, "SIGSTOP");
+    await expect(tested(lease)).rejects.toMatchObject({ reason: "WORKER_HUNG" });
+    await lease[Symbol.asyncDispose]();
+    expect(existsSync(`/proc/${lease.pid}`)).toBe(false);
+  });
+
+  test("that does not stop when it is told to is ended", async () => {
+    open({ stopTimeoutMs: 200 });
+    const lease = await pool.lease("first", { signal });
+    const cancel = new AbortController();
+    process.kill(lease.pid ?? 0, "SIGSTOP");
+    const call = lease.call("testSource", { source: source() }, { signal: cancel.signal });
+    cancel.abort(new Error("enough"));
+    await expect(call).rejects.toMatchObject({ reason: "INTERNAL", cause: { message: "enough" } });
+    expect(lease.isOver).toBe(true);
+    await lease[Symbol.asyncDispose]();
+  });
+});
+
+async function readWhole(lease: WorkerLease, directory: string) {
+  await mkdir(directory);
+  const workDirectory = join(directory, "work");
+  const opened = { source: source(), directory, workDirectory, limits: DEFAULT_SEGMENT_LIMITS };
+  await lease.call("openLoad", opened, { signal });
+  const { partitions } = await lease.call("planLoad", { maxPartitions: 1 }, { signal });
+  const partition = partitions[0] ?? {};
+  return lease.call("readPartition", { partition, number: 0, threads: 1 }, { signal });
+}
