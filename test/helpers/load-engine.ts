@@ -158,7 +158,8 @@ export class LoadLab implements AsyncDisposable {
   }
 }
 
-async function failureOf(load: Promise<unknown>): Promise<DriverError> {
+/** The error that some work ends with. */
+export async function failureOf(load: Promise<unknown>): Promise<DriverError> {
   try {
     await load;
   } catch (error) {

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { DriverError } from "../../src/errors/driver-error.ts";
 import { mergedSegments } from "../../src/loading/merged-segments.ts";
 import { LoadSession } from "../../src/loading/worker/load-session.ts";
@@ -12,12 +13,16 @@ export interface SourceLoad {
   readonly rows: number;
   readonly warnings: readonly string[];
   readonly values: readonly (readonly unknown[])[];
+  /** SQL of all that was written, for `LoadLab.query`. */
+  readonly from: string;
   /** Rows of each partition. */
   readonly partRows: readonly number[];
 }
 
 export interface SourceLoadOptions {
   readonly maxPartitions?: number;
+  /** Told what ends each statement that begins. */
+  readonly onStatement?: (ending: StatementEnding) => void;
   readonly signal?: AbortSignal;
   readonly orderBy?: string;
   /** Runs when all sessions have joined, before anything is read. */
@@ -46,11 +51,11 @@ export async function openSource(source: Source, context: SourceContext): Promis
 
 /** Loads a source the way workers do: one session plans, others join, each reads partitions. */
 export async function loadSource(lab: LoadLab, source: Source, options: SourceLoadOptions = {}): Promise<SourceLoad> {
-  const { maxPartitions = 1, signal = new AbortController().signal } = options;
+  const { maxPartitions = 1, signal = new AbortController().signal, onStatement } = options;
   const directory = await lab.folder();
   await using sessions = new AsyncDisposableStack();
   const open = async () => {
-    const context = await labContext(lab, { signal });
+    const context = await labContext(lab, { signal, ...(onStatement && { onStatement }) });
     const session = sessions.use(await openSource(source, context));
     const listener = { onProgress: () => undefined, onPhase: () => undefined, onWarning: () => undefined };
     const engine = async () => lab.engine;
@@ -85,6 +90,7 @@ export async function loadSource(lab: LoadLab, source: Source, options: SourceLo
     rows: all.rows,
     types: Object.fromEntries(all.columns.map(({ name, type }) => [name, type])),
     warnings: plan.warnings,
+    from: `read_parquet([${all.segments.map(({ file }) => `'${join(directory, file)}'`).join(", ")}])`,
     values: all.rows > 20_000 ? [] : await lab.values(directory, all, options.orderBy),
     partRows: parts.map(({ rows }) => rows),
   };

@@ -8,6 +8,7 @@ import { type Rejected, RejectedRows } from "./csv-rejects.ts";
 import { CONTRADICTION, type KnownScan, keptColumns, loadSelect, needsSingleThread } from "./csv-scan.ts";
 import { Verification } from "./csv-verification.ts";
 import { engineError } from "./engine-error.ts";
+import { exactMisfit } from "./exact-misfit.ts";
 import { writeSelect } from "./write-segments.ts";
 
 /** Loads delimited text whose columns are known, in one pass over the files. */
@@ -38,6 +39,8 @@ async function diagnosis(
   verification: Verification,
 ): Promise<DriverError> {
   try {
+    const misfit = await exactMisfit(connection, scan, options.signal);
+    if (misfit) return misfit;
     return await diagnose(connection, scan, options, await verification.result());
   } catch (error) {
     options.signal.throwIfAborted();

@@ -1,6 +1,6 @@
 import type { CsvScanOptions, FileScan, ScanColumn } from "../../file-scan.ts";
 import { quoteIdentifier, quoteLiteral } from "../quoting.ts";
-import { type ColumnSql, columnSql, type TextFormats } from "./column-sql.ts";
+import { type ColumnSql, columnSql, isLongDecimal, longDecimal, type TextFormats } from "./column-sql.ts";
 import type { RecordSyntax } from "./record-lines.ts";
 
 export type KnownScan = FileScan & { readonly columns: readonly ScanColumn[] };
@@ -73,7 +73,7 @@ function noRows({ columns }: KnownScan): string {
 
 /** The type that the reader itself gives a column. */
 function readerType({ type, origin, encoding }: ScanColumn, index: number, mode: ReadMode): string {
-  const reads = mode.native?.has(index) || (origin === "exact" && encoding === undefined);
+  const reads = mode.native?.has(index) || (origin === "exact" && encoding === undefined && !isLongDecimal(type));
   return reads ? type : "VARCHAR";
 }
 
@@ -132,6 +132,24 @@ export function keptColumns(scan: KnownScan): readonly { column: ScanColumn; ind
   return scan.keep.flatMap((name) => byName.get(name) ?? []);
 }
 
+/** A scan that reads its exact columns as the texts that they are, with what makes values of them. */
+export function exactTexts(scan: KnownScan): {
+  readonly texts: KnownScan;
+  readonly values: readonly { readonly column: ScanColumn; readonly text: string; readonly value: string }[];
+} {
+  const columns = scan.columns.map((column): ScanColumn => {
+    const { encoding: _, ...plain } = column;
+    return column.origin === "exact" ? { ...plain, type: "VARCHAR" } : column;
+  });
+  const values = keptColumns(scan).flatMap(({ column, index }) => {
+    if (column.origin !== "exact") return [];
+    const text = textName(index);
+    const own = decoded(column, text);
+    return [{ column, text, value: own === text ? `CAST(${text} AS ${column.type})` : own }];
+  });
+  return { texts: { ...scan, columns }, values };
+}
+
 /** The marker by which a contradicted type is told from other errors of a statement. */
 export const CONTRADICTION = "drover: a value does not fit its column";
 
@@ -159,8 +177,10 @@ export function loadSelect(scan: KnownScan, mode: ReadMode & { readonly skipBadR
   return `SELECT ${outputs.join(", ")} FROM ${from}${filter(strict, declared, mode.skipBadRows)}`;
 }
 
-/** The value of an exact column's text. */
-function decoded({ type, encoding }: ScanColumn, text: string): string {
+/** The value of a column's text where nothing of it is to be checked. */
+function decoded(column: ScanColumn, text: string): string {
+  const { type, encoding, origin } = column;
+  if (origin === "exact" && isLongDecimal(type)) return longDecimal(column, text);
   if (encoding === "hex") return `unhex(${text})`;
   if (encoding === "json") return `CAST(CAST(${text} AS JSON) AS ${type})`;
   return text;

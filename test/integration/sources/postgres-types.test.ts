@@ -1,27 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { postgres } from "../../../../src/sources/postgres/connector.ts";
-import { type PostgresDatabase, postgresDatabase } from "../../../helpers/postgres-database.ts";
-import { SourceLab, type SourceLoaded } from "../../../helpers/source-lab.ts";
+import { LoadLab } from "../../helpers/load-engine.ts";
+import { type PostgresDatabase, postgresDatabase } from "../../helpers/postgres-database.ts";
+import { loadSource, type SourceLoad } from "../../helpers/source-load.ts";
 
 let db: PostgresDatabase;
-let lab: SourceLab;
+let lab: LoadLab;
 
 beforeAll(async () => {
-  [db, lab] = await Promise.all([postgresDatabase(), SourceLab.open()]);
+  [db, lab] = await Promise.all([postgresDatabase(), LoadLab.open()]);
 });
 afterAll(async () => {
   await lab[Symbol.asyncDispose]();
   await db[Symbol.asyncDispose]();
 });
 
-const source = (options: Record<string, unknown>) => ({
-  kind: "postgres",
-  uri: "",
-  options,
-  server: { name: "test", uri: db.url, options: {}, password: db.password },
-});
-
-const load = (options: Record<string, unknown>) => lab.load(postgres, source(options));
+const load = (options: Record<string, unknown>) => loadSource(lab, db.source(options));
 
 /** A type, values as SQL, the column's type, and the values as the engine writes them. */
 const samples: readonly (readonly [string, readonly string[], string, readonly (string | null)[]])[] = [
@@ -170,8 +163,8 @@ const samples: readonly (readonly [string, readonly string[], string, readonly (
   ["uuid[]", ["'{00112233-4455-6677-8899-aabbccddeeff}'"], "UUID[]", ["[00112233-4455-6677-8899-aabbccddeeff]"]],
 ];
 
-let byCopy: SourceLoaded;
-let byRows: SourceLoaded;
+let byCopy: SourceLoad;
+let byRows: SourceLoad;
 
 describe("types of PostgreSQL keep all of their values", () => {
   beforeAll(async () => {
@@ -197,7 +190,7 @@ describe("types of PostgreSQL keep all of their values", () => {
   it.each(samples.map((sample, at) => [...sample, at] as const))("%s %j", async (type, _, column, expected, at) => {
     const name = `s${at} "x"`;
     expect(byCopy.types[name]).toBe(column);
-    const found = await lab.query(byCopy, (from) => `SELECT "s${at} ""x"""::VARCHAR FROM ${from}`);
+    const found = await lab.query(`SELECT "s${at} ""x"""::VARCHAR FROM ${byCopy.from}`);
     const sorted = (list: readonly unknown[]) =>
       list
         .filter((value) => value !== null)
