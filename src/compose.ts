@@ -14,6 +14,7 @@ import { createSecrets } from "./definitions/secrets/secrets.ts";
 import { createVault } from "./definitions/secrets/vault.ts";
 import { openDriverLife } from "./driver-life.ts";
 import { countDatasetEvent, measure } from "./driver-metrics.ts";
+import { openDriverUploads } from "./driver-uploads.ts";
 import { openReadEngine } from "./engine/duckdb/read-engine.ts";
 import type { ReadEngine } from "./engine/engine.ts";
 import { DriverError } from "./errors/driver-error.ts";
@@ -40,6 +41,7 @@ import { driverService, type Launch, type MemoryStatus } from "./rpc/handlers/dr
 import { operationService } from "./rpc/handlers/operation.ts";
 import { queryService } from "./rpc/handlers/query.ts";
 import { sourceService } from "./rpc/handlers/source.ts";
+import { uploadService } from "./rpc/handlers/upload.ts";
 import { createPages } from "./rpc/http/pages.ts";
 import { openRpcServer, type RpcServer } from "./rpc/rpc-server.ts";
 import { createPool } from "./scheduling/pool.ts";
@@ -156,8 +158,10 @@ export async function compose(
   const secrets = createSecrets({ environment: process.env, fileRoots: () => fileRoots });
   const statementLimit = settings.limits.statements;
   const vault = createVault({ keyFile: join(dataDirectory, "secrets.key"), group });
+  const upkeep = parts.use(await openDriverUploads({ dataDirectory, settings, instance, catalog, datasets, logger }));
+  const { uploads } = upkeep;
   const definitions = createDefinitions({
-    ...{ secrets, vault, statementLimit },
+    ...{ secrets, vault, statementLimit, uploads },
     catalog: catalog.definitions,
     kinds: sourceKinds,
   });
@@ -230,7 +234,8 @@ export async function compose(
     }),
     ...operationService(operations, loads),
     ...sourceService({ definitions, probe }),
-    ...datasetService({ datasets, loads, operations }),
+    ...datasetService({ datasets, loads, operations, uploads }),
+    ...uploadService(uploads),
     ...queryService({ queries, metrics, timeoutMs: limits.queryTimeout, readerTimeoutMs: limits.readerTimeout }),
   ];
   const index = () => ({
@@ -273,6 +278,7 @@ export async function compose(
     settle: async () => {
       await operations.recover();
       await workFolder.removeDead();
+      await upkeep.sweep();
       await server.warmUp();
       workers.warmUp();
       // Loading modules blocks; what counts is how long callers wait.

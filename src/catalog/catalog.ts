@@ -15,12 +15,14 @@ import type { CatalogSchema } from "./schema.ts";
 import { asCatalogError } from "./sqlite/busy.ts";
 import { createFile } from "./sqlite/create-file.ts";
 import { createNodeSqliteDialect } from "./sqlite/node-sqlite-dialect.ts";
+import { createUploadCatalog, type UploadCatalog } from "./uploads.ts";
 
 /** What must survive a restart. Several processes may have it open. */
 export interface Catalog extends AsyncDisposable {
   readonly datasets: DatasetCatalog;
   readonly loads: LoadCatalog;
   readonly operations: HistoryStore;
+  readonly uploads: UploadCatalog;
   readonly changes: CatalogChanges;
   readonly drivers: DriverRegistry;
   readonly definitions: DefinitionCatalog;
@@ -64,6 +66,7 @@ export async function openCatalog({ dataDirectory, instance }: CatalogOptions): 
     datasets: createDatasetCatalog(db, instance.id),
     loads: createLoadCatalog(db, self),
     operations: createOperationCatalog(db, self),
+    uploads: createUploadCatalog(db, instance.id),
     changes: createCatalogChanges(db, database),
     drivers,
     definitions: createDefinitionCatalog(db),

@@ -1,5 +1,6 @@
 import type { Insertable, Kysely, Selectable } from "kysely";
 import type { CatalogSchema } from "./schema.ts";
+import { findUpload, type UploadRecord } from "./uploads.ts";
 
 /** What connections and sources have in common. */
 export interface DefinitionRecord {
@@ -49,6 +50,8 @@ export interface DefinitionTables {
   readonly sources: DefinitionTable<SourceRecord>;
   /** The names of the sources that use a connection. */
   usersOf(connection: string): Promise<readonly string[]>;
+  /** A file that a client has sent: sources may refer to it. */
+  findUpload(id: string): Promise<UploadRecord | undefined>;
 }
 
 export interface DefinitionCatalog extends DefinitionTables {
@@ -98,6 +101,7 @@ function createTables(db: Kysely<CatalogSchema>): DefinitionTables {
       },
       remove: async (uid) => void (await db.deleteFrom("sources").where("uid", "=", uid).execute()),
     },
+    findUpload: (id) => findUpload(db, id),
     usersOf: async (connection) => {
       const users = db.selectFrom("sources").select("name").where("connection", "=", connection).orderBy("name");
       return (await users.execute()).map(({ name }) => name);

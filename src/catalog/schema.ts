@@ -80,4 +80,17 @@ export interface CatalogSchema {
     update_time: number;
     revision: number;
   };
+  uploads: {
+    id: string;
+    file: string;
+    name: string;
+    format: string;
+    size: number | null;
+    sha256: string | null;
+    writer: string | null;
+    requested_by: string;
+    create_time: number;
+    use_time: number;
+    finish_time: number | null;
+  };
 }

@@ -142,6 +142,22 @@ export const settings = {
     maxAge: duration({ default: 7 * DAY, doc: "How long finished operations are kept." }),
     maxOperations: integer({ min: 0, max: 1_000_000, default: 10_000, doc: "How many finished operations are kept." }),
   },
+  uploads: {
+    quota: bytes({
+      default: 50_000 * MB,
+      doc: "What all files that clients have sent may take together; 0: only the disk's free space counts.",
+    }),
+    unfinishedAge: duration({
+      min: MINUTE,
+      default: DAY,
+      doc: "A file that nobody has gone on sending for so long is removed.",
+    }),
+    retention: duration({
+      default: 7 * DAY,
+      min: MINUTE,
+      doc: "A file that was not used for so long, and that no dataset or source refers to, is removed.",
+    }),
+  },
   limits: {
     maxRequestBytes: bytes({
       min: 1024,
@@ -160,6 +176,11 @@ export const settings = {
       max: 1_000_000,
       default: 10_000,
       doc: "Connections that may be open at once; one more is closed.",
+    }),
+    maxUploadBytes: bytes({
+      min: 1,
+      default: 10_000 * MB,
+      doc: "A larger file is not taken from clients: UPLOAD_TOO_LARGE.",
     }),
     statements: integer({
       min: 1,

@@ -1,5 +1,6 @@
 import type { DefinitionCatalog } from "../catalog/definitions.ts";
 import type { SourceKind } from "../sources/connector.ts";
+import type { Uploads } from "../uploads/model.ts";
 import { type Connections, createConnections, draftServer } from "./connections.ts";
 import type { Connection, ConnectionDraft, ResolvedSource, Secrets, SourceResolver, StoredSource } from "./model.ts";
 import { exportDefinitions, type Imported, type ImportOptions, importDefinitions, type Portable } from "./portable.ts";
@@ -33,10 +34,12 @@ export interface DefinitionParts {
   readonly vault: Vault;
   /** For servers whose connection has no limit of its own. */
   readonly statementLimit: number;
+  readonly uploads: Pick<Uploads, "use">;
 }
 
-export function createDefinitions({ catalog, kinds, secrets, vault, statementLimit }: DefinitionParts): Definitions {
-  const parts = { kinds, passwords: createPasswords(secrets, vault), statementLimit };
+export function createDefinitions(options: DefinitionParts): Definitions {
+  const { catalog, kinds, secrets, vault, statementLimit, uploads } = options;
+  const parts = { kinds, passwords: createPasswords(secrets, vault), statementLimit, uploads };
   const { resolve } = createSourceResolver(parts, catalog);
   return {
     ...{ kinds, resolve },

@@ -5,6 +5,7 @@ import type {
   DefinitionTables,
   SourceRecord,
 } from "../catalog/definitions.ts";
+import type { UploadRecord } from "../catalog/uploads.ts";
 import { suggest } from "../config/suggest.ts";
 import { nameKey } from "../datasets/names.ts";
 import { DriverError } from "../errors/driver-error.ts";
@@ -18,6 +19,13 @@ export function findConnection({ connections }: DefinitionTables, name: string):
 /** The stored source of this name. Throws SOURCE_NOT_DEFINED. */
 export function findSource({ sources }: DefinitionTables, name: string): Promise<SourceRecord> {
   return find(sources, name, (hint) => notDefined("SOURCE_NOT_DEFINED", "source", name, hint));
+}
+
+/** A file that a client has sent. Throws UPLOAD_NOT_FOUND. */
+export async function findUpload(tables: DefinitionTables, id: string): Promise<UploadRecord> {
+  const found = await tables.findUpload(id);
+  if (found) return found;
+  throw new DriverError("UPLOAD_NOT_FOUND", `there is no upload ${JSON.stringify(id)}`, { metadata: { upload: id } });
 }
 
 async function find<R extends DefinitionRecord>(

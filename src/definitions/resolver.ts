@@ -2,7 +2,8 @@ import type { ConnectionRecord, DefinitionTables } from "../catalog/definitions.
 import { DriverError } from "../errors/driver-error.ts";
 import type { Server, SourceKind, SourceSpec } from "../sources/connector.ts";
 import { chooseKind } from "../sources/kinds.ts";
-import { findConnection, findSource } from "./lookup.ts";
+import { type Uploads, uploadId } from "../uploads/model.ts";
+import { findConnection, findSource, findUpload } from "./lookup.ts";
 import {
   type NamedSource,
   type ResolvedSource,
@@ -11,6 +12,7 @@ import {
   storedName,
 } from "./model.ts";
 import { requireNoPassword } from "./plain-passwords.ts";
+import { resolveUpload } from "./resolve-upload.ts";
 import type { Passwords } from "./secrets/passwords.ts";
 
 export interface ResolverParts {
@@ -18,6 +20,7 @@ export interface ResolverParts {
   readonly passwords: Passwords;
   /** For servers whose connection has no limit of its own. */
   readonly statementLimit: number;
+  readonly uploads: Pick<Uploads, "use">;
 }
 
 /** From what a client named to what a worker gets: finds definitions and kind, checks the options, and brings secrets in at the last moment. */
@@ -39,6 +42,8 @@ class Resolving {
   async resolve(spec: SourceSpec): Promise<ResolvedSource> {
     const name = storedName(spec.uri);
     if (name !== undefined) return this.#stored(name, spec);
+    const upload = uploadId(spec.uri);
+    if (upload !== undefined) return this.#upload(spec, upload);
     requireNoPassword(spec);
     if (spec.connection) return this.#connected(spec, spec.connection);
     if (spec.uri === "") throw new DriverError("INVALID_SOURCE", "a source needs a URI or a connection");
@@ -127,9 +132,14 @@ class Resolving {
     };
   }
 
+  async #upload(spec: SourceSpec, id: string): Promise<ResolvedSource> {
+    const resolved = resolveUpload(spec, await findUpload(this.#tables, id), this.#parts);
+    this.#requireNoServer(resolved.kind);
+    return resolved;
+  }
+
   #file(kind: SourceKind, spec: SourceSpec): ResolvedSource {
-    if (this.#options.server)
-      throw new DriverError("INVALID_SOURCE", `${kind.kind} speaks to no server`, { metadata: { format: kind.kind } });
+    this.#requireNoServer(kind);
     const { uri } = spec;
     const options = this.#checked(kind, spec.options);
     return {
@@ -137,6 +147,11 @@ class Resolving {
       named: namedAs(spec, kind),
       open: async () => ({ ...rowsOf(spec), kind: kind.kind, uri, options }),
     };
+  }
+
+  #requireNoServer({ kind }: SourceKind): void {
+    if (!this.#options.server) return;
+    throw new DriverError("INVALID_SOURCE", `${kind} speaks to no server`, { metadata: { format: kind } });
   }
 
   #checked(kind: SourceKind, options: SourceSpec["options"]): SourceSpec["options"] {

@@ -25,6 +25,8 @@ export interface FileScan {
 /** A file of the client's, as it was before the load: whether it changed meanwhile is told by these. */
 export interface FileOrigin {
   readonly path: string;
+  /** What people call it, where they have not named this path. */
+  readonly shownAs?: string;
   readonly bytes: number;
   readonly modifiedNs: bigint;
   readonly inode: bigint;

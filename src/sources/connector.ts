@@ -31,6 +31,10 @@ export interface Server {
 /** A source as a worker gets it: the kind is known, connection and secrets are in. */
 export interface Source extends Omit<SourceSpec, "format" | "connection"> {
   readonly kind: string;
+  /** Folders that a path must lie under, in place of the context's: for files of the driver's own. */
+  readonly roots?: readonly string[];
+  /** What people call the file, in place of a path that they have not named. */
+  readonly shownAs?: string;
   /** For kinds that speak to a server. */
   readonly server?: Server;
 }

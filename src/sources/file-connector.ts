@@ -23,7 +23,7 @@ class FileSession implements SourceSession {
   }
 
   async test() {
-    const files = await findFiles(this.#source.uri, this.#context);
+    const files = await findFiles(this.#source, this.#context);
     const bytes = files.reduce((total, file) => total + file.bytes, 0);
     return { description: `${files.length === 1 ? "1 file" : `${files.length} files`}, ${bytes} bytes` };
   }

@@ -4,6 +4,7 @@ import { isAbsolute, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { FileOrigin } from "../engine/file-scan.ts";
 import { DriverError } from "../errors/driver-error.ts";
+import type { Source } from "./connector.ts";
 import { requireAllowed, requireAllowedFolder } from "./path-roots.ts";
 import { shownUri } from "./shown-uri.ts";
 
@@ -11,9 +12,11 @@ const MAX_FILES = 10_000;
 
 /** Finds the files of a path or glob, sorted by name, with their links resolved and their state noted. */
 export async function findFiles(
-  uri: string,
-  { fileRoots, signal }: { fileRoots: readonly string[] | undefined; signal: AbortSignal },
+  { uri, roots, shownAs }: Pick<Source, "uri" | "roots" | "shownAs">,
+  context: { readonly fileRoots: readonly string[] | undefined; readonly signal: AbortSignal },
 ): Promise<readonly FileOrigin[]> {
+  const { signal } = context;
+  const fileRoots = roots ?? context.fileRoots;
   const path = pathOf(uri);
   const pattern = /[*?[{]/.test(path) && !(await exists(path));
   await requireAllowedFolder(pattern ? path.slice(0, path.search(/[*?[{]/)) : path, uri, fileRoots);
@@ -21,7 +24,8 @@ export async function findFiles(
   const origins: FileOrigin[] = [];
   for (const file of found) {
     signal.throwIfAborted();
-    origins.push(await originOf(file, fileRoots));
+    const origin = await originOf(file, fileRoots);
+    origins.push(shownAs === undefined ? origin : { ...origin, shownAs });
   }
   return origins;
 }
@@ -36,10 +40,15 @@ export async function requireUnchanged(
     const now = await stat(origin.path, { bigint: true }).catch(() => undefined);
     const same = now?.size === BigInt(origin.bytes) && now.mtimeNs === origin.modifiedNs && now.ino === origin.inode;
     if (!same)
-      throw new DriverError("SOURCE_CHANGED", `${origin.path} changed while it was read`, {
-        metadata: { file: origin.path },
+      throw new DriverError("SOURCE_CHANGED", `${shownName(origin)} changed while it was read`, {
+        metadata: { file: shownName(origin) },
       });
   }
+}
+
+/** What people call a file. */
+export function shownName({ path, shownAs }: FileOrigin): string {
+  return shownAs ?? path;
 }
 
 function pathOf(uri: string): string {

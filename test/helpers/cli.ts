@@ -17,6 +17,8 @@ export interface CliResult {
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Standard input. Default: none. */
+  readonly input?: Uint8Array;
 }
 
 /** A command that runs. */
@@ -26,12 +28,15 @@ export interface RunningCli {
 }
 
 /** Starts the `drover` command with nothing of this process's environment but the paths. */
-export function startCli(args: readonly string[], { env = {}, cwd }: CliOptions = {}): RunningCli {
+export function startCli(args: readonly string[], { env = {}, cwd, input }: CliOptions = {}): RunningCli {
   const child = spawn(process.execPath, [commandFile, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: "pipe",
     env: { PATH: process.env.PATH, HOME: "/nonexistent", ...env },
     ...(cwd === undefined ? {} : { cwd }),
   });
+  // One that ends without reading it breaks the pipe.
+  child.stdin.on("error", () => {});
+  child.stdin.end(input);
   const outputs = Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
   return { child, done: outputs.then(([stdout, stderr, [code]]) => ({ code, stdout, stderr })) };
 }

@@ -10,6 +10,7 @@ import { sourceKinds } from "../../src/sources/kinds.ts";
 import { parseOptions } from "../../src/sources/option-values.ts";
 import type { OptionSchema } from "../../src/sources/options.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
+import { openTestUploads } from "./uploads.ts";
 
 const options = { table: { type: "string", doc: "" } } as const satisfies OptionSchema;
 const connectionOptions = { user: { type: "string", doc: "" } } as const satisfies OptionSchema;
@@ -57,6 +58,7 @@ export async function openDefinitionBench(): Promise<DefinitionBench> {
     const definitions = createDefinitions({
       ...{ catalog: catalog.definitions, kinds, secrets, vault },
       statementLimit: 3,
+      uploads: await openTestUploads(dataDirectory, instance, catalog),
     });
     return { catalog, definitions };
   };

@@ -17,6 +17,7 @@ import { createStatementLimits } from "../../src/scheduling/statement-limits.ts"
 import { sourceKinds } from "../../src/sources/kinds.ts";
 import { openTestEngine } from "./dataset-store.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
+import { openTestUploads } from "./uploads.ts";
 import { openTestWorkers } from "./workers.ts";
 
 /** The load use case over a data directory of its own, with the real parts around it. */
@@ -63,10 +64,11 @@ export async function openLoadBench(options: { quotaBytes?: number } = {}): Prom
   const operations = parts.use(createOperations({ progressIntervalMs: 10 }));
   const pool = createPool({ name: "loaders", size: 2, maxQueued: 10 });
   const secrets = createSecrets({ environment: {}, fileRoots: () => undefined });
+  const uploads = await openTestUploads(dataDirectory, instance, catalog);
   const loads = createLoadService({
     workers,
     definitions: createDefinitions({
-      ...{ secrets, catalog: catalog.definitions, kinds: sourceKinds, statementLimit: 8 },
+      ...{ secrets, catalog: catalog.definitions, kinds: sourceKinds, statementLimit: 8, uploads },
       vault: createVault({ keyFile: join(dataDirectory, "secrets.key"), group: undefined }),
     }),
     statements: createStatementLimits(),

@@ -16,6 +16,8 @@ import { registerEnsure, registerStart } from "./commands/start.ts";
 import { registerStats } from "./commands/stats.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerDrain, registerStop } from "./commands/stop.ts";
+import { registerUpload } from "./commands/upload.ts";
+import { registerUploads } from "./commands/uploads.ts";
 import { registerValues } from "./commands/values.ts";
 import { registerVersions } from "./commands/versions.ts";
 import { type Act, actWith } from "./context.ts";
@@ -28,6 +30,8 @@ const groups: readonly (readonly [heading: string, ...register: ((program: Comma
   [
     "Data:",
     registerLoad,
+    registerUpload,
+    registerUploads,
     registerDatasets,
     registerDescribe,
     registerVersions,
@@ -93,13 +97,12 @@ function registerDelegated(program: Command): void {
 }
 
 /** Errors are thrown instead of ending the process, here and in every command. */
-function quiet(program: Command, output: Output): Command {
-  for (const command of [program, ...program.commands]) {
-    command.exitOverride();
-    command.configureOutput({
-      writeOut: (text) => output.stdout.write(text),
-      writeErr: () => {},
-    });
-  }
-  return program;
+function quiet(command: Command, output: Output): Command {
+  command.exitOverride();
+  command.configureOutput({
+    writeOut: (text) => output.stdout.write(text),
+    writeErr: () => {},
+  });
+  for (const part of command.commands) quiet(part, output);
+  return command;
 }

@@ -13,12 +13,14 @@ import {
   operationFrom,
   stateToWire,
   statisticsFrom,
+  uploadFrom,
   versionFrom,
 } from "./from-wire.ts";
 import { DatasetService } from "./gen/drover/v1/dataset_service_pb.js";
 import { type DrainResponse, DriverService, type StopResponse } from "./gen/drover/v1/driver_service_pb.js";
 import { OperationService } from "./gen/drover/v1/operation_service_pb.js";
 import { QueryService, type Question } from "./gen/drover/v1/query_service_pb.js";
+import { UploadService } from "./gen/drover/v1/upload_service_pb.js";
 import { Lease } from "./lease.ts";
 import { Load, type LoadOptions } from "./load.ts";
 import type {
@@ -34,6 +36,8 @@ import type {
   OperationState,
   Source,
   StorageLevel,
+  TextSource,
+  Upload,
   Version,
 } from "./model.ts";
 import { paged } from "./pages.ts";
@@ -42,6 +46,8 @@ import { Query, type QueryOptions, type WaitOptions } from "./query/query.ts";
 import { aggregateQuestion, type QuerySpec, questionFromJson, type SqlSpec, sqlQuestion } from "./query/spec.ts";
 import { RowReader, type RowsOptions } from "./row-reader.ts";
 import type { CallOptions, Transport } from "./transport/transport.ts";
+import type { UploadContent } from "./upload/content.ts";
+import { type UploadOptions, upload } from "./upload/upload.ts";
 import { decoderOf, type IntegerMode, type JsonObject, type ResultValue } from "./values.ts";
 
 /** Which datasets are listed. */
@@ -183,12 +189,13 @@ export class Drover implements AsyncDisposable {
    * Starts loading a source into a dataset and answers at once. The same source and options while such a load runs joins
    * it; it stops when all who share it have cancelled. Aborting `signal` later does not cancel: `load.cancel()` does.
    */
-  async load(dataset: string, source: Source, options: LoadOptions = {}): Promise<Load> {
+  async load(dataset: string, source: Source | TextSource, options: LoadOptions = {}): Promise<Load> {
     const { operationId = randomUUID(), labels = {} } = options;
-    const { uri, format = "", options: settings = {} } = source;
+    const { format = "", options: settings = {} } = source;
+    const place = "text" in source ? { text: source.text } : { uri: source.uri };
     const request = {
       dataset,
-      source: { uri, format, options: settings as WireJson },
+      source: { ...place, format, options: settings as WireJson },
       operationId,
       labels: { ...labels },
     };
@@ -198,6 +205,34 @@ export class Drover implements AsyncDisposable {
   /** A load by its operation's id, to watch or cancel it. */
   watchLoad(operationId: string): Load {
     return new Load(this.#transport, operationId, false);
+  }
+
+  /**
+   * Sends a file to the driver; loaded as `upload:ID`. It goes on by itself after a broken connection where the content can be
+   * read again, also at the next driver, and with the id of an upload that was broken off earlier.
+   */
+  async upload(content: UploadContent, options: UploadOptions = {}): Promise<Upload> {
+    return await upload(this.#transport, content, options);
+  }
+
+  /** Uploads by id, finished or not. */
+  uploads(options: CallOptions = {}): AsyncGenerator<Upload, void, undefined> {
+    return paged(async (pageToken) => {
+      const request = { pageSize: maxPageSize, pageToken };
+      const response = await this.#transport.unary(UploadService.method.listUploads, request, options);
+      return { items: response.uploads.map(uploadFrom), nextPageToken: response.nextPageToken };
+    });
+  }
+
+  /** An upload as the driver has it, finished or not. */
+  async uploaded(id: string, options: CallOptions = {}): Promise<Upload> {
+    const { upload: found } = await this.#transport.unary(UploadService.method.getUpload, { id }, options);
+    return uploadFrom(required(found));
+  }
+
+  /** Deletes an upload. Datasets that were made of it stay. */
+  async deleteUpload(id: string, options: CallOptions = {}): Promise<void> {
+    await this.#transport.unary(UploadService.method.deleteUpload, { id }, options);
   }
 
   /** Datasets by name, without their columns. */

@@ -11,6 +11,7 @@ import {
 import * as operations from "./gen/drover/v1/operation_service_pb.js";
 import type * as queries from "./gen/drover/v1/query_service_pb.js";
 import type { Column as WireColumn, Source as WireSource } from "./gen/drover/v1/types_pb.js";
+import type { Upload as WireUpload } from "./gen/drover/v1/upload_service_pb.js";
 import type {
   ColumnStatistics,
   Dataset,
@@ -24,6 +25,7 @@ import type {
   RejectedRow,
   Source,
   StorageLevel,
+  Upload,
   Version,
   Workers,
 } from "./model.ts";
@@ -240,6 +242,23 @@ export function operationFrom(operation: operations.Operation | undefined): Oper
     createTime: dateFrom(operation?.createTime),
     startTime: dateFrom(operation?.startTime),
     endTime: dateFrom(operation?.endTime),
+  };
+}
+
+export function uploadFrom(upload: WireUpload | undefined): Upload {
+  return {
+    id: upload?.id ?? "",
+    uri: upload?.uri ?? "",
+    name: upload?.name ?? "",
+    format: upload?.format ?? "",
+    finished: upload?.finished ?? false,
+    receivedBytes: Number(upload?.receivedBytes ?? 0),
+    size: upload?.size === undefined ? undefined : Number(upload.size),
+    sha256: upload?.sha256 ?? "",
+    requestedBy: upload?.requestedBy ?? "",
+    createTime: dateFrom(upload?.createTime),
+    useTime: dateFrom(upload?.useTime),
+    finishTime: dateFrom(upload?.finishTime),
   };
 }
 

@@ -71,4 +71,6 @@ export { RowPage, RowReader, type RowsOptions } from "./row-reader.ts";
 export { type Row, Rows } from "./rows.ts";
 export type { ConnectionOptions, TlsOptions } from "./transport/open-client.ts";
 export type { CallOptions } from "./transport/transport.ts";
+export type { UploadContent } from "./upload/content.ts";
+export type { UploadOptions, UploadProgress } from "./upload/upload.ts";
 export type { IntegerMode, JsonObject, JsonValue, ResultValue, Scalar } from "./values.ts";

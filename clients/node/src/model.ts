@@ -164,6 +164,37 @@ export interface Source {
   readonly options?: JsonObject | undefined;
 }
 
+/** Pasted text as a source. The driver keeps it like an upload. */
+export interface TextSource {
+  readonly text: string;
+  /** Default: what the text looks like. */
+  readonly format?: string | undefined;
+  readonly options?: JsonObject | undefined;
+}
+
+/** A file that a client has sent to the driver, or sends. */
+export interface Upload {
+  readonly id: string;
+  /** What a source calls it: `upload:ID`. */
+  readonly uri: string;
+  /** The client's name for it. */
+  readonly name: string;
+  /** Empty where the name tells it. */
+  readonly format: string;
+  /** Whether all of it is there and verified. */
+  readonly finished: boolean;
+  /** How many bytes the driver has. */
+  readonly receivedBytes: number;
+  /** Undefined while it is not known. */
+  readonly size: number | undefined;
+  /** In hexadecimal digits; empty while it is not known. */
+  readonly sha256: string;
+  readonly requestedBy: string;
+  readonly createTime: Date | undefined;
+  readonly useTime: Date | undefined;
+  readonly finishTime: Date | undefined;
+}
+
 /** One immutable state of a dataset. */
 export interface Version {
   readonly number: number;

@@ -13,6 +13,7 @@ import type {
 import { exchangeCsv } from "../../sources/exchange/dialect.ts";
 import { encodeBatch } from "../../sources/exchange/encode-batch.ts";
 import { mergedSegments } from "../merged-segments.ts";
+import { ShownNames } from "./shown-names.ts";
 import { spoolText } from "./text-spool.ts";
 
 /** A diagnosis sees the whole file, so one restart is enough; the second one is for what it could not foresee. */
@@ -67,20 +68,25 @@ export class LoadSession {
   /** Reads one partition into segments whose names its number tells apart. */
   async read(partition: Partition, number: number): Promise<WrittenSegments> {
     const content = await this.#options.session.read(partition);
-    return content.form === "files"
-      ? this.#readFiles(content.scan, `segment-${number}-`)
-      : this.#readText(content, number);
+    if (content.form !== "files") return this.#readText(content, number);
+    const names = new ShownNames(content.scan);
+    try {
+      return names.written(await this.#readFiles(content.scan, `segment-${number}-`, names));
+    } catch (error) {
+      throw names.error(error);
+    }
   }
 
   async requireUnchanged(): Promise<void> {
     await this.#options.session.requireUnchanged?.();
   }
 
-  async #readFiles(asked: FileScan, prefix: string): Promise<WrittenSegments> {
+  async #readFiles(asked: FileScan, prefix: string, names: ShownNames): Promise<WrittenSegments> {
     const { signal, listener } = this.#options;
     const engine = await this.#options.engine();
     const sniffed = await engine.sniff(asked, { signal });
-    listener.onWarning(sniffed.warnings);
+    const warn = (messages: readonly string[]) => listener.onWarning(messages.map((message) => names.text(message)));
+    warn(sniffed.warnings);
     listener.onPhase("reading");
     let scan: FileScan = sniffed.scan;
     for (let restarts = 0; ; restarts++) {
@@ -88,7 +94,7 @@ export class LoadSession {
         return await this.#write(engine, scan, prefix, (progress) => listener.onProgress(progress));
       } catch (error) {
         if (!(error instanceof TypeContradiction) || restarts === MAX_RESTARTS) throw error;
-        listener.onWarning(error.warnings);
+        warn(error.warnings);
         scan = error.scan;
       }
     }

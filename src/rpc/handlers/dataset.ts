@@ -14,23 +14,25 @@ import {
 } from "../../gen/drover/v1/dataset_service_pb.js";
 import type { LoadService } from "../../loading/model.ts";
 import type { OperationSnapshot, Operations } from "../../operations/model.ts";
+import type { Uploads } from "../../uploads/model.ts";
 import { fromDataset, fromVersion, toStorageLevel } from "../mapping/datasets.ts";
 import { fromLoadEvent } from "../mapping/load-events.ts";
 import { fromOperation } from "../mapping/operations.ts";
 import { pageOf, pageSize } from "../mapping/pages.ts";
-import { toSourceSpec } from "../mapping/sources.ts";
 import { toCount } from "../mapping/values.ts";
 import { type BoundMethod, bindService } from "../service.ts";
+import { sourceSpec } from "./source-spec.ts";
 
 export interface DatasetHandlerParts {
   readonly datasets: DatasetStore;
   readonly loads: LoadService;
   readonly operations: Operations;
+  readonly uploads: Pick<Uploads, "keepText">;
 }
 
 const PAGE = { fallback: 100, max: 1_000 };
 
-export function datasetService({ datasets, loads, operations }: DatasetHandlerParts): readonly BoundMethod[] {
+export function datasetService({ datasets, loads, operations, uploads }: DatasetHandlerParts): readonly BoundMethod[] {
   return bindService(
     DatasetService,
     {
@@ -42,7 +44,7 @@ export function datasetService({ datasets, loads, operations }: DatasetHandlerPa
       loadDataset: async ({ dataset, source, operationId, labels }, call) => {
         const request = {
           dataset,
-          source: toSourceSpec(source),
+          source: await sourceSpec(source, uploads, call),
           ...(operationId && { operationId }),
           labels,
           requestedBy: call.requestedBy,

@@ -11,7 +11,7 @@ export const csv: Connector = delimitedText("csv");
 export function delimitedText(kind: string, delimiter?: string): Connector {
   return fileConnector(kind, async (source, context) => {
     const { encoding, ...settings } = settingsOf(kind, source.options, delimiter);
-    const origins = await findFiles(source.uri, context);
+    const origins = await findFiles(source, context);
     const files = await toUtf8(origins, encoding, context);
     return { kind: "csv", ...files, ...settings, origins };
   });

@@ -8,8 +8,8 @@ import { settingsOf } from "./options.ts";
 /** Reads JSON: an array of objects, or one object for each line. */
 export const json: Connector = fileConnector("json", async (source, context) => {
   const { encoding, json: asked, ...settings } = settingsOf(source.options);
-  const layout = asked.layout === "auto" && hasLines(source.uri) ? "newline" : asked.layout;
-  const origins = await findFiles(source.uri, context);
+  const origins = await findFiles(source, context);
+  const layout = asked.layout === "auto" && origins.some(({ path }) => hasLines(path)) ? "newline" : asked.layout;
   const files = await toUtf8(origins, encoding, context);
   const paths = await quoteLongNumbers(files.paths, context);
   const options = { ...asked, layout, plainPaths: files.paths };
@@ -17,6 +17,6 @@ export const json: Connector = fileConnector("json", async (source, context) => 
 });
 
 /** Whether the ending says that each line is a record. */
-function hasLines(uri: string): boolean {
-  return /\.(ndjson|jsonl)(\.(gz|zst))?$/i.test(uri);
+function hasLines(path: string): boolean {
+  return /\.(ndjson|jsonl)(\.(gz|zst))?$/i.test(path);
 }

@@ -6,7 +6,7 @@ import { settingsOf } from "./options.ts";
 /** Reads Apache Parquet. */
 export const parquet: Connector = fileConnector("parquet", async (source, context) => {
   const settings = settingsOf(source.options);
-  const origins = await findFiles(source.uri, context);
+  const origins = await findFiles(source, context);
   return {
     kind: "parquet",
     paths: origins.map(({ path }) => path),

@@ -6,7 +6,7 @@ import { findFiles, requireUnchanged } from "../../../src/sources/source-files.t
 import { temporaryFolder } from "../../helpers/temporary-folder.ts";
 
 const signal = new AbortController().signal;
-const find = (uri: string, fileRoots?: readonly string[]) => findFiles(uri, { fileRoots, signal });
+const find = (uri: string, fileRoots?: readonly string[]) => findFiles({ uri }, { fileRoots, signal });
 
 describe("places", () => {
   it("are paths, globs in the order of names, or file URIs", async () => {

@@ -17,6 +17,7 @@ import { datasetDetailJson, operationJson } from "../render/json.ts";
 import { ProgressBar } from "../render/progress-bar.ts";
 import { bytesText, durationText, plural, shortCount } from "../render/units.ts";
 import { UsageError } from "../usage-error.ts";
+import { send } from "./upload.ts";
 
 interface LoadFlags {
   readonly format?: string;
@@ -29,7 +30,7 @@ interface LoadFlags {
 export function registerLoad(program: Command, act: Act): void {
   program
     .command("load <dataset> <uri>")
-    .description("load a path, a glob or a file: URI into a dataset")
+    .description("load a path, a glob, a URL or upload:ID into a dataset; - loads standard input")
     .option("-f, --format <FORMAT>", "csv, tsv, json or parquet (default: from the ending)")
     .addOption(repeatable("-o, --option <KEY=VALUE>", "an option of the source; may be repeated"))
     .addOption(repeatable("--label <KEY=VALUE>", "a label of dataset and operation; may be repeated"))
@@ -41,6 +42,7 @@ Examples:
   drover load flights flights.csv
   drover load sales 'sales-2024-*.csv.gz' -o delimiter=';' -o decimalSeparator=,
   drover load zips zips.csv -o types.zip=VARCHAR -o badRows=skip
+  zcat log.json.gz | drover load log - -f json
 `,
     )
     .action(act(load));
@@ -48,10 +50,13 @@ Examples:
 
 async function load(context: Context, dataset: string, uri: string, flags: LoadFlags): Promise<void> {
   if (uri === "") throw new UsageError("the path is empty");
-  const source = { uri: absolute(uri), format: flags.format, options: parseSourceOptions(flags.option) };
+  if (uri === "-" && flags.format === undefined) throw new UsageError("standard input has no ending: give --format");
+  const options = parseSourceOptions(flags.option);
   const labels = parseLabels(flags.label);
   const operationId = randomUUID();
   await using drover = await context.connect();
+  const place = uri === "-" ? (await send(context, drover, uri, flags)).uri : absolute(uri);
+  const source = { uri: place, format: flags.format, options };
   const begin = () => drover.load(dataset, source, { ...context.call, operationId, labels });
   if (!flags.wait) return await told(context, drover, await begin());
   let started: Load | undefined;

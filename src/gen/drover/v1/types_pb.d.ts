@@ -73,7 +73,8 @@ export declare const RowSchema: GenMessage<Row>;
 export declare type Source = Message<"drover.v1.Source"> & {
   /**
    * A path, a glob (`/data/2024-*.csv.gz`) or a `file:` URI on the driver's machine, made real and checked against `fileRoots`; the URL of
-   * a database's server, without a password; or `source:NAME`, a stored source. Empty where `connection` says where.
+   * a database's server, without a password; `upload:ID`, a file that a client has sent; or `source:NAME`, a stored source. Empty where
+   * `connection` says where, or where `text` is given.
    *
    * @generated from field: string uri = 1;
    */
@@ -100,6 +101,14 @@ export declare type Source = Message<"drover.v1.Source"> & {
    * @generated from field: string connection = 4;
    */
   connection: string;
+
+  /**
+   * Pasted text in place of a URI, which is then empty. The driver keeps it like an upload, and its URI becomes `upload:ID`; the same
+   * text is the same upload.
+   *
+   * @generated from field: string text = 10;
+   */
+  text: string;
 };
 
 /**

@@ -1,0 +1,277 @@
+import { createHash } from "node:crypto";
+import { rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import type { AnnouncedUpload, UploadCatalog, UploadRecord } from "../catalog/uploads.ts";
+import { asStorageError, makeFolder } from "../datasets/files.ts";
+import { DriverError } from "../errors/driver-error.ts";
+import { nameOfText, newFileName } from "./file-name.ts";
+import {
+  type UploadBegin,
+  type UploadFile,
+  type UploadInfo,
+  type UploadPart,
+  type Uploads,
+  uploadUri,
+} from "./model.ts";
+import { receiveFile } from "./receive-file.ts";
+import { sweepUploads } from "./sweep.ts";
+import { type UploadLimits, UploadSpace } from "./upload-space.ts";
+
+export interface UploadsOptions {
+  readonly dataDirectory: string;
+  readonly instanceId: string;
+  readonly catalog: UploadCatalog;
+  /** Whether the driver process with an id still lives. */
+  readonly isAlive: (instanceId: string) => Promise<boolean>;
+  readonly limits: UploadLimits;
+}
+
+/** Where the files are, by names of the driver's own. */
+export function uploadsFolder(dataDirectory: string): string {
+  return join(dataDirectory, "uploads");
+}
+
+/** What had come is of no use after these. */
+const HOPELESS: ReadonlySet<string> = new Set(["UPLOAD_DAMAGED", "UPLOAD_TOO_LARGE"]);
+/** How often somebody who waits for the first bytes looks: another process may receive them. */
+const LOOK_EVERY_MS = 20;
+
+export async function openUploads(options: UploadsOptions): Promise<Uploads> {
+  await makeFolder(uploadsFolder(options.dataDirectory));
+  return new UploadStore(options);
+}
+
+/** A call that receives a file. */
+interface Receiver {
+  readonly stop: AbortController;
+  readonly done: Promise<unknown>;
+}
+
+class UploadStore implements Uploads {
+  readonly #options: UploadsOptions;
+  readonly #folder: string;
+  readonly #space: UploadSpace;
+  readonly #receivers = new Map<string, Receiver>();
+  readonly #texts = new Map<string, Promise<UploadInfo>>();
+
+  constructor(options: UploadsOptions) {
+    this.#options = options;
+    this.#folder = uploadsFolder(options.dataDirectory);
+    this.#space = new UploadSpace(this.#folder, options.limits);
+  }
+
+  async receive(begin: UploadBegin, parts: AsyncIterable<UploadPart>): Promise<UploadInfo> {
+    const { id } = begin;
+    await this.#takeOver(id, "another call goes on with the upload");
+    const stop = new AbortController();
+    const { promise: done, resolve } = Promise.withResolvers<void>();
+    const receiver = { stop, done };
+    this.#receivers.set(id, receiver);
+    try {
+      return await this.#receive(begin, stoppable(parts, stop.signal), stop.signal);
+    } catch (error) {
+      // What stopped it is what went wrong.
+      stop.signal.throwIfAborted();
+      throw asStorageError(error);
+    } finally {
+      this.#receivers.delete(id);
+      resolve();
+    }
+  }
+
+  async keepText(
+    text: string,
+    { requestedBy, signal }: { requestedBy: string; signal: AbortSignal },
+  ): Promise<UploadInfo> {
+    const bytes = Buffer.from(text);
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const id = `text-${sha256.slice(0, 32)}`;
+    // Two calls of one text at once would stop each other.
+    const present = this.#texts.get(id);
+    if (present) return present;
+    const announced = { id, name: nameOfText(text), format: "", size: bytes.length, sha256 };
+    const keeping = this.#keep({ ...announced, offset: 0, requestedBy }, bytes, signal);
+    this.#texts.set(id, keeping);
+    try {
+      return await keeping;
+    } finally {
+      this.#texts.delete(id);
+    }
+  }
+
+  async get(id: string): Promise<UploadInfo> {
+    return this.#info(await this.#record(id));
+  }
+
+  async list(): Promise<readonly UploadInfo[]> {
+    return Promise.all((await this.#options.catalog.list()).map((record) => this.#info(record)));
+  }
+
+  async remove(id: string): Promise<void> {
+    const record = await this.#record(id);
+    await this.#takeOver(id, "the upload was deleted");
+    const mayRemove = async (present: UploadRecord) => {
+      await this.#requireFree(present);
+      return true;
+    };
+    if (await this.#options.catalog.remove(record, mayRemove)) await this.#removeFile(record);
+  }
+
+  async use(id: string): Promise<UploadFile> {
+    const info = await this.#file(await this.#record(id));
+    if (!info.finished)
+      throw new DriverError("UPLOAD_INCOMPLETE", `upload "${id}" is not all there: ${info.receivedBytes} bytes`, {
+        metadata: { upload: id, receivedBytes: String(info.receivedBytes) },
+      });
+    await this.#options.catalog.used(id);
+    return info;
+  }
+
+  async useBeginning(id: string, bytes: number, { signal }: { signal: AbortSignal }): Promise<UploadFile> {
+    for (;;) {
+      const info = await this.#file(await this.#record(id));
+      if (info.finished) return this.use(id);
+      if (info.receivedBytes >= bytes) return info;
+      await setTimeout(LOOK_EVERY_MS, undefined, { signal });
+    }
+  }
+
+  sweep(referred: () => Promise<ReadonlySet<string>>): Promise<void> {
+    const { catalog, isAlive, limits } = this.#options;
+    return sweepUploads({ folder: this.#folder, catalog, isAlive, limits, referred });
+  }
+
+  async #receive(begin: UploadBegin, parts: AsyncIterable<UploadPart>, signal: AbortSignal): Promise<UploadInfo> {
+    const { catalog } = this.#options;
+    const { id, offset, ...announced } = begin;
+    const file = newFileName(begin.name);
+    const record = await catalog.claim({ id, file, ...announced }, (present) => this.#mayReceive(present, begin));
+    // A client that has not heard of its success asks again.
+    if (record.finishTime !== undefined) return this.#info(record);
+    try {
+      const path = this.#path(record);
+      await catalog.finish(id, await receiveFile({ path, record, offset, parts, space: this.#space, signal }));
+    } catch (error) {
+      await this.#giveUp(record, error);
+      throw error;
+    }
+    return this.get(id);
+  }
+
+  /** Throws where the record is another file's, or where another process receives it. */
+  async #mayReceive(present: UploadRecord, begin: UploadBegin): Promise<boolean> {
+    if (present.finishTime !== undefined) {
+      const { size, sha256 } = begin;
+      const same = size === present.size && sha256 === present.sha256 && begin.name === present.name;
+      if (!same) throw exists(present, "another file was sent");
+      return false;
+    }
+    if (!isSame(present, begin)) throw exists(present, "another file is being sent");
+    await this.#requireFree(present);
+    return true;
+  }
+
+  async #requireFree({ id, writer }: UploadRecord): Promise<void> {
+    const { instanceId, isAlive } = this.#options;
+    if (writer === undefined || writer === instanceId || !(await isAlive(writer))) return;
+    throw new DriverError("UPLOAD_BUSY", `another driver receives upload "${id}"`, { metadata: { upload: id } });
+  }
+
+  /** Leaves a file for whoever goes on with it; one for which there is no hope is removed. */
+  async #giveUp(record: UploadRecord, error: unknown): Promise<void> {
+    const { catalog } = this.#options;
+    const hopeless = error instanceof DriverError && HOPELESS.has(error.reason);
+    if (!hopeless) return catalog.release(record.id);
+    if (await catalog.remove(record)) await this.#removeFile(record);
+  }
+
+  /** Ends a call that receives the file in this process; its client may have lost the connection and come back. */
+  async #takeOver(id: string, why: string): Promise<void> {
+    for (let receiver = this.#receivers.get(id); receiver; receiver = this.#receivers.get(id)) {
+      receiver.stop.abort(new DriverError("UPLOAD_TAKEN_OVER", `${why}: "${id}"`, { metadata: { upload: id } }));
+      await receiver.done;
+    }
+  }
+
+  async #keep(begin: UploadBegin, bytes: Uint8Array, signal: AbortSignal): Promise<UploadInfo> {
+    for (;;) {
+      signal.throwIfAborted();
+      const present = await this.#options.catalog.find(begin.id);
+      if (present?.finishTime !== undefined && present.sha256 === begin.sha256) return this.use(begin.id);
+      const offset = present === undefined ? 0 : await sizeOf(this.#path(present));
+      try {
+        return await this.receive({ ...begin, offset }, textParts(bytes.subarray(offset)));
+      } catch (error) {
+        if (!(error instanceof DriverError) || error.reason !== "UPLOAD_BUSY") throw error;
+        await setTimeout(LOOK_EVERY_MS, undefined, { signal });
+      }
+    }
+  }
+
+  async #record(id: string): Promise<UploadRecord> {
+    const record = await this.#options.catalog.find(id);
+    if (record) return record;
+    throw new DriverError("UPLOAD_NOT_FOUND", `there is no upload "${id}"`, { metadata: { upload: id } });
+  }
+
+  async #info(record: UploadRecord): Promise<UploadInfo> {
+    const { id, name, format, size, sha256, requestedBy, createTime, useTime, finishTime } = record;
+    const finished = finishTime !== undefined;
+    return {
+      ...{ id, uri: uploadUri(id), name, format, size, sha256, requestedBy, finished },
+      receivedBytes: finished ? (size ?? 0) : await sizeOf(this.#path(record)),
+      createTime: new Date(createTime),
+      useTime: new Date(useTime),
+      finishTime: finishTime === undefined ? undefined : new Date(finishTime),
+    };
+  }
+
+  async #file(record: UploadRecord): Promise<UploadFile> {
+    return { ...(await this.#info(record)), path: this.#path(record) };
+  }
+
+  #path({ file }: UploadRecord): string {
+    return join(this.#folder, file);
+  }
+
+  async #removeFile(record: UploadRecord): Promise<void> {
+    await rm(this.#path(record), { force: true });
+  }
+}
+
+async function* textParts(bytes: Uint8Array): AsyncGenerator<UploadPart> {
+  yield { type: "bytes", bytes };
+  yield { type: "end", sha256: undefined };
+}
+
+/** Ends the wait for a client's next part when the signal is aborted. */
+async function* stoppable(parts: AsyncIterable<UploadPart>, signal: AbortSignal): AsyncGenerator<UploadPart> {
+  const iterator = parts[Symbol.asyncIterator]();
+  const stopped = Promise.withResolvers<never>();
+  stopped.promise.catch(() => undefined);
+  signal.addEventListener("abort", () => stopped.reject(signal.reason), { once: true });
+  for (;;) {
+    const next = iterator.next();
+    next.catch(() => undefined);
+    const { done, value } = await Promise.race([next, stopped.promise]);
+    if (done) return;
+    yield value;
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  );
+}
+
+function isSame(present: AnnouncedUpload, begin: AnnouncedUpload): boolean {
+  const { name, format, size, sha256 } = begin;
+  return present.name === name && present.format === format && present.size === size && present.sha256 === sha256;
+}
+
+function exists({ id }: UploadRecord, what: string): DriverError {
+  return new DriverError("UPLOAD_EXISTS", `${what} under the id "${id}"`, { metadata: { upload: id } });
+}
