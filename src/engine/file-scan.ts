@@ -9,7 +9,7 @@ export interface FileScan {
   readonly totalBytes: number;
   readonly csv?: CsvScanOptions;
   readonly json?: JsonScanOptions;
-  /** The columns with their types; left out before `sniff`. */
+  /** The columns with their types; mostly left out before `sniff`, which otherwise takes them as they are. */
   readonly columns?: readonly ScanColumn[];
   /** Types that the client declared, by the column's name; `sniff` takes them over into `columns`. */
   readonly declaredTypes?: Readonly<Record<string, string>>;
@@ -20,6 +20,27 @@ export interface FileScan {
   readonly badRows: BadRows;
   /** The files that the client named, in the state in which they were found. `paths` may be transcoded copies of them. */
   readonly origins: readonly FileOrigin[];
+  /** Finds records of `paths` where the client can see them; left out where those are the client's files or line for line like them. */
+  readonly locate?: LocateRecords;
+  /** What was already done of the load when these files were written: progress goes on from there. */
+  readonly before?: { readonly fraction: number; readonly rows: number; readonly bytes: number };
+  /** What the connector has found on the way; `sniff` takes it over. */
+  readonly warnings?: readonly string[];
+}
+
+/** Finds records of one of the paths, by their numbers from 1, in the client's files. */
+export type LocateRecords = (
+  path: string,
+  ordinals: readonly number[],
+  options: { readonly signal: AbortSignal },
+) => Promise<ReadonlyMap<number, LocatedRecord>>;
+
+export interface LocatedRecord {
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  /** The record's text, cut at 1,000 characters. */
+  readonly text: string;
 }
 
 /** A file of the client's, as it was before the load: whether it changed meanwhile is told by these. */
@@ -44,8 +65,11 @@ export interface ScanColumn {
    * texts are the values' and need no check.
    */
   readonly origin: "declared" | "inferred" | "exact";
-  /** How an exact column's text stands for its value, where it is not what a cast takes: hexadecimal bytes, or JSON. */
-  readonly encoding?: "hex" | "json";
+  /**
+   * How an exact column's text stands for its value, where it is not what a cast takes: hexadecimal bytes, JSON, or a list, which
+   * is JSON after the character U+0001, and the only item's text without it.
+   */
+  readonly encoding?: "hex" | "json" | "list";
 }
 
 export interface CsvScanOptions {
@@ -63,6 +87,10 @@ export interface CsvScanOptions {
   readonly comment?: string;
   /** How lines end; found by `sniff`. */
   readonly newline?: "\n" | "\r\n" | "\r";
+  /** For files that the driver has written itself: how many of the columns each has. The others are NULL there. */
+  readonly widths?: readonly number[];
+  /** With columns that are known: some values of each, for formats of dates and times. */
+  readonly samples?: readonly (readonly string[])[];
 }
 
 export interface JsonScanOptions {

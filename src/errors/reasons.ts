@@ -375,7 +375,7 @@ export const reasons = {
   UNKNOWN_FORMAT: {
     code: Code.INVALID_ARGUMENT,
     when: "No connector is named, and the source's ending tells none, or the named one does not exist.",
-    help: "Give the format: csv, tsv, json or parquet.",
+    help: "Give the format: one of those that docs/sources.md lists.",
     retryable: false,
   },
   UNKNOWN_OPTION: {
@@ -586,6 +586,30 @@ export const reasons = {
     code: Code.INVALID_ARGUMENT,
     when: "The file is not JSON of the expected layout.",
     help: "Mend the place; the file must be an array of objects, or one object for each line.",
+    retryable: false,
+  },
+  MALFORMED_XML: {
+    code: Code.INVALID_ARGUMENT,
+    when: "The file is not well-formed XML.",
+    help: "Mend the place that the message names; a file that ends early has to be copied or made again.",
+    retryable: false,
+  },
+  XML_ENTITIES: {
+    code: Code.INVALID_ARGUMENT,
+    when: "An XML document declares entities of its own, which could grow without bound or name files and addresses.",
+    help: "Have the document made without entities; the five of XML itself and character references always work.",
+    retryable: false,
+  },
+  XML_LIMIT: {
+    code: Code.RESOURCE_EXHAUSTED,
+    when: "An XML document has a value, a record, a depth or a number of different elements beyond the reader's limits.",
+    help: "Choose another `recordPath`, `nested=keep` for many different elements, or split the value.",
+    retryable: false,
+  },
+  XML_NO_RECORDS: {
+    code: Code.INVALID_ARGUMENT,
+    when: "No element of an XML document is where the record path looks.",
+    help: "Give one of the paths that the message names as `recordPath`, or leave it out to have it found.",
     retryable: false,
   },
   MALFORMED_PARQUET: {

@@ -1,3 +1,4 @@
+import type { LoadProgress } from "../engine/engine.ts";
 import type { FileScan, ScanColumn } from "../engine/file-scan.ts";
 import type { OptionSchema } from "./options.ts";
 import type { RowFilter } from "./row-filter.ts";
@@ -72,6 +73,8 @@ export interface SourceContext {
    * what `Connector.endStatement` needs to stop the statement if this process dies.
    */
   statement(ending: StatementEnding): Promise<Disposable>;
+  /** Takes note of how far the reading is, from connectors that read a source before the engine does. */
+  onProgress?(progress: LoadProgress): void;
 }
 
 /** How a statement is ended from outside; as the connector likes, without secrets. */

@@ -7,6 +7,7 @@ const connectors: Readonly<Record<string, () => Promise<Connector>>> = {
   tsv: async () => (await import("./tsv/connector.ts")).tsv,
   json: async () => (await import("./json/connector.ts")).json,
   mysql: async () => (await import("./mysql/connector.ts")).mysql,
+  xml: async () => (await import("./xml/connector.ts")).xml,
   parquet: async () => (await import("./parquet/connector.ts")).parquet,
   postgres: async () => (await import("./postgres/connector.ts")).postgres,
 };

@@ -8,9 +8,10 @@ import { parquet } from "./parquet/kind.ts";
 import { postgres } from "./postgres/kind.ts";
 import { shownUri } from "./shown-uri.ts";
 import { tsv } from "./tsv/kind.ts";
+import { xml } from "./xml/kind.ts";
 
 /** Every kind of source that the driver brings along. */
-export const sourceKinds: readonly SourceKind[] = [csv, tsv, json, parquet, mysql, postgres];
+export const sourceKinds: readonly SourceKind[] = [csv, tsv, json, xml, parquet, mysql, postgres];
 
 /** The kind that the source names, else the one of the URI's scheme or ending. Throws UNKNOWN_FORMAT. */
 export function chooseKind<K extends Pick<SourceKind, "kind" | "extensions" | "schemes">>(

@@ -17,12 +17,29 @@ export async function programOf(
   options: { readonly package: string; readonly folders?: readonly string[] },
 ) {
   const folders = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/usr/bin", ...(options.folders ?? [])];
-  const find = () => firstExecutable(folders.map((folder) => `${folder}/${name}`));
+  return fromPackage(name, options.package, () =>
+    firstAccessible(
+      folders.map((folder) => `${folder}/${name}`),
+      constants.X_OK,
+    ),
+  );
+}
+
+/** A file that a Debian package brings; installs the package where this process may. Throws with what to install otherwise. */
+export async function fileOfPackage(path: string, packageName: string): Promise<string> {
+  return fromPackage(path, packageName, () => firstAccessible([path], constants.R_OK));
+}
+
+async function fromPackage(
+  what: string,
+  packageName: string,
+  find: () => Promise<string | undefined>,
+): Promise<string> {
   const found = await find();
   if (found !== undefined) return found;
-  const advice = `the tests need ${name}: install it with \`apt-get install -y --no-install-recommends ${options.package}\``;
+  const advice = `the tests need ${what}: install it with \`apt-get install -y --no-install-recommends ${packageName}\``;
   if (process.getuid?.() !== 0) throw new Error(advice);
-  await install(options.package).catch((error: unknown) => {
+  await install(packageName).catch((error: unknown) => {
     throw new Error(`${advice} (tried: ${error instanceof Error ? error.message : error})`);
   });
   const installed = await find();
@@ -52,9 +69,9 @@ async function install(packageName: string): Promise<void> {
   }
 }
 
-async function firstExecutable(paths: readonly string[]): Promise<string | undefined> {
+async function firstAccessible(paths: readonly string[], mode: number): Promise<string | undefined> {
   for (const path of paths) {
-    const usable = await access(path, constants.X_OK).then(
+    const usable = await access(path, mode).then(
       () => true,
       () => false,
     );

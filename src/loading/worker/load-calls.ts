@@ -89,6 +89,7 @@ class OpenLoad implements AsyncDisposable {
           ...sourceContext(context, workDirectory),
           signal,
           statement: (ending) => current().statement(ending),
+          onProgress: (progress) => current().emit({ type: "progress", progress }),
         });
         opened.#load = new LoadSession({
           session: opened.#session,

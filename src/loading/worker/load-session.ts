@@ -91,7 +91,7 @@ export class LoadSession {
     let scan: FileScan = sniffed.scan;
     for (let restarts = 0; ; restarts++) {
       try {
-        return await this.#write(engine, scan, prefix, (progress) => listener.onProgress(progress));
+        return await this.#write(engine, scan, prefix, (progress) => listener.onProgress(continued(progress, scan)));
       } catch (error) {
         if (!(error instanceof TypeContradiction) || restarts === MAX_RESTARTS) throw error;
         warn(error.warnings);
@@ -146,6 +146,12 @@ export class LoadSession {
     const { signal, directory, limits } = this.#options;
     return engine.writeSegments(scan, { signal, directory, prefix, limits, onProgress });
   }
+}
+
+/** The progress of the engine after that of a connector which has read the source before. */
+function continued(progress: LoadProgress, { before }: FileScan): LoadProgress {
+  if (before === undefined) return progress;
+  return { ...before, fraction: before.fraction + (1 - before.fraction) * (progress.fraction ?? 0) };
 }
 
 async function* encoded(batches: AsyncIterable<ColumnBatch>): AsyncGenerator<Uint8Array> {

@@ -31,7 +31,7 @@ export function registerLoad(program: Command, act: Act): void {
   program
     .command("load <dataset> <uri>")
     .description("load a path, a glob, a URL or upload:ID into a dataset; - loads standard input")
-    .option("-f, --format <FORMAT>", "csv, tsv, json or parquet (default: from the ending)")
+    .option("-f, --format <FORMAT>", "csv, tsv, json, xml, parquet, … (docs/sources.md; default: from the ending)")
     .addOption(repeatable("-o, --option <KEY=VALUE>", "an option of the source; may be repeated"))
     .addOption(repeatable("--label <KEY=VALUE>", "a label of dataset and operation; may be repeated"))
     .option("--no-wait", "start the load and leave it to the driver")

@@ -4,7 +4,7 @@ import type { Connection } from "../connection.ts";
 import { misfitsOf } from "./csv-misfits.ts";
 import { type KnownScan, readCsvSql, recordSyntax } from "./csv-scan.ts";
 import { csvComplaint } from "./engine-error.ts";
-import { findRecords } from "./record-lines.ts";
+import { findRecords, type RecordPlace } from "./record-lines.ts";
 
 const MAX_NOTES = 1_000;
 
@@ -18,13 +18,34 @@ export async function typeMismatch(
     const [misfit] = await misfitsOf(connection, scan, { ordered: file }, 1, signal);
     if (!misfit) continue;
     const { ordinal, column, type, value, reason } = misfit;
-    const found = await findRecords(file, { ordinals: [ordinal], rejectedAt: [] }, recordSyntax(scan), { signal });
-    const line = String(found.byOrdinal.get(ordinal)?.line ?? 0);
-    return new DriverError("LOAD_TYPE_MISMATCH", `${file}, line ${line}, column ${JSON.stringify(column)}: ${reason}`, {
-      metadata: { file, line, column, value, type },
-    });
+    const found = (await recordPlaces(scan, file, [misfit], [], signal)).byOrdinal.get(ordinal);
+    const line = String(found?.line ?? 0);
+    const shown = found?.file ?? file;
+    return new DriverError(
+      "LOAD_TYPE_MISMATCH",
+      `${shown}, line ${line}, column ${JSON.stringify(column)}: ${reason}`,
+      {
+        metadata: { file: shown, line, column, value, type },
+      },
+    );
   }
   return undefined;
+}
+
+/** Where records are in the client's files: those that hold misfits, and those at which the reader noted something. */
+export async function recordPlaces(
+  scan: KnownScan,
+  file: string,
+  misfits: readonly { readonly ordinal: number }[],
+  notes: readonly { readonly at: number }[],
+  signal: AbortSignal,
+): Promise<{
+  readonly byOrdinal: ReadonlyMap<number, RecordPlace & { readonly file?: string }>;
+  readonly rejected: readonly RecordPlace[];
+}> {
+  const ordinals = misfits.map(({ ordinal }) => ordinal);
+  if (scan.locate) return { byOrdinal: await scan.locate(file, ordinals, { signal }), rejected: [] };
+  return findRecords(file, { ordinals, rejectedAt: notes.map(({ at }) => at) }, recordSyntax(scan), { signal });
 }
 
 /**

@@ -2,18 +2,11 @@ import { DriverError } from "../../../errors/driver-error.ts";
 import type { RejectedRow } from "../../file-scan.ts";
 import type { Connection } from "../connection.ts";
 import { quoteLiteral } from "../quoting.ts";
-import { misfitsOf } from "./csv-misfits.ts";
-import {
-  type KnownScan,
-  type ReadMode,
-  readCsvSql,
-  recordSyntax,
-  textName,
-  typedColumns,
-  valueName,
-} from "./csv-scan.ts";
+import { type Misfit, misfitsOf } from "./csv-misfits.ts";
+import { recordPlaces } from "./csv-places.ts";
+import { type KnownScan, type ReadMode, readCsvSql, textName, typedColumns, valueName } from "./csv-scan.ts";
 import { csvComplaint, engineError } from "./engine-error.ts";
-import { findRecords } from "./record-lines.ts";
+import type { RecordPlace } from "./record-lines.ts";
 
 export interface Rejected {
   readonly rows: number;
@@ -68,6 +61,8 @@ export class RejectedRows {
 
   /** What was rejected in all; throws TOO_MANY_BAD_ROWS when that is more than allowed. */
   async collect(statement: string, typedRows: number, signal: AbortSignal): Promise<Rejected> {
+    if (this.#scan.csv?.widths !== undefined)
+      return { rows: typedRows, samples: typedRows === 0 ? [] : await this.#unfitSamples(signal) };
     const [counted] = await this.#run(`SELECT count(*), ${DISTINCT_ROWS} FROM ${statement}_errors`, signal);
     let rows = Number(counted?.[1] ?? 0);
     // The notes were cut off, so they say too little: read once more without a limit, for the exact number.
@@ -95,25 +90,28 @@ export class RejectedRows {
       const notes = await this.#notes(statement, scans ?? "", file, withTyped ? undefined : wanted, signal);
       const mode = { ...this.readMode(`places_${index}`), ordered: file };
       const misfits = withTyped ? await misfitsOf(this.#connection, this.#scan, mode, wanted, signal) : [];
-      const places = await findRecords(
-        file,
-        { ordinals: misfits.map(({ ordinal }) => ordinal), rejectedAt: notes.map(({ at }) => at) },
-        recordSyntax(this.#scan),
-        { signal },
-      );
+      const places = await recordPlaces(this.#scan, file, misfits, notes, signal);
       const unreadable = notes.map(({ column, reason }, at) => ({
         file,
         column,
         reason,
         ...place(places.rejected[at]),
       }));
-      const unfit = misfits.map(({ ordinal, column, reason }) => ({
-        file,
-        column,
-        reason,
-        ...place(places.byOrdinal.get(ordinal)),
-      }));
+      const unfit = misfits.map((misfit) => unfitRow(file, misfit, places.byOrdinal));
       samples.push(...[...unreadable, ...unfit].sort((left, right) => left.line - right.line).slice(0, wanted));
+    }
+    return samples;
+  }
+
+  /** Of files in which nothing but a value can be wrong. */
+  async #unfitSamples(signal: AbortSignal): Promise<readonly RejectedRow[]> {
+    const samples: RejectedRow[] = [];
+    for (const file of this.#scan.paths) {
+      const wanted = MAX_SAMPLES - samples.length;
+      if (wanted === 0) break;
+      const misfits = await misfitsOf(this.#connection, this.#scan, { ordered: file }, wanted, signal);
+      const places = await recordPlaces(this.#scan, file, misfits, [], signal);
+      samples.push(...misfits.map((misfit) => unfitRow(file, misfit, places.byOrdinal)));
     }
     return samples;
   }
@@ -165,4 +163,13 @@ const DISTINCT_ROWS = "count(DISTINCT (file_id, line_byte_position))";
 
 function place(found: { line: number; text: string } | undefined): { line: number; text: string } {
   return { line: found?.line ?? 0, text: found?.text ?? "" };
+}
+
+function unfitRow(
+  file: string,
+  { ordinal, column, reason }: Misfit,
+  places: ReadonlyMap<number, RecordPlace & { readonly file?: string }>,
+): RejectedRow {
+  const found = places.get(ordinal);
+  return { file: found?.file ?? file, column, reason, ...place(found) };
 }

@@ -35,8 +35,30 @@ export const valueName = (index: number): string => `v${index}`;
 /** `read_csv(…)` with every column as text under the names c0, c1, …; nothing is left to be detected. */
 export function readCsvSql(scan: KnownScan, mode: ReadMode = {}): string {
   if (scan.paths.length === 0) return noRows(scan);
+  const widths = scan.csv?.widths;
+  if (widths === undefined) return readFilesSql(scan, mode.ordered === undefined ? scan.paths : [mode.ordered], mode);
+  // Written by the driver: nothing in them can be rejected by the reader, and nothing has to be noted.
+  const { rejects: _, ...plain } = mode;
+  const groups = Map.groupBy(scan.paths, (path) => widths[scan.paths.indexOf(path)] ?? scan.columns.length);
+  const parts = [...groups].flatMap(([width, paths]) => {
+    const wanted = mode.ordered === undefined ? paths : paths.filter((path) => path === mode.ordered);
+    return wanted.length === 0 ? [] : [readWidthSql(scan, width, wanted, plain)];
+  });
+  return parts.length === 1 ? (parts[0] ?? "") : `(${parts.join(" UNION ALL ")})`;
+}
+
+/** The columns of files that have more or fewer of them. */
+function readWidthSql(scan: KnownScan, width: number, paths: readonly string[], mode: ReadMode): string {
+  const spare = { name: "", sourceName: "", type: "VARCHAR", origin: "exact" } as const;
+  const columns = Array.from({ length: width }, (_, index) => scan.columns[index] ?? spare);
+  const outputs = scan.columns.map((column, index) =>
+    index < width ? textName(index) : `CAST(NULL AS ${readerType(column, index, mode)}) AS ${textName(index)}`,
+  );
+  return `(SELECT ${outputs.join(", ")} FROM ${readFilesSql({ ...scan, columns }, paths, mode)})`;
+}
+
+function readFilesSql(scan: KnownScan, paths: readonly string[], mode: ReadMode): string {
   const csv: CsvScanOptions = scan.csv ?? {};
-  const paths = mode.ordered === undefined ? scan.paths : [mode.ordered];
   const nulls = ["", ...(csv.nullStrings ?? [])];
   const options = [
     "auto_detect=false",
@@ -183,6 +205,9 @@ function decoded(column: ScanColumn, text: string): string {
   if (origin === "exact" && isLongDecimal(type)) return longDecimal(column, text);
   if (encoding === "hex") return `unhex(${text})`;
   if (encoding === "json") return `CAST(CAST(${text} AS JSON) AS ${type})`;
+  if (encoding === "list")
+    return `CASE WHEN ${text} IS NULL THEN NULL WHEN starts_with(${text}, chr(1)) THEN CAST(CAST(substr(${text}, 2) AS JSON) AS ${type})
+      ELSE [CAST(${text} AS ${type.slice(0, -2)})] END`;
   return text;
 }
 

@@ -7,6 +7,7 @@ import { uniqueNames } from "../../text/unique-names.ts";
 import type { Connection } from "../connection.ts";
 import { quoteLiteral } from "../quoting.ts";
 import { type CsvSample, sniffCsv } from "./csv-dialect.ts";
+import type { KnownScan } from "./csv-scan.ts";
 
 const SAMPLE_BYTES = 256 * 1024;
 /** Enough to tell types, and some milliseconds of the event loop. */
@@ -25,7 +26,9 @@ export async function sniffCsvFiles(
   scan: FileScan,
   { signal }: { signal: AbortSignal },
 ): Promise<SniffResult> {
-  const warnings: string[] = [];
+  const { columns: known } = scan;
+  if (known) return knownColumns(connection, { ...scan, columns: known }, signal);
+  const warnings: string[] = [...(scan.warnings ?? [])];
   let first: Sampled | undefined;
   const paths: string[] = [];
   for (const path of scan.paths) {
@@ -39,12 +42,33 @@ export async function sniffCsvFiles(
     first ??= sample;
   }
   if (!first) throw empty(scan.paths);
-  const columns = await withFormats(connection, columnsOf(first, scan, warnings), first, scan, signal);
+  const { rows } = first;
+  const samples = (index: number) => rows.map((row) => row[index] ?? "");
+  const columns = await withFormats(connection, columnsOf(first, scan, warnings), samples, scan, signal);
   const rowBytes = Math.max(first.rowBytes, await lastRowBytes(paths.at(-1) ?? first.path, signal));
   return {
     scan: { ...scan, paths, csv: first.csv, columns, rowBytes },
     warnings,
   };
+}
+
+/** What the connector knows of all rows, but for what is declared and what formats only the engine can read. */
+async function knownColumns(connection: Connection, scan: KnownScan, signal: AbortSignal): Promise<SniffResult> {
+  const declared = scan.columns.map((column): ScanColumn => {
+    const type = scan.declaredTypes?.[column.name];
+    if (type === undefined) return column;
+    if (column.encoding !== undefined) throw notScalar(column, type);
+    return { ...column, type, origin: "declared" };
+  });
+  const samples = (index: number) => scan.csv?.samples?.[index] ?? [];
+  const columns = await withFormats(connection, declared, samples, scan, signal);
+  return { scan: { ...scan, columns }, warnings: scan.warnings ?? [] };
+}
+
+function notScalar({ name, type: found }: ScanColumn, type: string): DriverError {
+  return new DriverError("LOAD_TYPE_MISMATCH", `column ${JSON.stringify(name)} is ${found}, which can't be ${type}`, {
+    metadata: { column: name, type },
+  });
 }
 
 /**
@@ -149,16 +173,14 @@ const FORMAT_SAMPLES = 200;
 async function withFormats(
   connection: Connection,
   columns: readonly ScanColumn[],
-  sample: Sampled,
+  samples: (index: number) => readonly string[],
   scan: FileScan,
   signal: AbortSignal,
 ): Promise<readonly ScanColumn[]> {
   const { dateFormat, timestampFormat, nullStrings } = scan.csv ?? {};
   const nulls = new Set(["", ...(nullStrings ?? [])]);
   const fits = async (index: number, format: string | undefined): Promise<boolean> => {
-    const values = sample.rows
-      .map((row) => row[index] ?? "")
-      .filter((value) => !nulls.has(value) && !value.includes("\0"));
+    const values = samples(index).filter((value) => !nulls.has(value) && !value.includes("\0"));
     if (format === undefined || values.length === 0) return false;
     const list = values.slice(0, FORMAT_SAMPLES).map(quoteLiteral).join(", ");
     const sql = `SELECT bool_and(try_strptime(value, ${quoteLiteral(format)}) IS NOT NULL) FROM unnest([${list}]) AS t(value)`;
@@ -168,10 +190,16 @@ async function withFormats(
   const result: ScanColumn[] = [];
   for (const [index, column] of columns.entries()) {
     // With a format of its own, no column is taken for a date or time by the ISO forms.
-    const open = column.origin === "inferred" && !["BOOLEAN", "DOUBLE"].includes(column.type);
-    if (open && (await fits(index, dateFormat))) result.push({ ...column, type: "DATE" });
+    const open =
+      column.origin !== "declared" && column.encoding === undefined && !["BOOLEAN", "DOUBLE"].includes(column.type);
+    // What the sample shows of a format need not hold for all rows.
+    const inferred = { ...column, origin: "inferred" } as const;
+    if (open && (await fits(index, dateFormat))) result.push({ ...inferred, type: "DATE" });
     else if (open && (await fits(index, timestampFormat)))
-      result.push({ ...column, type: /%[zZ]/.test(timestampFormat ?? "") ? "TIMESTAMP WITH TIME ZONE" : "TIMESTAMP" });
+      result.push({
+        ...inferred,
+        type: /%[zZ]/.test(timestampFormat ?? "") ? "TIMESTAMP WITH TIME ZONE" : "TIMESTAMP",
+      });
     else if (isReformatted(column, dateFormat, timestampFormat)) result.push({ ...column, type: "VARCHAR" });
     else result.push(column);
   }
