@@ -6,6 +6,7 @@ import { loading } from "./loading.ts";
 import { memory } from "./memory.ts";
 import { queries } from "./queries.ts";
 import { scale } from "./scale.ts";
+import { workers } from "./workers.ts";
 
 /** Every group, in the order in which they run. */
-export const groups: readonly MeasureGroup[] = [loading, queries, driver, life, cancel, memory, scale];
+export const groups: readonly MeasureGroup[] = [loading, workers, queries, driver, life, cancel, memory, scale];

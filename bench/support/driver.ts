@@ -16,6 +16,7 @@ export interface BenchDriver extends AsyncDisposable {
   readonly dataDirectory: string;
   readonly address: string;
   readonly token: string;
+  readonly pid: number;
   /** Resident set of the process in MB (1e6 bytes). */
   rssMb(): Promise<number>;
 }
@@ -32,6 +33,7 @@ export async function startDriver(bench: Bench, settings: readonly string[] = []
     dataDirectory,
     address,
     token: (await readFile(tokenFile, "utf8")).trim(),
+    pid: Number(child.pid),
     rssMb: () => rssMb(Number(child.pid)),
     async [Symbol.asyncDispose]() {
       await client[Symbol.asyncDispose]();
