@@ -30,7 +30,7 @@ export const fixed: Connector = {
   kind: "fixed",
   async open(source, context) {
     const widths = widthsOf(source.options);
-    const files = await findFiles(source.uri, context);
+    const files = await findFiles(source, context);
     const columns: ScanColumn[] = widths.map(([name]) => ({
       name,
       sourceName: name,
