@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import mysql, { type Connection } from "mysql2/promise";
 import { inject } from "vitest";
+import type { Source } from "../../src/sources/connector.ts";
 import { askFor } from "./on-demand.ts";
 
 /** A database for one test file on the test run's server; dropped when disposed of. */
@@ -43,4 +44,15 @@ export async function mysqlDatabase(): Promise<TestDatabase> {
 async function rows(connection: Connection, sql: string): Promise<readonly (readonly (string | null)[])[]> {
   const [found] = await connection.query(sql);
   return Array.isArray(found) ? (found as unknown as (string | null)[][]) : [];
+}
+
+/** A source in a test's database. */
+export function mysqlSource(
+  db: TestDatabase,
+  options: Readonly<Record<string, unknown>>,
+  more: Partial<Source> = {},
+): Source {
+  const { url, user, password } = db;
+  const server = { name: url, uri: url, options: { user }, password };
+  return { kind: "mysql", uri: "", options, server, ...more };
 }

@@ -22,16 +22,17 @@ export function selectionOf(
   settings: MysqlSettings,
   options: TypeOptions,
 ): Selection {
-  const { keep, declaredTypes = {} } = settings;
-  for (const name of Object.keys(declaredTypes)) fieldNamed(fields, name, "types");
+  const { keep } = settings;
+  const declared = new Map(Object.entries(settings.declaredTypes ?? {}));
+  for (const name of declared.keys()) fieldNamed(fields, name, "types");
   const kept = keep === undefined ? fields : keep.map((name) => fieldNamed(fields, name, "columns"));
-  const typed = kept.map((field) => ({ field, type: declaredOr(field, declaredTypes[field.name], options) }));
+  const typed = kept.map((field) => ({ field, type: declaredOr(field, declared.get(field.name), options) }));
   return {
     columns: typed.map(({ field, type }) => ({
       name: field.name,
       sourceName: field.name,
       type: type.type,
-      origin: declaredTypes[field.name] === undefined ? "exact" : "declared",
+      origin: declared.has(field.name) ? "declared" : "exact",
       ...(type.form === "binary" && { encoding: "hex" }),
     })),
     forms: typed.map(({ field, type }) => ({

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Source } from "../../../src/sources/connector.ts";
+import { DriverError } from "../../../src/errors/driver-error.ts";
 import { LoadLab } from "../../helpers/load-engine.ts";
-import { mysqlDatabase, type TestDatabase } from "../../helpers/mysql-database.ts";
+import { mysqlDatabase, mysqlSource, type TestDatabase } from "../../helpers/mysql-database.ts";
 import { loadSource, type SourceLoad } from "../../helpers/source-load.ts";
 
 let db: TestDatabase;
@@ -16,22 +16,26 @@ afterAll(async () => {
   await lab?.[Symbol.asyncDispose]();
 });
 
-function source(options: Readonly<Record<string, unknown>>): Source {
-  const { url, user, password } = db;
-  return { kind: "mysql", uri: "", options, server: { name: "test", uri: url, options: { user }, password } };
-}
-
 /** Both ways of transfer, which must give the same. */
 async function both(options: Readonly<Record<string, unknown>>, orderBy?: string): Promise<SourceLoad> {
   const more = orderBy === undefined ? {} : { orderBy };
-  const text = await loadSource(lab, source({ ...options, transfer: "text" }), more);
-  const rows = await loadSource(lab, source({ ...options, transfer: "rows" }), more);
+  const text = await loadSource(lab, mysqlSource(db, { ...options, transfer: "text" }), more);
+  const rows = await loadSource(lab, mysqlSource(db, { ...options, transfer: "rows" }), more);
   expect(rows.values).toEqual(text.values);
   expect(rows.types).toEqual(text.types);
   return text;
 }
 
 const HEX = "\\x";
+async function failure(options: Readonly<Record<string, unknown>>): Promise<DriverError> {
+  return loadSource(lab, mysqlSource(db, options)).then(
+    () => {
+      throw new Error("the load succeeded");
+    },
+    (error: unknown) => DriverError.from(error),
+  );
+}
+
 /** Declaration, type of the dataset's column, values in SQL, the same values as they are read back. */
 const cases: readonly (readonly [string, string, readonly string[], readonly unknown[]])[] = [
   ["TINYINT", "TINYINT", ["-128", "127"], [-128, 127]],
@@ -178,4 +182,142 @@ describe("each type of MariaDB keeps its values", () => {
   );
 
   it("warns of nothing", () => expect(loaded.warnings).toEqual([]));
+});
+
+describe("dates that no calendar has", () => {
+  beforeAll(async () => {
+    await db.run("CREATE TABLE zero_dates (id INT PRIMARY KEY, d DATE, t DATETIME(3), s TIMESTAMP NULL)");
+    await db.run(
+      `INSERT INTO zero_dates VALUES (1, '0000-00-00', '0000-00-00', '0000-00-00'), (2, '2024-00-10', '2024-02-31 10:00:00', NULL),
+       (3, '0000-01-01', '2024-02-29 00:00:00', '2024-02-29 05:30:00')`,
+    );
+  });
+
+  it("fail the load, which names the column and what would help", async () => {
+    for (const transfer of ["text", "rows"]) {
+      const error = await failure({ table: "zero_dates", transfer });
+      expect(error.reason).toBe("LOAD_TYPE_MISMATCH");
+      expect(error.message).toBe(
+        'column "d": "0000-00-00" is no date of the calendar; set zeroDates=null or zeroDates=text to load such values',
+      );
+    }
+  });
+
+  it("become NULL where that is asked for", async () => {
+    const { values } = await both({ table: "zero_dates", zeroDates: "null" }, "id");
+    expect(values).toEqual([
+      [1, null, null, null],
+      [2, null, null, null],
+      [3, "0000-01-01", "2024-02-29 00:00:00", "2024-02-29 00:00:00+00"],
+    ]);
+  });
+
+  it("stay texts where that is asked for, for all columns or by the type of one", async () => {
+    const all = await both({ table: "zero_dates", zeroDates: "text" }, "id");
+    expect(all.types).toMatchObject({ d: "VARCHAR", t: "VARCHAR", s: "VARCHAR" });
+    expect(all.values[0]).toEqual([1, "0000-00-00", "0000-00-00 00:00:00.000", "0000-00-00 00:00:00"]);
+    const one = await both({ table: "zero_dates", columns: ["d"], types: { d: "VARCHAR" } });
+    expect(one.values).toEqual([["0000-00-00"], ["0000-01-01"], ["2024-00-10"]]);
+  });
+});
+
+describe("times beyond a day", () => {
+  beforeAll(async () => {
+    await db.run("CREATE TABLE times (id INT PRIMARY KEY, t TIME(6))");
+    await db.run(
+      "INSERT INTO times VALUES (1, '838:59:59.999999'), (2, '-838:59:59'), (3, '-00:00:00.5'), (4, '10:00:00'), (5, NULL)",
+    );
+  });
+
+  it("fail the load, which names the column and what would help", async () => {
+    for (const transfer of ["text", "rows"])
+      expect((await failure({ table: "times", transfer })).message).toMatch(
+        /column "t": "838:59:59.999999".*times=seconds/,
+      );
+    expect((await failure({ query: "SELECT t FROM times WHERE id = 2" })).reason).toBe("LOAD_TYPE_MISMATCH");
+  });
+
+  it("are exact as seconds, and as they are as texts", async () => {
+    const seconds = await both({ table: "times", times: "seconds" }, "id");
+    expect(seconds.types.t).toBe("DECIMAL(13,6)");
+    expect(seconds.values.map((row) => row[1])).toEqual([
+      "3020399.999999",
+      "-3020399.000000",
+      "-0.500000",
+      "36000.000000",
+      null,
+    ]);
+    const texts = await both({ table: "times", times: "text" }, "id");
+    expect(texts.values[1]).toEqual([2, "-838:59:59.000000"]);
+  });
+});
+
+describe("decimals of more than 38 digits", () => {
+  const widest = `${"9".repeat(35)}.${"9".repeat(30)}`;
+  beforeAll(async () => {
+    await db.run("CREATE TABLE wide (v DECIMAL(65,30), s DECIMAL(39,0))");
+    await db.run(`INSERT INTO wide VALUES (${widest}, -${"9".repeat(39)}), (0.5, 1)`);
+  });
+
+  it("stay texts with all their digits, and a warning says so", async () => {
+    const { types, values, warnings } = await both({ table: "wide" });
+    expect(types).toEqual({ v: "VARCHAR", s: "VARCHAR" });
+    expect(values).toEqual([
+      [`0.5${"0".repeat(29)}`, "1"],
+      [widest, `-${"9".repeat(39)}`],
+    ]);
+    expect(warnings).toEqual([
+      expect.stringContaining('"v": DECIMAL(65,30) has more than 38 digits'),
+      expect.stringContaining('"s": DECIMAL(39,0) has more than 38 digits'),
+    ]);
+  });
+
+  it("are numbers where a type is declared that holds them, and an error where it does not", async () => {
+    const { values } = await both({ query: "SELECT v FROM wide WHERE v < 1", types: { v: "DECIMAL(10,2)" } });
+    expect(values).toEqual([["0.50"]]);
+    const error = await failure({ table: "wide", columns: ["v"], types: { v: "DECIMAL(38,3)" } });
+    expect(error.reason).toBe("LOAD_TYPE_MISMATCH");
+  });
+});
+
+it("a JSON of any depth and size of numbers stays as it was written", async () => {
+  await db.run("CREATE TABLE documents (v JSON)");
+  const deep = `${"[".repeat(30)}1e400${"]".repeat(30)}`;
+  await db.run(
+    `INSERT INTO documents VALUES ('${deep}'), ('{"a":1,"a":2}'), (' [1 , 2] '), ('"\\\\ud83d\\\\ude00"'), (NULL)`,
+  );
+  const { types, values } = await both({ table: "documents" });
+  expect(types.v).toBe("JSON");
+  expect(values.map(([value]) => value)).toEqual([
+    ...[deep, '{"a":1,"a":2}', " [1 , 2] ", '"\\ud83d\\ude00"'].sort(),
+    null,
+  ]);
+});
+
+it("a table of one column keeps rows that are NULL or empty apart", async () => {
+  await db.run("CREATE TABLE one (v VARCHAR(5))");
+  await db.run("INSERT INTO one VALUES (NULL), (''), (NULL), ('x')");
+  const { values } = await both({ table: "one" });
+  expect(values).toEqual([[""], ["x"], [null], [null]]);
+});
+
+it("every FLOAT and DOUBLE comes back as the same bits", async () => {
+  const seed = Date.now() % 2 ** 31;
+  console.log(`floating-point numbers of seed ${seed}`);
+  let state = seed;
+  const random = () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0);
+  const bits = new DataView(new ArrayBuffer(8));
+  const numbers = Array.from({ length: 400 }, () => {
+    bits.setUint32(0, random());
+    bits.setUint32(4, random());
+    return { double: bits.getFloat64(0), float: bits.getFloat32(0) };
+  }).filter(({ double, float }) => Number.isFinite(double) && Number.isFinite(float));
+  await db.run("CREATE TABLE floats (id INT PRIMARY KEY, f FLOAT, d DOUBLE)");
+  const rows = numbers.map(({ double, float }, id) => `(${id}, ${float.toExponential()}, ${double.toExponential()})`);
+  await db.run(`INSERT INTO floats VALUES ${rows.join(", ")}`);
+  const { values } = await both({ table: "floats" }, "id");
+  expect(values.map(([, float, double]) => ({ float, double }))).toEqual(
+    // The server keeps no negative zero.
+    numbers.map(({ float, double }) => ({ float: float + 0, double: double + 0 })),
+  );
 });
