@@ -5,7 +5,7 @@ import { DriverError } from "../../errors/driver-error.ts";
 import type { Server, StatementEnding } from "../connector.ts";
 import { tlsOptions } from "../database/tls-files.ts";
 import type { FieldDefinition } from "./column-types.ts";
-import { asDriverError, lacksTls } from "./errors.ts";
+import { lacksTls, mysqlError, type ServerFacts } from "./errors.ts";
 import { type MysqlServer, serverOf } from "./options.ts";
 
 /** How long the end of a statement may take that nobody waits for any more. */
@@ -14,15 +14,14 @@ const GOODBYE_LIMIT_MS = 2_000;
 const BINARY_CHARSET = 63;
 
 /** A server with its login, and what connecting to it needs. */
-export interface Login {
+export interface Login extends ServerFacts {
   readonly server: MysqlServer;
-  readonly password: string | undefined;
   readonly fileRoots: readonly string[] | undefined;
 }
 
 /** Throws what `serverOf` throws. */
 export function loginOf(server: Server, fileRoots: readonly string[] | undefined): Login {
-  return { server: serverOf(server), password: server.password, fileRoots };
+  return { server: serverOf(server), name: server.name, password: server.password, fileRoots };
 }
 
 export type TextRow = readonly (string | null)[];
@@ -63,10 +62,9 @@ export class MysqlConnection implements AsyncDisposable {
   /** Tries the hosts in their order. Throws CONNECTION_FAILED, CONNECTION_TLS_FAILED, LOGIN_REFUSED. */
   static async open(login: Login, signal: AbortSignal): Promise<MysqlConnection> {
     const { connection, encrypted } = await connectAnywhere(login, signal);
-    const where = serverName(login);
     try {
-      for (const sql of SESSION) await run(connection, sql, signal, where);
-      const rows = await run(connection, "SELECT CONNECTION_ID()", signal, where);
+      for (const sql of SESSION) await run(connection, sql, signal, login);
+      const rows = await run(connection, "SELECT CONNECTION_ID()", signal, login);
       return new MysqlConnection(connection, { id: Number(rows[0]?.[0]), encrypted }, login, signal);
     } catch (error) {
       connection.destroy();
@@ -87,7 +85,7 @@ export class MysqlConnection implements AsyncDisposable {
   /** Runs a statement with few rows; every value as text. */
   run(sql: string): Promise<readonly TextRow[]> {
     this.#signal.throwIfAborted();
-    return this.#orAbort(run(this.#connection, this.marked(sql), this.#signal, serverName(this.#login)));
+    return this.#orAbort(run(this.#connection, this.marked(sql), this.#signal, this.#login));
   }
 
   /** The columns of a statement that gives no rows. */
@@ -97,7 +95,7 @@ export class MysqlConnection implements AsyncDisposable {
     return this.#orAbort(
       new Promise<readonly FieldDefinition[]>((resolve, reject) =>
         this.#connection.query(options, (error, _rows, fields) =>
-          error ? reject(asDriverError(error, { server: serverName(this.#login) })) : resolve(fields.map(definitionOf)),
+          error ? reject(mysqlError(error, this.#login)) : resolve(fields.map(definitionOf)),
         ),
       ),
     );
@@ -108,7 +106,7 @@ export class MysqlConnection implements AsyncDisposable {
     return this.#orAbort(
       new Promise<void>((resolve, reject) =>
         this.#connection.prepare(sql, (error, statement) => {
-          if (error) return reject(asDriverError(error, { server: serverName(this.#login) }));
+          if (error) return reject(mysqlError(error, this.#login));
           statement.close();
           resolve();
         }),
@@ -151,7 +149,7 @@ export class MysqlConnection implements AsyncDisposable {
   }
 
   #failure(error: unknown): unknown {
-    return this.#signal.aborted ? this.#signal.reason : asDriverError(error, { server: serverName(this.#login) });
+    return this.#signal.aborted ? this.#signal.reason : mysqlError(error, this.#login);
   }
 
   /** What a cancelled statement makes of its end does not matter, nor does it answer after `destroy`. */
@@ -233,8 +231,7 @@ async function connectTo(login: Login, { host, port }: MysqlServer["hosts"][numb
     // No file of this machine is ever sent, whatever a server asks for.
     flags: ["-LOCAL_FILES"],
   };
-  const server = `${host}:${port}`;
-  if (settings === undefined) return { connection: await connected(options, signal, server), encrypted: false };
+  if (settings === undefined) return { connection: await connected(options, signal, login), encrypted: false };
   const ssl = {
     ...(settings.ca !== undefined && { ca: settings.ca as Buffer }),
     ...(settings.cert !== undefined && { cert: settings.cert as Buffer }),
@@ -243,20 +240,20 @@ async function connectTo(login: Login, { host, port }: MysqlServer["hosts"][numb
     verifyIdentity: tls.mode === "verify-full",
   };
   try {
-    return { connection: await connected({ ...options, ssl }, signal, server), encrypted: true };
+    return { connection: await connected({ ...options, ssl }, signal, login), encrypted: true };
   } catch (error) {
     if (tls.mode !== "prefer" || !lacksTls(error)) throw error;
-    return { connection: await connected(options, signal, server), encrypted: false };
+    return { connection: await connected(options, signal, login), encrypted: false };
   }
 }
 
-function connected(options: ConnectionOptions, signal: AbortSignal, server: string): Promise<Connection> {
+function connected(options: ConnectionOptions, signal: AbortSignal, facts: ServerFacts): Promise<Connection> {
   signal.throwIfAborted();
   const connection = createConnection(options);
   // Errors reach whoever waits; without a listener they would end the process.
   connection.on("error", () => undefined);
   const ready = new Promise<Connection>((resolve, reject) =>
-    connection.connect((error) => (error ? reject(asDriverError(error, { server })) : resolve(connection))),
+    connection.connect((error) => (error ? reject(mysqlError(error, facts)) : resolve(connection))),
   );
   return orAbort(ready, signal).catch((error: unknown) => {
     connection.destroy();
@@ -264,14 +261,17 @@ function connected(options: ConnectionOptions, signal: AbortSignal, server: stri
   });
 }
 
-function run(connection: Connection, sql: string, signal: AbortSignal, server: string): Promise<readonly TextRow[]> {
+function run(
+  connection: Connection,
+  sql: string,
+  signal: AbortSignal,
+  facts: ServerFacts,
+): Promise<readonly TextRow[]> {
   const options = { sql, rowsAsArray: true, typeCast: asText, ...NO_GENERATED_PARSER };
   return orAbort(
     new Promise<readonly TextRow[]>((resolve, reject) =>
       connection.query(options, (error, rows) =>
-        error
-          ? reject(asDriverError(error, { server }))
-          : resolve(Array.isArray(rows) ? (rows as unknown as TextRow[]) : []),
+        error ? reject(mysqlError(error, facts)) : resolve(Array.isArray(rows) ? (rows as unknown as TextRow[]) : []),
       ),
     ),
     signal,
@@ -335,8 +335,4 @@ export function definitionOf(field: FieldPacket): FieldDefinition {
     extendedType: field.extendedTypeName,
     extendedFormat: field.extendedFormat,
   };
-}
-
-function serverName({ server }: Login): string {
-  return server.hosts.map(({ host, port }) => `${host}:${port}`).join(",");
 }

@@ -39,20 +39,27 @@ function all(reason: Reason, codes: readonly string[]): Readonly<Record<string, 
   return Object.fromEntries(codes.map((code) => [code, reason]));
 }
 
-/** What the server, the network or mysql2 said, with a reason. Passwords are in none of these messages. */
-export function asDriverError(error: unknown, where: { readonly server: string }): DriverError {
+/** What errors say of the server, and what they must not show. */
+export interface ServerFacts {
+  /** The connection's name. */
+  readonly name: string;
+  readonly password: string | undefined;
+}
+
+/** The error of the API that an error of the server, the network or mysql2 means. */
+export function mysqlError(error: unknown, { name, password }: ServerFacts): DriverError {
   if (error instanceof DriverError) return error;
-  if (!(error instanceof Error)) return new DriverError("INTERNAL", String(error));
+  if (!(error instanceof Error)) return DriverError.from(error);
   const { code, sqlState, errno } = error as { code?: string; sqlState?: string; errno?: number };
   const known = [code, errno].map((key) => REASONS[String(key)]).find((found) => found !== undefined);
   const reason = known ?? (sqlState === undefined ? "CONNECTION_FAILED" : "SOURCE_QUERY_FAILED");
-  const message = error.message === "" ? (code ?? "the connection broke") : error.message;
-  return new DriverError(reason, `${where.server}: ${message}`, {
+  const said = error.message === "" ? (code ?? "the connection broke") : error.message;
+  const message = `${name}: ${said}${sqlState === undefined ? "" : ` (SQLSTATE ${sqlState})`}`;
+  return new DriverError(reason, password ? message.replaceAll(password, "…") : message, {
     metadata: {
-      server: where.server,
+      connection: name,
       ...(code !== undefined && { code }),
       ...(sqlState !== undefined && { sqlState }),
-      ...(errno !== undefined && sqlState !== undefined && { errno: String(errno) }),
     },
   });
 }

@@ -1,11 +1,10 @@
-import { suggest } from "../../config/suggest.ts";
-import { DriverError } from "../../errors/driver-error.ts";
 import type { Relation } from "../database/options.ts";
 import { evenBounds, type Range, rangesOf } from "../database/ranges.ts";
 import { invalidOption } from "../option-values.ts";
 import type { FieldDefinition } from "./column-types.ts";
 import type { MysqlConnection } from "./connection.ts";
 import { ProtocolType as Types } from "./protocol-types.ts";
+import { fieldNamed } from "./select.ts";
 import { quoteName, quoteText, relationSql } from "./sql.ts";
 
 /** Fewer rows are not worth a connection of their own. */
@@ -85,16 +84,7 @@ function scaleOf({ type, flags }: FieldDefinition): Scale | "text" | undefined {
 
 /** The column that the option names. Throws UNKNOWN_COLUMN, INVALID_OPTION. */
 export function namedPartitionColumn(fields: readonly FieldDefinition[], name: string): FieldDefinition {
-  const field = fields.find((each) => each.name === name);
-  if (field === undefined)
-    throw new DriverError(
-      "UNKNOWN_COLUMN",
-      `option partitionColumn names ${JSON.stringify(name)}, which the source does not have${suggest(
-        name,
-        fields.map((each) => each.name),
-      )}`,
-      { metadata: { column: name, option: "partitionColumn" } },
-    );
+  const field = fieldNamed(fields, name, "partitionColumn");
   if (scaleOf(field) === undefined) throw invalidOption("partitionColumn", name, "a column of numbers, dates or keys");
   return field;
 }

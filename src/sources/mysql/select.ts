@@ -51,13 +51,14 @@ export function selectionOf(
   };
 }
 
-function fieldNamed(fields: readonly FieldDefinition[], name: string, option: string): FieldDefinition {
+/** Throws UNKNOWN_COLUMN. */
+export function fieldNamed(fields: readonly FieldDefinition[], name: string, option: string): FieldDefinition {
   const found = fields.find((field) => field.name === name);
   if (found) return found;
   const names = fields.map((field) => field.name);
   throw new DriverError(
     "UNKNOWN_COLUMN",
-    `option ${option} names ${JSON.stringify(name)}, which the source does not have${suggest(name, names)}`,
+    `option ${option}: the source has no column ${JSON.stringify(name)}${suggest(name, names)}`,
     { metadata: { column: name, option } },
   );
 }

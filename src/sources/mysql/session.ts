@@ -28,6 +28,8 @@ import { quoteName, relationSql } from "./sql.ts";
 import { listTables } from "./tables.ts";
 import type { FieldForm } from "./text-form.ts";
 
+const PREVIEW_ROWS = 1_000;
+
 /** What every partition of a load has in common; plain data. */
 interface ReadPlan {
   /** Without the partition's own condition. */
@@ -60,29 +62,36 @@ export class MysqlSession implements SourceSession {
   }
 
   async test(): Promise<SourceTest> {
+    using _place = await this.#context.statement(this.#connection.ending);
+    const { server } = this.#login;
     const [row] = await this.#connection.run("SELECT VERSION()");
     const version = row?.[0] ?? "";
     const [, tls] = (await this.#connection.run("SHOW SESSION STATUS LIKE 'Ssl_version'"))[0] ?? [];
     const product = /mariadb/i.test(version) ? "MariaDB" : "MySQL";
-    const encrypted = tls ? `, ${tls}` : ", not encrypted";
-    if (this.#settings.relation !== undefined) await this.#describe(this.#settings.relation);
-    return { description: `${product} ${version.replace(/-MariaDB.*$/i, "")}${encrypted}` };
+    const isLocal = server.hosts.every(({ host }) => /^(?:localhost$|127\.|::1$)/.test(host));
+    const database = server.database === undefined ? "" : `, database ${server.database}`;
+    return {
+      description: `${product} ${version.replace(/-MariaDB.*$/i, "")}, ${tls || "without TLS"}${database}`,
+      warnings: tls || isLocal ? [] : ["the connection is not encrypted"],
+    };
   }
 
-  listTables() {
-    return listTables(this.#connection);
+  async *listTables() {
+    using _place = await this.#context.statement(this.#connection.ending);
+    yield* listTables(this.#connection);
   }
 
   async plan({ maxPartitions, preview }: PlanOptions): Promise<SourcePlan> {
     using _place = await this.#context.statement(this.#connection.ending);
     const relation = this.#relation();
-    const { filter, limit } = this.#source;
+    const { filter } = this.#source;
+    const limit = this.#source.limit ?? (preview ? PREVIEW_ROWS : undefined);
     const connection = this.#connection;
     const facts = await factsOf(connection, relation);
     const parts = await planPartitions({
       ...{ connection, relation, facts, login: this.#login, settings: this.#settings, signal: this.#context.signal },
       // A limit counts over all parts.
-      maxPartitions: preview || limit !== undefined ? 1 : maxPartitions,
+      maxPartitions: limit !== undefined ? 1 : maxPartitions,
       describe: () => this.#describe(relation),
     });
     this.#lock = parts.lock;
@@ -108,8 +117,11 @@ export class MysqlSession implements SourceSession {
   }
 
   async join(shared: SharedSnapshot): Promise<void> {
-    this.#read = shared.read as ReadPlan;
+    const plan = shared.read as ReadPlan;
+    this.#read = plan;
     await joinSnapshot(this.#connection, shared);
+    // The first look keeps the table's shape as it is until the transaction ends.
+    requireShape(await this.#connection.fields(`${plan.sql} LIMIT 0`), plan);
   }
 
   async joined(): Promise<void> {
@@ -122,7 +134,10 @@ export class MysqlSession implements SourceSession {
     const conditions = typeof condition === "string" ? [...plan.conditions, condition] : plan.conditions;
     const limit = plan.limit === undefined ? "" : ` LIMIT ${plan.limit}`;
     const sql = `${plan.sql}${whereSql(conditions)}${limit}`;
-    const options = { fields: plan.forms, check: (fields: readonly FieldPacket[]) => requireShape(fields, plan) };
+    const options = {
+      fields: plan.forms,
+      check: (fields: readonly FieldPacket[]) => requireShape(fields.map(definitionOf), plan),
+    };
     return this.#settings.transfer === "rows"
       ? { form: "batches", batches: this.#counted(readBatches(this.#connection, sql, options)) }
       : { form: "text", chunks: this.#counted(readText(this.#connection, sql, options)) };
@@ -136,9 +151,7 @@ export class MysqlSession implements SourceSession {
   #relation(): Relation {
     const { relation } = this.#settings;
     if (relation) return relation;
-    throw new DriverError("INVALID_OPTION", "the source names neither a table nor a query", {
-      metadata: { option: "table" },
-    });
+    throw new DriverError("INVALID_SOURCE", "a load from a database needs the option table or query");
   }
 
   async #describe(relation: Relation): Promise<readonly FieldDefinition[]> {
@@ -174,8 +187,8 @@ function shapeOf({ type, flags, length, decimals, binary, extendedType, extended
   return [type, flags & UNSIGNED_FLAG, decimals, digits, binary, extendedType, extendedFormat].join("/");
 }
 
-function requireShape(fields: readonly FieldPacket[], plan: ReadPlan): void {
-  const found = fields.map((field) => shapeOf(definitionOf(field)));
+function requireShape(fields: readonly FieldDefinition[], plan: ReadPlan): void {
+  const found = fields.map(shapeOf);
   if (found.length === plan.shape.length && found.every((each, index) => each === plan.shape[index])) return;
   throw new DriverError("SOURCE_CHANGED", "the columns are no longer those that the load was planned with");
 }

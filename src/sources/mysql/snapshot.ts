@@ -4,7 +4,7 @@ import { type Login, MysqlConnection } from "./connection.ts";
 import { quoteText } from "./sql.ts";
 
 /** Writers wait as long as this lock is asked for and held: little is asked of them. */
-const LOCK_WAIT_SECONDS = 3;
+const LOCK_WAIT_SECONDS = 2;
 const HOLD_LIMIT_MS = 15_000;
 
 export const BEGIN_SNAPSHOT = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
