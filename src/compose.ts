@@ -28,6 +28,7 @@ import { createLoadFinder } from "./loading/load-finder.ts";
 import { createProgressNotes } from "./loading/progress-notes.ts";
 import { createLoadService, DEFAULT_SEGMENT_LIMITS } from "./loading/service.ts";
 import { createSourceProbe } from "./loading/source-probe.ts";
+import { watchSpace } from "./loading/watch-space.ts";
 import type { WorkerPool } from "./loading/workers/model.ts";
 import { createWorkerPool } from "./loading/workers/worker-pool.ts";
 import { EventLoopMonitor } from "./observability/event-loop.ts";
@@ -35,6 +36,7 @@ import type { Logger } from "./observability/logger.ts";
 import { Metrics } from "./observability/metrics.ts";
 import type { OperationSnapshot, Operations } from "./operations/model.ts";
 import { createOperations } from "./operations/operations.ts";
+import { createExportService } from "./queries/export/service.ts";
 import { createQueryService, type QueryService } from "./queries/service.ts";
 import { datasetService } from "./rpc/handlers/dataset.ts";
 import { driverService, type Launch, type MemoryStatus } from "./rpc/handlers/driver.ts";
@@ -113,13 +115,14 @@ export async function compose(
   const readers = createPool({ name: "readers", ...settings.pools.readers });
   const loaders = createPool({ name: "loaders", ...settings.pools.loaders });
   const own = async <T extends AsyncDisposable>(opening: Promise<T>): Promise<T> => parts.use(await opening);
+  const exportDirectory = await workFolder.make("exports");
   // At once, because engines open on other threads: 20 ms less of a start.
   const [catalog, engine] = await Promise.all([
     own(openCatalog({ dataDirectory, instance })).then((opened) => {
       onPhase("engine");
       return opened;
     }),
-    own(openReader(settings, shares, { dataDirectory, workFolder })),
+    own(openReader(settings, shares, { dataDirectory, workFolder, exportDirectory })),
   ]);
   const datasets = parts.use(
     await openDatasetStore({
@@ -185,12 +188,13 @@ export async function compose(
     statements,
     options: { limits: DEFAULT_SEGMENT_LIMITS },
   });
+  const loadFinder = createLoadFinder({ loads, operations, claims: catalog.loads, datasets, notes });
   const queries = createQueryService({
     engine,
     datasets,
     operations,
     pool: readers,
-    loads: createLoadFinder({ loads, operations, claims: catalog.loads, datasets, notes }),
+    loads: loadFinder,
     limits: {
       ...QUERY_LIMITS,
       detachedTimeoutMs: settings.limits.detachedTimeout,
@@ -199,6 +203,11 @@ export async function compose(
       spoolBytesPerQuery: settings.limits.spoolBytesPerQuery,
     },
     onReattach: (outcome) => metrics.count("drover_query_reattachments_total", [outcome]),
+  });
+  const exports = createExportService({
+    ...{ engine, datasets, operations, pool: readers, loads: loadFinder },
+    directory: exportDirectory,
+    watchSpace: (signal) => watchSpace(() => datasets.checkSpace(), { signal }),
   });
   const pools = () => [readers.status(), loaders.status()];
   const memory = (): MemoryStatus => ({
@@ -234,9 +243,15 @@ export async function compose(
     }),
     ...operationService(operations, loads),
     ...sourceService({ definitions, probe }),
-    ...datasetService({ datasets, loads, operations, uploads }),
     ...uploadService(uploads),
-    ...queryService({ queries, metrics, timeoutMs: limits.queryTimeout, readerTimeoutMs: limits.readerTimeout }),
+    ...datasetService({ datasets, loads, uploads, exports, readerTimeoutMs: limits.readerTimeout, operations }),
+    ...queryService({
+      queries,
+      exports,
+      metrics,
+      timeoutMs: limits.queryTimeout,
+      readerTimeoutMs: limits.readerTimeout,
+    }),
   ];
   const index = () => ({
     identity,
@@ -289,7 +304,7 @@ export async function compose(
 }
 
 const CAPABILITIES = [
-  ...["result.arrow", "result.rows", "query.aggregate", "query.sql", "dataset.level"],
+  ...["result.arrow", "result.rows", "query.aggregate", "query.sql", "dataset.level", "export"],
   ...sourceKinds.map(({ kind }) => `source.${kind}`),
 ];
 
@@ -306,17 +321,24 @@ async function realFileRoots({ fileRoots }: Settings, { loopback }: RpcServer): 
   );
 }
 
+interface ReaderFolders {
+  readonly dataDirectory: string;
+  readonly workFolder: WorkFolder;
+  /** Where it may write files that are sent and removed. */
+  readonly exportDirectory: string;
+}
+
 async function openReader(
   settings: Settings,
   shares: MemoryShares,
-  { dataDirectory, workFolder }: { readonly dataDirectory: string; readonly workFolder: WorkFolder },
+  { dataDirectory, workFolder, exportDirectory }: ReaderFolders,
 ): Promise<ReadEngine> {
   return openReadEngine({
     memoryLimitBytes: shares.reader,
     threads: settings.threads,
     spillDirectory: await workFolder.make("reader"),
     maxSpillBytes: settings.spill.maxBytes / 2,
-    allowedDirectories: [datasetsFolder(dataDirectory)],
+    allowedDirectories: [datasetsFolder(dataDirectory), exportDirectory],
     connections: settings.pools.readers.size,
   });
 }

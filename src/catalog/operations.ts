@@ -3,7 +3,12 @@ import type { CompiledQuery, Kysely, Selectable } from "kysely";
 import { DriverError } from "../errors/driver-error.ts";
 import { errorFromJson, errorToJson } from "../errors/error-json.ts";
 import type { HistoryStore } from "../operations/history.ts";
-import type { OperationKind, OperationSnapshot, OperationState } from "../operations/model.ts";
+import {
+  type OperationKind,
+  type OperationSnapshot,
+  type OperationState,
+  operationKinds,
+} from "../operations/model.ts";
 import type { CatalogSchema } from "./schema.ts";
 
 export interface OperationCatalogOptions {
@@ -14,7 +19,6 @@ export interface OperationCatalogOptions {
 
 /** Rows that are read at once: some milliseconds, between which the event loop serves. */
 const PAGE = 250;
-const kinds: readonly OperationKind[] = ["load", "query"];
 
 /** The history of operations in the catalog. */
 export function createOperationCatalog(db: Kysely<CatalogSchema>, options: OperationCatalogOptions): HistoryStore {
@@ -40,7 +44,7 @@ export function createOperationCatalog(db: Kysely<CatalogSchema>, options: Opera
       return found === undefined || found.end_time === null ? undefined : fromRow(found);
     },
     async *load({ maxPerKind, endedAfter }) {
-      for (const kind of kinds) {
+      for (const kind of operationKinds) {
         let { limit, offset } = { limit: Math.min(PAGE, maxPerKind), offset: 0 };
         while (limit > 0) {
           const rows = await db
@@ -68,7 +72,7 @@ export function createOperationCatalog(db: Kysely<CatalogSchema>, options: Opera
     },
     async prune({ maxPerKind, endedAfter }) {
       await db.deleteFrom("operations").where("end_time", "<", endedAfter.getTime()).execute();
-      for (const kind of kinds) {
+      for (const kind of operationKinds) {
         const kept = db
           .selectFrom("operations")
           .select("end_time")

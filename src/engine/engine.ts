@@ -71,7 +71,27 @@ export interface SqlTable {
   readonly hasAlias: boolean;
 }
 
-/** Answers questions over versions. No method touches any file but the versions' segments and the spill folder. */
+/** How a result becomes a Parquet file. */
+export interface ParquetExport {
+  /** Absolute; in a folder that the engine may write. */
+  readonly file: string;
+  readonly compression: "none" | "gzip" | "zstd";
+  /** About how many bytes a row takes, for row groups that fit into memory; 0 if unknown. */
+  readonly rowBytes: number;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: EngineProgress) => void;
+}
+
+/** A Parquet file that was written. */
+export interface ParquetFile {
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/**
+ * Answers questions over versions. No method touches any file but the versions' segments, the spill folder, and the file that
+ * `exportParquet` is told.
+ */
 export interface ReadEngine extends AsyncDisposable {
   /** Renders a plan for this engine. `resolve` gives the version of each scan. */
   render(plan: Plan, resolve: (dataset: string, version: number) => ReadableVersion): Statement;
@@ -86,6 +106,11 @@ export interface ReadEngine extends AsyncDisposable {
   describe(statement: Statement, options: { signal: AbortSignal }): Promise<readonly Column[]>;
   /** Starts a statement; the promise settles when its columns are known. */
   query(statement: Statement, options: QueryOptions): Promise<QueryResult>;
+  /**
+   * Runs a statement into a Parquet file, without a loss: what Parquet can't hold becomes a wider type or text. What is there of it
+   * after a failure is the caller's to remove. Throws QUERY_FAILED for integers of more than 38 digits.
+   */
+  exportParquet(statement: Statement, options: ParquetExport): Promise<ParquetFile>;
   /** Copies a version into memory as `table`, segment by segment; answers the bytes that it takes. */
   makeResident(table: string, version: ReadableVersion, options: { signal: AbortSignal }): Promise<number>;
   /** Frees a table made by makeResident. Waits for statements that read it. */

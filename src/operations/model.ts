@@ -1,6 +1,7 @@
 import type { DriverError } from "../errors/driver-error.ts";
 
-export type OperationKind = "load" | "query";
+export const operationKinds = ["load", "query", "export"] as const;
+export type OperationKind = (typeof operationKinds)[number];
 export type OperationState = "pending" | "running" | "cancelling" | "succeeded" | "failed" | "cancelled" | "lost";
 
 export interface OperationProgress {

@@ -21,7 +21,7 @@ export interface OperationsOptions {
   readonly history?: HistoryStore;
   /** How often a watcher gets progress at most. Default 100 ms. */
   readonly progressIntervalMs?: number;
-  /** How many finished operations are kept: half of them loads, half queries, so that queries never push out loads. Default 10,000. */
+  /** How many finished operations are kept: of each kind half of that, so that queries never push out loads. Default 10,000. */
   readonly maxOperations?: number;
   /** How long finished operations are kept. Default 7 days. */
   readonly maxAgeMs?: number;
@@ -115,7 +115,7 @@ class OperationRegister implements Operations {
   mayReplace({ id = "", ...request }: OperationRequest): boolean {
     const record = this.#live.has(id) ? undefined : this.#records.get(id);
     if (record === undefined || !isSameRequest(record.snapshot, request)) return false;
-    return isInterrupted(record.snapshot) || (record.earlier === true && request.kind === "query");
+    return isInterrupted(record.snapshot) || (record.earlier === true && request.kind !== "load");
   }
 
   list(filter: OperationFilter): { readonly operations: readonly OperationSnapshot[]; readonly nextPageToken: string } {

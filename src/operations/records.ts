@@ -1,4 +1,4 @@
-import type { OperationKind, OperationSnapshot } from "./model.ts";
+import { type OperationKind, type OperationSnapshot, operationKinds } from "./model.ts";
 import type { OperationRecord } from "./operation.ts";
 
 /** Finished operations in memory: so many of each kind, for so long. */
@@ -7,7 +7,11 @@ export class Records {
   readonly #maxAgeMs: number;
   readonly #byId = new Map<string, OperationRecord>();
   /** Ids in the order in which they ended; a Set gives the oldest first and deletes in O(1). */
-  readonly #byKind: Readonly<Record<OperationKind, Set<string>>> = { load: new Set(), query: new Set() };
+  readonly #byKind: Readonly<Record<OperationKind, Set<string>>> = {
+    load: new Set(),
+    query: new Set(),
+    export: new Set(),
+  };
 
   constructor(bounds: { readonly maxPerKind: number; readonly maxAgeMs: number }) {
     this.#maxPerKind = bounds.maxPerKind;
@@ -49,7 +53,7 @@ export class Records {
   /** Forgets those that ended too long ago. */
   expire(): void {
     const oldest = Date.now() - this.#maxAgeMs;
-    for (const kind of ["load", "query"] as const) {
+    for (const kind of operationKinds) {
       for (const id of this.#byKind[kind]) {
         const ended = this.#byId.get(id)?.snapshot.endTime?.getTime() ?? 0;
         if (ended >= oldest) break;

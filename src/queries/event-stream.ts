@@ -3,26 +3,31 @@ import type { QueryEvent } from "./events.ts";
 import { LatestProgress } from "./latest-progress.ts";
 
 /** Where a query puts its events. */
-export interface EventSink {
+export interface EventSink<E = QueryEvent> {
   /** Resolves once there is room for the next event. Rejects with the signal's reason when it is aborted. */
-  push(event: QueryEvent, options: { readonly signal: AbortSignal }): Promise<void>;
+  push(event: E, options: { readonly signal: AbortSignal }): Promise<void>;
   offerProgress(progress: OperationProgress): void;
+}
+
+interface ProgressEvent {
+  readonly type: "progress";
+  readonly progress: OperationProgress;
 }
 
 /**
  * Hands events from a query to its reader. `push` waits while the reader has not taken the event before, so a slow reader
  * slows the query and nothing piles up. Of progress only the latest unread one is kept.
  */
-export class EventStream implements EventSink {
+export class EventStream<E extends object = QueryEvent> implements EventSink<E> {
   /** One event at most waits to be read while the next one is made. */
-  #waiting: QueryEvent | undefined;
+  #waiting: E | undefined;
   readonly #progress = new LatestProgress();
   #ended = false;
   #wakeReader: (() => void) | undefined;
   #wakeWriter: (() => void) | undefined;
 
   /** Resolves once the event before was read. Rejects with the signal's reason when it is aborted. */
-  async push(event: QueryEvent, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+  async push(event: E, { signal }: { readonly signal: AbortSignal }): Promise<void> {
     signal.throwIfAborted();
     while (this.#waiting !== undefined) {
       await this.#read(signal);
@@ -55,7 +60,7 @@ export class EventStream implements EventSink {
   }
 
   /** The events until the end, each once. For one reader. */
-  async *events(): AsyncGenerator<QueryEvent, void, undefined> {
+  async *events(): AsyncGenerator<E | ProgressEvent, void, undefined> {
     for (;;) {
       const event = this.#take();
       if (event !== undefined) yield event;
@@ -67,7 +72,7 @@ export class EventStream implements EventSink {
     }
   }
 
-  #take(): QueryEvent | undefined {
+  #take(): E | ProgressEvent | undefined {
     const event = this.#waiting;
     if (event !== undefined) {
       this.#waiting = undefined;

@@ -46,7 +46,7 @@ const FRAME_ID = 1;
  * Values of rows take about twice their bytes on the wire, and each is an object on the way there: 32,768 of them would hold up
  * the event loop for 100 ms and pass 1 MiB.
  */
-const ROW_BATCH = { maxBatchBytes: 256 * 1024, maxBatchRows: 2_048 };
+export const ROW_BATCH = { maxBatchBytes: 256 * 1024, maxBatchRows: 2_048 };
 
 /** Runs a question as an operation and gives its events. Leaving the loop cancels the query and waits for its end. */
 export async function* runQuery(
@@ -190,7 +190,8 @@ function operationOf(question: Question, { operationId, requestedBy, labels }: R
   };
 }
 
-function configurationOf(question: Question): JsonObject {
+/** What is asked, for the history. */
+export function configurationOf(question: Question): JsonObject {
   if (question.kind === "aggregate") return { aggregate: question.query };
   const { sql, parameters } = question;
   return parameters.length > 0 ? { sql, parameters } : { sql };

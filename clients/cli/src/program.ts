@@ -4,6 +4,7 @@ import { registerDatasets } from "./commands/datasets.ts";
 import { registerDescribe } from "./commands/describe.ts";
 import { registerDrop } from "./commands/drop.ts";
 import { registerExplain } from "./commands/explain.ts";
+import { registerExport } from "./commands/export.ts";
 import { registerLevel } from "./commands/level.ts";
 import { registerLoad } from "./commands/load.ts";
 import { registerLogs } from "./commands/logs.ts";
@@ -37,6 +38,7 @@ const groups: readonly (readonly [heading: string, ...register: ((program: Comma
     registerVersions,
     registerRollback,
     registerLevel,
+    registerExport,
     registerDrop,
   ],
   ["Questions:", registerQuery, registerSql, registerExplain, registerRows, registerValues, registerStats],

@@ -4,6 +4,7 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { columnFrom, columnsFrom } from "./answers-from-wire.ts";
 import { wholeNumber } from "./checks.ts";
 import { clientError } from "./errors.ts";
+import { type DatasetExportOptions, type Export, type ExportOptions, exportDataset, exportQuestion } from "./export.ts";
 import {
   datasetFrom,
   dateFrom,
@@ -294,6 +295,21 @@ export class Drover implements AsyncDisposable {
   /** Asks a question in the contract's JSON form (`drover.v1.Question`), for example one that a browser sent. */
   ask(question: JsonObject, options: QueryOptions = {}): Query {
     return new Query(this.#transport, questionFromJson(question), options);
+  }
+
+  /** The rows of a version as the bytes of a file, in the order in which they are stored. It runs when it is read; see Export. */
+  export(dataset: string, options: DatasetExportOptions): Export {
+    return exportDataset(this.#transport, dataset, options);
+  }
+
+  /** The answer to an aggregate question as the bytes of a file. */
+  exportQuery(dataset: string, spec: QuerySpec, options: ExportOptions): Export {
+    return exportQuestion(this.#transport, aggregateQuestion(dataset, spec), options);
+  }
+
+  /** The answer to one SELECT over datasets as the bytes of a file. */
+  exportSql(sql: string, options: ExportOptions & Pick<SqlSpec, "parameters">): Export {
+    return exportQuestion(this.#transport, sqlQuestion({ sql, parameters: options.parameters }), options);
   }
 
   /** How a query would be answered. */

@@ -210,6 +210,7 @@ const operationStates: Readonly<Partial<Record<operations.OperationState, Operat
 const operationKinds: Readonly<Partial<Record<operations.OperationKind, OperationKind>>> = {
   [operations.OperationKind.LOAD]: "load",
   [operations.OperationKind.QUERY]: "query",
+  [operations.OperationKind.EXPORT]: "export",
 };
 
 export function stateToWire(state: OperationState): operations.OperationState {

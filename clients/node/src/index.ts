@@ -24,6 +24,13 @@ export { hasEnded, type ListDriversOptions, type ListedDriver, listDrivers } fro
 export type * from "./ensure/options.ts";
 export { compareDriver, type DriverFit, type RunningDriver, type WantedDriver } from "./ensure/profile-fit.ts";
 export { type ClientReason, DroverError, type DroverErrorInit, type FieldViolation } from "./errors.ts";
+export {
+  type DatasetExportOptions,
+  Export,
+  type ExportFormat,
+  type ExportOptions,
+  type ExportSummary,
+} from "./export.ts";
 export { Load, type LoadCompletedEvent, type LoadEvent, type LoadOptions, type LoadResult, resultOf } from "./load.ts";
 export type * from "./model.ts";
 export { Dimension, dim, type WeekOptions, type ZoneOptions } from "./query/dimension.ts";

@@ -248,7 +248,7 @@ export interface Progress {
 }
 
 /** What an operation does. */
-export type OperationKind = "load" | "query" | "unknown";
+export type OperationKind = "load" | "query" | "export" | "unknown";
 
 /** Where an operation stands. */
 export type OperationState =

@@ -13,14 +13,26 @@ import { uniqueNames } from "./types/unique-names.ts";
 
 /** The columns that a statement would give. Nothing of it is computed. */
 export async function describeStatement(connection: Connection, statement: Statement): Promise<readonly Column[]> {
+  const { names, types } = await describeTypes(connection, statement);
+  return names.map((name, index) => columnFromType(name, types[index] as DuckDBType));
+}
+
+interface Described {
+  /** Each once. */
+  readonly names: readonly string[];
+  readonly types: readonly DuckDBType[];
+}
+
+/** The names and engine types of a statement's columns. */
+export async function describeTypes(connection: Connection, statement: Statement): Promise<Described> {
   const prepared = await connection.raw.prepare(statement.text);
   try {
     if (eachColumn(prepared, (index) => prepared.columnTypeId(index)).includes(DuckDBTypeId.INVALID))
       return await describeWithValues(connection, statement);
-    return toColumns(
-      eachColumn(prepared, (index) => prepared.columnName(index)),
-      eachColumn(prepared, (index) => prepared.columnType(index)),
-    );
+    return {
+      names: uniqueNames(eachColumn(prepared, (index) => prepared.columnName(index))),
+      types: eachColumn(prepared, (index) => prepared.columnType(index)),
+    };
   } finally {
     prepared.destroySync();
   }
@@ -30,11 +42,11 @@ export async function describeStatement(connection: Connection, statement: State
  * A column that is a bare parameter has a type only when the statement runs with its values. DESCRIBE tells the names as they
  * are but types as text only; with LIMIT 0 there are types and nothing to compute, but repeated names are changed.
  */
-async function describeWithValues(connection: Connection, { text, parameters }: Statement): Promise<readonly Column[]> {
+async function describeWithValues(connection: Connection, { text, parameters }: Statement): Promise<Described> {
   const described = await runWith(connection, `DESCRIBE ${text}`, parameters);
   const names = (await described.getRows()).map(([name]) => String(name));
   const empty = await runWith(connection, `SELECT * FROM (${text}\n) LIMIT 0`, parameters);
-  return toColumns(names, empty.columnTypes());
+  return { names: uniqueNames(names), types: empty.columnTypes() };
 }
 
 async function runWith(
@@ -49,10 +61,6 @@ async function runWith(
   } finally {
     prepared.destroySync();
   }
-}
-
-function toColumns(names: readonly string[], types: readonly DuckDBType[]): readonly Column[] {
-  return uniqueNames(names).map((name, index) => columnFromType(name, types[index] as DuckDBType));
 }
 
 function eachColumn<T>(prepared: DuckDBPreparedStatement, read: (index: number) => T): T[] {

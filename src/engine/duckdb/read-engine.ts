@@ -1,11 +1,21 @@
 import type { DuckDBInstance } from "@duckdb/node-api";
 import { DriverError } from "../../errors/driver-error.ts";
-import type { CheckedSql, QueryOptions, QueryResult, ReadableVersion, ReadEngine, Statement } from "../engine.ts";
+import type {
+  CheckedSql,
+  ParquetExport,
+  ParquetFile,
+  QueryOptions,
+  QueryResult,
+  ReadableVersion,
+  ReadEngine,
+  Statement,
+} from "../engine.ts";
 import type { Plan } from "../plan.ts";
 import type { Column } from "../types.ts";
 import { Connection, openInstance } from "./connection.ts";
 import { ConnectionPool, type Lease } from "./connection-pool.ts";
 import { describeStatement } from "./describe-statement.ts";
+import { writeParquet } from "./export/write-parquet.ts";
 import { readError } from "./read-error.ts";
 import { reportProgress } from "./read-progress.ts";
 import { renderPlan } from "./render/render-plan.ts";
@@ -102,6 +112,18 @@ class DuckDbReadEngine implements ReadEngine {
     } catch (error) {
       end();
       throw error;
+    }
+  }
+
+  async exportParquet(statement: Statement, options: ParquetExport): Promise<ParquetFile> {
+    const reading = this.#startReading(statement.text);
+    try {
+      const signal = AbortSignal.any([options.signal, this.#closing.signal]);
+      return await this.#borrow(signal, ({ connection }) =>
+        writeParquet(connection, statement, { ...options, signal }),
+      );
+    } finally {
+      reading.end();
     }
   }
 

@@ -4,6 +4,7 @@ import { DriverError } from "../../errors/driver-error.ts";
 import {
   DatasetService,
   DeleteDatasetResponseSchema,
+  type ExportDatasetResponse,
   GetDatasetResponseSchema,
   ListDatasetsResponseSchema,
   ListVersionsResponseSchema,
@@ -16,14 +17,16 @@ import type { LoadService } from "../../loading/model.ts";
 import type { OperationSnapshot, Operations } from "../../operations/model.ts";
 import type { Uploads } from "../../uploads/model.ts";
 import { fromDataset, fromVersion, toStorageLevel } from "../mapping/datasets.ts";
+import { toFilter } from "../mapping/filters.ts";
 import { fromLoadEvent } from "../mapping/load-events.ts";
 import { fromOperation } from "../mapping/operations.ts";
 import { pageOf, pageSize } from "../mapping/pages.ts";
 import { toCount } from "../mapping/values.ts";
 import { type BoundMethod, bindService } from "../service.ts";
+import { type ExportOptions, exported } from "./export.ts";
 import { sourceSpec } from "./source-spec.ts";
 
-export interface DatasetHandlerParts {
+export interface DatasetHandlerParts extends ExportOptions {
   readonly datasets: DatasetStore;
   readonly loads: LoadService;
   readonly operations: Operations;
@@ -32,12 +35,18 @@ export interface DatasetHandlerParts {
 
 const PAGE = { fallback: 100, max: 1_000 };
 
-export function datasetService({ datasets, loads, operations, uploads }: DatasetHandlerParts): readonly BoundMethod[] {
+export function datasetService({
+  datasets,
+  loads,
+  operations,
+  uploads,
+  ...exporting
+}: DatasetHandlerParts): readonly BoundMethod[] {
   return bindService(
     DatasetService,
     {
       authenticated: true,
-      work: ["loadDataset", "deleteDataset", "rollbackDataset", "setStorageLevel"],
+      work: ["loadDataset", "deleteDataset", "rollbackDataset", "setStorageLevel", "exportDataset"],
       awaited: ["watchLoad"],
     },
     {
@@ -97,6 +106,13 @@ export function datasetService({ datasets, loads, operations, uploads }: Dataset
       setStorageLevel: async ({ dataset, storageLevel }, { signal }) => {
         const found = await datasets.setStorageLevel(dataset, toStorageLevel(storageLevel), { signal });
         return create(SetStorageLevelResponseSchema, { dataset: fromDataset(found, { columns: true }) });
+      },
+      async *exportDataset({ version, filter, limit, ...request }, call): AsyncGenerator<ExportDatasetResponse> {
+        const { dataset, columns } = request;
+        const numbers = { version: toCount(version), limit: toCount(limit) };
+        const rows = { dataset, columns, ...numbers, ...(filter && { filter: toFilter(filter, "filter") }) };
+        for await (const event of exported(exporting, { kind: "dataset", ...rows }, request, call))
+          yield { $typeName: "drover.v1.ExportDatasetResponse", event };
       },
       listVersions: async ({ dataset, pageSize: asked, pageToken }) => {
         const { items, nextPageToken } = pageOf(await datasets.versions(dataset), ({ number }) => -number, {

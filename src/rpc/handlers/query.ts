@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { DriverError } from "../../errors/driver-error.ts";
 import {
   ExplainQueryResponseSchema,
+  type ExportQueryResponse,
   GetStatisticsResponseSchema,
   Lane,
   ListRowsResponseSchema,
@@ -27,14 +28,13 @@ import { fromJsonValue, fromRow, toCount, toStruct } from "../mapping/values.ts"
 import { type BoundMethod, bindService } from "../service.ts";
 import { lifetime, timeLimit } from "../time-limit.ts";
 import { whileRead } from "../while-read.ts";
+import { type ExportOptions, exported } from "./export.ts";
 
-export interface QueryHandlerParts {
+export interface QueryHandlerParts extends ExportOptions {
   readonly queries: Queries;
   readonly metrics: Metrics;
   /** The `limits.queryTimeout` setting; 0 for none. */
   readonly timeoutMs: number;
-  /** The `limits.readerTimeout` setting; 0 for none. */
-  readonly readerTimeoutMs: number;
 }
 
 export function queryService({
@@ -42,6 +42,7 @@ export function queryService({
   metrics,
   timeoutMs,
   readerTimeoutMs,
+  exports,
 }: QueryHandlerParts): readonly BoundMethod[] {
   const within = async <T>(
     call: Call,
@@ -58,7 +59,7 @@ export function queryService({
     {
       authenticated: true,
       awaited: ["watchQuery"],
-      work: ["runQuery", "query", "listRows", "listValues", "getStatistics"],
+      work: ["runQuery", "query", "listRows", "listValues", "getStatistics", "exportQuery"],
     },
     {
       async *runQuery(request, call): AsyncGenerator<RunQueryResponse> {
@@ -111,6 +112,15 @@ export function queryService({
             operationId: answer.operationId,
           });
         }),
+      async *exportQuery({ question, ...request }, call): AsyncGenerator<ExportQueryResponse> {
+        const subject = { kind: "question", question: toQuestion(question) } as const;
+        try {
+          for await (const event of exported({ exports, readerTimeoutMs }, subject, request, call))
+            yield { $typeName: "drover.v1.ExportQueryResponse", event };
+        } catch (error) {
+          throw placed(error, question);
+        }
+      },
       explainQuery: ({ question, ...request }, call) =>
         within(call, request, async (options) => {
           const explained = await queries.explain(toQuestion(question), options).catch((error: unknown) => {

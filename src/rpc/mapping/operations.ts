@@ -17,7 +17,11 @@ import type {
 import { toStatus } from "../status.ts";
 import { toStruct } from "./values.ts";
 
-const KINDS: Readonly<Record<Kind, OperationKind>> = { load: OperationKind.LOAD, query: OperationKind.QUERY };
+const KINDS: Readonly<Record<Kind, OperationKind>> = {
+  load: OperationKind.LOAD,
+  query: OperationKind.QUERY,
+  export: OperationKind.EXPORT,
+};
 
 const STATES: Readonly<Record<State, OperationState>> = {
   pending: OperationState.PENDING,

@@ -33,6 +33,11 @@ export const options = {
     default: "only empty ones",
     example: "NA,-",
   },
+  quotedNulls: {
+    type: "boolean",
+    doc: 'Whether a text that means NULL does so in quotes too. `false` tells `""`, an empty text, from nothing, NULL.',
+    default: "true",
+  },
   decimalSeparator: {
     type: "string",
     doc: "What stands before the decimals of a number.",
@@ -72,6 +77,7 @@ function csvOptionsOf(values: OptionValues, usualDelimiter: string | undefined):
   const comment = characterOf(values, "comment", false);
   const header = values.flag("header");
   const nullStrings = values.list("nullStrings");
+  const quotedNulls = values.flag("quotedNulls");
   const dateFormat = values.text("dateFormat");
   const timestampFormat = values.text("timestampFormat");
   const decimalSeparator = values.text("decimalSeparator");
@@ -85,6 +91,7 @@ function csvOptionsOf(values: OptionValues, usualDelimiter: string | undefined):
     ...(comment !== undefined && { comment }),
     ...(header !== undefined && { header }),
     ...(nullStrings && { nullStrings }),
+    ...(quotedNulls !== undefined && { quotedNulls }),
     ...(dateFormat !== undefined && { dateFormat }),
     ...(timestampFormat !== undefined && { timestampFormat }),
     ...(decimalSeparator !== undefined && { decimalSeparator: decimalSeparator === "," ? "," : "." }),

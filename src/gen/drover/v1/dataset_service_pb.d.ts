@@ -7,6 +7,8 @@ import type { Message } from "@bufbuild/protobuf";
 import type { Column, Source } from "./types_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Operation, Progress } from "./operation_service_pb.js";
+import type { Filter } from "./query_pb.js";
+import type { ExportEvent, ExportLayout } from "./export_pb.js";
 
 /**
  * Describes the file drover/v1/dataset_service.proto.
@@ -687,6 +689,102 @@ export declare type SetStorageLevelResponse = Message<"drover.v1.SetStorageLevel
 export declare const SetStorageLevelResponseSchema: GenMessage<SetStorageLevelResponse>;
 
 /**
+ * Request of ExportDataset.
+ *
+ * @generated from message drover.v1.ExportDatasetRequest
+ */
+export declare type ExportDatasetRequest = Message<"drover.v1.ExportDatasetRequest"> & {
+  /**
+   * The dataset's name.
+   *
+   * @generated from field: string dataset = 1;
+   */
+  dataset: string;
+
+  /**
+   * The version; 0 means the current one.
+   *
+   * @generated from field: int64 version = 2;
+   */
+  version: bigint;
+
+  /**
+   * Which columns; empty for all.
+   *
+   * @generated from field: repeated string columns = 3;
+   */
+  columns: string[];
+
+  /**
+   * Which rows.
+   *
+   * @generated from field: drover.v1.Filter filter = 4;
+   */
+  filter?: Filter | undefined;
+
+  /**
+   * How they are written.
+   *
+   * @generated from field: drover.v1.ExportLayout layout = 5;
+   */
+  layout?: ExportLayout | undefined;
+
+  /**
+   * The operation's id, chosen by the client. Default: made by the driver. Errors: OPERATION_EXISTS.
+   *
+   * @generated from field: string operation_id = 6;
+   */
+  operationId: string;
+
+  /**
+   * Labels of the operation.
+   *
+   * @generated from field: map<string, string> labels = 7;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * As in RunQueryRequest.
+   *
+   * @generated from field: bool no_wait = 8;
+   */
+  noWait: boolean;
+
+  /**
+   * At most so many rows; which ones is not said. 0 means all.
+   *
+   * @generated from field: int64 limit = 9;
+   */
+  limit: bigint;
+};
+
+/**
+ * Describes the message drover.v1.ExportDatasetRequest.
+ * Use `create(ExportDatasetRequestSchema)` to create a new message.
+ */
+export declare const ExportDatasetRequestSchema: GenMessage<ExportDatasetRequest>;
+
+/**
+ * Response of ExportDataset.
+ *
+ * @generated from message drover.v1.ExportDatasetResponse
+ */
+export declare type ExportDatasetResponse = Message<"drover.v1.ExportDatasetResponse"> & {
+  /**
+   * What happened.
+   *
+   * @generated from field: drover.v1.ExportEvent event = 1;
+   */
+  event?: ExportEvent | undefined;
+};
+
+/**
+ * Describes the message drover.v1.ExportDatasetResponse.
+ * Use `create(ExportDatasetResponseSchema)` to create a new message.
+ */
+export declare const ExportDatasetResponseSchema: GenMessage<ExportDatasetResponse>;
+
+/**
  * Request of ListVersions.
  *
  * @generated from message drover.v1.ListVersionsRequest
@@ -873,6 +971,18 @@ export declare const DatasetService: GenService<{
     methodKind: "unary";
     input: typeof SetStorageLevelRequestSchema;
     output: typeof SetStorageLevelResponseSchema;
+  },
+  /**
+   * Writes the rows of a version as a file that streams: `accepted`, `progress`, `begun`, data, `completed`. It runs as an operation in
+   * the batch lane of the readers' pool, as fast as it is read; leaving the call cancels it. Parquet is sent once the whole file is
+   * made. Errors: those of a query, and VALUE_UNWRITABLE.
+   *
+   * @generated from rpc drover.v1.DatasetService.ExportDataset
+   */
+  exportDataset: {
+    methodKind: "server_streaming";
+    input: typeof ExportDatasetRequestSchema;
+    output: typeof ExportDatasetResponseSchema;
   },
   /**
    * Lists the versions that retention has kept, newest first. Errors: DATASET_NOT_FOUND.

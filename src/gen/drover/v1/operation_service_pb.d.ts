@@ -381,6 +381,13 @@ export enum OperationKind {
    * @generated from enum value: OPERATION_KIND_QUERY = 2;
    */
   QUERY = 2,
+
+  /**
+   * Writes a dataset or an answer as a file.
+   *
+   * @generated from enum value: OPERATION_KIND_EXPORT = 3;
+   */
+  EXPORT = 3,
 }
 
 /**

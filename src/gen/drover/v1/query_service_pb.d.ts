@@ -8,6 +8,7 @@ import type { AggregateQuery, Filter } from "./query_pb.js";
 import type { Duration, Value } from "@bufbuild/protobuf/wkt";
 import type { Progress } from "./operation_service_pb.js";
 import type { Column, Row } from "./types_pb.js";
+import type { ExportEvent, ExportLayout } from "./export_pb.js";
 
 /**
  * Describes the file drover/v1/query_service.proto.
@@ -578,6 +579,74 @@ export declare type QueryResponse = Message<"drover.v1.QueryResponse"> & {
 export declare const QueryResponseSchema: GenMessage<QueryResponse>;
 
 /**
+ * Request of ExportQuery.
+ *
+ * @generated from message drover.v1.ExportQueryRequest
+ */
+export declare type ExportQueryRequest = Message<"drover.v1.ExportQueryRequest"> & {
+  /**
+   * What is asked.
+   *
+   * @generated from field: drover.v1.Question question = 1;
+   */
+  question?: Question | undefined;
+
+  /**
+   * How the answer is written.
+   *
+   * @generated from field: drover.v1.ExportLayout layout = 2;
+   */
+  layout?: ExportLayout | undefined;
+
+  /**
+   * The operation's id, chosen by the client. Default: made by the driver. Errors: OPERATION_EXISTS.
+   *
+   * @generated from field: string operation_id = 3;
+   */
+  operationId: string;
+
+  /**
+   * Labels of the operation.
+   *
+   * @generated from field: map<string, string> labels = 4;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * As in RunQueryRequest.
+   *
+   * @generated from field: bool no_wait = 5;
+   */
+  noWait: boolean;
+};
+
+/**
+ * Describes the message drover.v1.ExportQueryRequest.
+ * Use `create(ExportQueryRequestSchema)` to create a new message.
+ */
+export declare const ExportQueryRequestSchema: GenMessage<ExportQueryRequest>;
+
+/**
+ * Response of ExportQuery.
+ *
+ * @generated from message drover.v1.ExportQueryResponse
+ */
+export declare type ExportQueryResponse = Message<"drover.v1.ExportQueryResponse"> & {
+  /**
+   * What happened.
+   *
+   * @generated from field: drover.v1.ExportEvent event = 1;
+   */
+  event?: ExportEvent | undefined;
+};
+
+/**
+ * Describes the message drover.v1.ExportQueryResponse.
+ * Use `create(ExportQueryResponseSchema)` to create a new message.
+ */
+export declare const ExportQueryResponseSchema: GenMessage<ExportQueryResponse>;
+
+/**
  * Request of ExplainQuery.
  *
  * @generated from message drover.v1.ExplainQueryRequest
@@ -1146,6 +1215,16 @@ export declare const QueryService: GenService<{
     methodKind: "unary";
     input: typeof QueryRequestSchema;
     output: typeof QueryResponseSchema;
+  },
+  /**
+   * Writes the answer to a query as a file that streams, as ExportDataset does.
+   *
+   * @generated from rpc drover.v1.QueryService.ExportQuery
+   */
+  exportQuery: {
+    methodKind: "server_streaming";
+    input: typeof ExportQueryRequestSchema;
+    output: typeof ExportQueryResponseSchema;
   },
   /**
    * Plans a query without running it.

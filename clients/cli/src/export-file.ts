@@ -1,0 +1,63 @@
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { open, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { ExportFormat, ExportOptions } from "../../node/src/index.ts";
+import { UsageError } from "./usage-error.ts";
+
+const endings: Readonly<Record<string, ExportFormat>> = {
+  csv: "csv",
+  tsv: "tsv",
+  tab: "tsv",
+  json: "json",
+  jsonl: "jsonl",
+  ndjson: "jsonl",
+  xml: "xml",
+  parquet: "parquet",
+  parq: "parquet",
+  arrow: "arrow",
+  arrows: "arrow",
+};
+
+const compressions: Readonly<Record<string, "gzip" | "zstd">> = { gz: "gzip", zst: "zstd" };
+
+export const formats: readonly ExportFormat[] = ["csv", "tsv", "json", "jsonl", "xml", "parquet", "arrow"];
+
+/** What a file's ending says of how it shall be written: `flights.csv.gz`. */
+export function layoutOf(file: string): { format?: ExportFormat; compression?: ExportOptions["compression"] } {
+  const parts = basename(file).toLowerCase().split(".").slice(1);
+  const compression = compressions[parts.at(-1) ?? ""];
+  const format = endings[parts.at(compression === undefined ? -1 : -2) ?? ""];
+  return { ...(format && { format }), ...(compression && { compression }) };
+}
+
+/**
+ * Writes bytes to a file that appears whole or not at all: they go into a file beside it, which is renamed at the end and removed
+ * when something fails.
+ */
+export async function writeWhole(file: string, source: AsyncIterable<Uint8Array>): Promise<void> {
+  if ((await stat(file).catch(() => undefined))?.isDirectory()) throw new UsageError(`${file} is a folder`);
+  const part = join(dirname(file), `.${basename(file)}.${process.pid}.part`);
+  try {
+    const stream = createWriteStream(part, { flags: "wx" });
+    await once(stream, "open");
+    try {
+      for await (const bytes of source) if (!stream.write(bytes)) await once(stream, "drain");
+    } finally {
+      // It may have failed by itself, for example on a full disk.
+      if (!stream.errored) await new Promise((resolve) => stream.end(resolve));
+      stream.destroy();
+    }
+    if (stream.errored) throw stream.errored;
+    await synced(part);
+    await rename(part, file);
+  } catch (error) {
+    await rm(part, { force: true });
+    throw error;
+  }
+}
+
+async function synced(file: string): Promise<void> {
+  await using handle = await open(file, "r");
+  await handle.sync();
+}
