@@ -242,7 +242,7 @@ export async function compose(
       address: () => server.address,
     }),
     ...operationService(operations, loads),
-    ...sourceService({ definitions, probe }),
+    ...sourceService({ definitions, probe, uploads }),
     ...uploadService(uploads),
     ...datasetService({ datasets, loads, uploads, exports, readerTimeoutMs: limits.readerTimeout, operations }),
     ...queryService({

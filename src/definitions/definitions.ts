@@ -34,7 +34,7 @@ export interface DefinitionParts {
   readonly vault: Vault;
   /** For servers whose connection has no limit of its own. */
   readonly statementLimit: number;
-  readonly uploads: Pick<Uploads, "use">;
+  readonly uploads: Pick<Uploads, "use" | "useBeginning">;
 }
 
 export function createDefinitions(options: DefinitionParts): Definitions {

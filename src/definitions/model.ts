@@ -32,6 +32,8 @@ export interface ResolveOptions {
   readonly disabled?: boolean;
   /** Only the server counts: options of the source are left out, and may be wrong or missing. */
   readonly server?: boolean;
+  /** The beginning of an upload will do, while the rest of it arrives. */
+  readonly beginning?: boolean;
 }
 
 /** From what a client named to what a worker gets. */

@@ -4,15 +4,23 @@ import { DriverError } from "../errors/driver-error.ts";
 import type { SourceKind, SourceSpec } from "../sources/connector.ts";
 import { chooseKind } from "../sources/kinds.ts";
 import type { Uploads } from "../uploads/model.ts";
-import type { NamedSource, ResolvedSource } from "./model.ts";
+import type { NamedSource, ResolvedSource, ResolveOptions } from "./model.ts";
 
 export interface UploadParts {
   readonly kinds: readonly SourceKind[];
-  readonly uploads: Pick<Uploads, "use">;
+  readonly uploads: Pick<Uploads, "use" | "useBeginning">;
 }
 
+/** What a preview waits for where the file is still being sent. */
+const BEGINNING_BYTES = 64 * 1024;
+
 /** A file that a client has sent: its kind is the one that is given now, was given with it, or is told by its name. */
-export function resolveUpload(spec: SourceSpec, upload: AnnouncedUpload, parts: UploadParts): ResolvedSource {
+export function resolveUpload(
+  spec: SourceSpec,
+  upload: AnnouncedUpload,
+  parts: UploadParts,
+  options: ResolveOptions,
+): ResolvedSource {
   if (spec.connection) throw new DriverError("INVALID_SOURCE", "an upload has no connection");
   const { id, name, format } = upload;
   const kind = chooseKind(parts.kinds, { format: spec.format || format || undefined, uri: name });
@@ -24,11 +32,21 @@ export function resolveUpload(spec: SourceSpec, upload: AnnouncedUpload, parts: 
   return {
     kind,
     named,
-    open: async () => {
-      const { path } = await parts.uploads.use(id);
+    open: async (open) => {
+      const { path, finished } =
+        options.beginning && !kind.wholeFiles
+          ? await parts.uploads.useBeginning(id, BEGINNING_BYTES, open)
+          : await parts.uploads.use(id);
       const { format: _format, ...given } = named;
       // Whoever may load may read what was sent, wherever the driver keeps it.
-      return { ...given, kind: kind.kind, uri: path, roots: [dirname(path)], shownAs: name || spec.uri };
+      return {
+        ...given,
+        kind: kind.kind,
+        uri: path,
+        roots: [dirname(path)],
+        shownAs: name || spec.uri,
+        arriving: !finished,
+      };
     },
   };
 }

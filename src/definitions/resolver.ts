@@ -20,7 +20,7 @@ export interface ResolverParts {
   readonly passwords: Passwords;
   /** For servers whose connection has no limit of its own. */
   readonly statementLimit: number;
-  readonly uploads: Pick<Uploads, "use">;
+  readonly uploads: Pick<Uploads, "use" | "useBeginning">;
 }
 
 /** From what a client named to what a worker gets: finds definitions and kind, checks the options, and brings secrets in at the last moment. */
@@ -133,7 +133,7 @@ class Resolving {
   }
 
   async #upload(spec: SourceSpec, id: string): Promise<ResolvedSource> {
-    const resolved = resolveUpload(spec, await findUpload(this.#tables, id), this.#parts);
+    const resolved = resolveUpload(spec, await findUpload(this.#tables, id), this.#parts, this.#options);
     this.#requireNoServer(resolved.kind);
     return resolved;
   }

@@ -145,10 +145,32 @@ export interface LoadEngineOptions {
   readonly maxSpillBytes: number;
 }
 
+export interface PreviewOptions {
+  readonly signal: AbortSignal;
+  /** Only so many rows. */
+  readonly rows: number;
+  /** For a copy of the rows. */
+  readonly directory: string;
+}
+
+/** What the beginning of a source looks like. */
+export interface Preview {
+  readonly columns: readonly Column[];
+  /** As docs/types.md says. */
+  readonly rows: readonly (readonly JsonValue[])[];
+  /** Options that were found rather than given, by the names that connectors have for them. */
+  readonly options: Readonly<Record<string, string | boolean>>;
+  /** Whether these are all rows of the files. */
+  readonly complete: boolean;
+  readonly warnings: readonly string[];
+}
+
 /** Reads files and writes segments. */
 export interface LoadEngine extends AsyncDisposable {
   /** Finds delimiter, header, columns and types from the first rows, unless the scan says them. */
   sniff(scan: FileScan, options: { signal: AbortSignal }): Promise<SniffResult>;
+  /** The first rows with the types that a load finds in them; columns are found as by `sniff` where the scan does not say them. */
+  preview(scan: FileScan, options: PreviewOptions): Promise<Preview>;
   /**
    * Reads a scan whose columns are known and writes segments. Throws LOAD_TYPE_CONTRADICTION (a `TypeContradiction`) when an
    * inferred column's type does not hold, so that the caller can widen it and start over.

@@ -18,6 +18,8 @@ export interface FileScan {
   /** About how many bytes of the (uncompressed) source a row takes; found by `sniff`, for progress and row groups. */
   readonly rowBytes?: number;
   readonly badRows: BadRows;
+  /** Whether the files are only the beginnings of others, so that the last record may be cut off. */
+  readonly cut?: boolean;
   /** The files that the client named, in the state in which they were found. `paths` may be transcoded copies of them. */
   readonly origins: readonly FileOrigin[];
   /** Finds records of `paths` where the client can see them; left out where those are the client's files or line for line like them. */

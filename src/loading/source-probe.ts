@@ -1,4 +1,5 @@
 import type { ResolvedSource } from "../definitions/model.ts";
+import type { Preview } from "../engine/engine.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { StatementLimits } from "../scheduling/statement-limits.ts";
 import type { Source, SourceTable, SourceTest } from "../sources/connector.ts";
@@ -11,6 +12,8 @@ import type { CallOptions } from "./workers/worker-process.ts";
 export interface SourceProbe {
   /** Throws what a load of the source would, as far as it shows before the first row. */
   test(source: ResolvedSource, options: ProbeOptions): Promise<SourceTest>;
+  /** The first rows with their types. Throws what a load of the source would, as far as it shows in them. */
+  preview(source: ResolvedSource, options: PreviewOptions): Promise<Preview>;
   /** Tables and views of the source's server whose `schema.name` holds a text, some at a time. Throws INVALID_SOURCE where there are none. */
   listTables(source: ResolvedSource, options: ListTablesOptions): AsyncIterable<readonly SourceTable[]>;
 }
@@ -19,6 +22,10 @@ export interface ProbeOptions {
   readonly signal: AbortSignal;
   /** Whose turn it is where statements wait. */
   readonly caller: string;
+}
+
+export interface PreviewOptions extends ProbeOptions {
+  readonly rows: number;
 }
 
 export interface ListTablesOptions extends ProbeOptions {
@@ -38,6 +45,10 @@ export function createSourceProbe(parts: SourceProbeParts): SourceProbe {
   return {
     test: (source, options) =>
       withWorker(parts, source, options, (lease, opened, call) => lease.call("testSource", { source: opened }, call)),
+    preview: (source, { rows, ...options }) =>
+      withWorker(parts, source, options, (lease, opened, call) =>
+        lease.call("previewSource", { source: opened, rows }, call),
+      ),
     listTables: (source, options) => listTables(parts, source, options),
   };
 }

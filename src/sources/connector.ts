@@ -36,6 +36,8 @@ export interface Source extends Omit<SourceSpec, "format" | "connection"> {
   readonly roots?: readonly string[];
   /** What people call the file, in place of a path that they have not named. */
   readonly shownAs?: string;
+  /** Whether the file is still being written, so that there is no more of it than its beginning. */
+  readonly arriving?: boolean;
   /** For kinds that speak to a server. */
   readonly server?: Server;
 }
@@ -50,6 +52,8 @@ export interface SourceKind {
   /** Schemes of URLs that choose this kind: `jdbc:postgresql`. */
   readonly schemes?: readonly string[];
   readonly options: OptionSchema;
+  /** Whether its files can't be read from their beginning alone. */
+  readonly wholeFiles?: boolean;
   /** For kinds that speak to a server: what a connection can be told. */
   readonly connectionOptions?: OptionSchema;
   /** Throws UNKNOWN_OPTION or INVALID_OPTION without looking at any file or server. */
@@ -66,6 +70,8 @@ export interface SourceContext {
   readonly signal: AbortSignal;
   /** Folders that paths must lie under, made real; undefined allows any. */
   readonly fileRoots: readonly string[] | undefined;
+  /** For previews: so many bytes from the beginning of the files will do. */
+  readonly beginningBytes?: number;
   /** A folder of this session's own for copies and spools; removed when it ends. */
   readonly workDirectory: string;
   /**

@@ -9,6 +9,7 @@ import { registerLevel } from "./commands/level.ts";
 import { registerLoad } from "./commands/load.ts";
 import { registerLogs } from "./commands/logs.ts";
 import { registerHistory, registerPs } from "./commands/operations.ts";
+import { registerPreview } from "./commands/preview.ts";
 import { registerQuery } from "./commands/query.ts";
 import { registerRollback } from "./commands/rollback.ts";
 import { registerRows } from "./commands/rows.ts";
@@ -31,6 +32,7 @@ const groups: readonly (readonly [heading: string, ...register: ((program: Comma
   [
     "Data:",
     registerLoad,
+    registerPreview,
     registerUpload,
     registerUploads,
     registerDatasets,

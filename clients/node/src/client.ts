@@ -42,6 +42,7 @@ import type {
   Version,
 } from "./model.ts";
 import { paged } from "./pages.ts";
+import { type Preview, type PreviewOptions, preview } from "./preview.ts";
 import type { Filter } from "./query/filter.ts";
 import { Query, type QueryOptions, type WaitOptions } from "./query/query.ts";
 import { aggregateQuestion, type QuerySpec, questionFromJson, type SqlSpec, sqlQuestion } from "./query/spec.ts";
@@ -192,11 +193,9 @@ export class Drover implements AsyncDisposable {
    */
   async load(dataset: string, source: Source | TextSource, options: LoadOptions = {}): Promise<Load> {
     const { operationId = randomUUID(), labels = {} } = options;
-    const { format = "", options: settings = {} } = source;
-    const place = "text" in source ? { text: source.text } : { uri: source.uri };
     const request = {
       dataset,
-      source: { ...place, format, options: settings as WireJson },
+      source: sourceToWire(source),
       operationId,
       labels: { ...labels },
     };
@@ -206,6 +205,14 @@ export class Drover implements AsyncDisposable {
   /** A load by its operation's id, to watch or cancel it. */
   watchLoad(operationId: string): Load {
     return new Load(this.#transport, operationId, false);
+  }
+
+  /**
+   * The first rows of a source, their types, and what was found where options are left open. Loads nothing. Of an upload that is
+   * still being sent, the first 64 KiB are waited for.
+   */
+  async preview(source: Source | TextSource, options: PreviewOptions = {}): Promise<Preview> {
+    return await preview(this.#transport, sourceToWire(source), options);
   }
 
   /**
@@ -420,6 +427,12 @@ export class Drover implements AsyncDisposable {
       columns: columnsFrom(response.columns),
     };
   }
+}
+
+function sourceToWire(source: Source | TextSource) {
+  const { format = "", options = {} } = source;
+  const place = "text" in source ? { text: source.text } : { uri: source.uri };
+  return { ...place, format, options: options as WireJson };
 }
 
 function endFrom({ deadline, runningOperations }: DrainResponse | StopResponse): EndAnswer {

@@ -187,7 +187,7 @@ export function versionFrom(version: datasets.Version | undefined): Version {
   };
 }
 
-function sourceFrom(source: WireSource | undefined): Source | undefined {
+export function sourceFrom(source: WireSource | undefined): Source | undefined {
   if (source === undefined) return undefined;
   return { uri: source.uri, format: source.format, options: (source.options ?? {}) as JsonObject };
 }

@@ -33,6 +33,7 @@ export {
 } from "./export.ts";
 export { Load, type LoadCompletedEvent, type LoadEvent, type LoadOptions, type LoadResult, resultOf } from "./load.ts";
 export type * from "./model.ts";
+export { Preview, type PreviewOptions } from "./preview.ts";
 export { Dimension, dim, type WeekOptions, type ZoneOptions } from "./query/dimension.ts";
 export type * from "./query/events.ts";
 export {

@@ -10,9 +10,9 @@ import type {
   SourcePlan,
   SourceSession,
 } from "../../sources/connector.ts";
-import { exchangeCsv } from "../../sources/exchange/dialect.ts";
 import { encodeBatch } from "../../sources/exchange/encode-batch.ts";
 import { mergedSegments } from "../merged-segments.ts";
+import { exchangeScan } from "./exchange-scan.ts";
 import { ShownNames } from "./shown-names.ts";
 import { spoolText } from "./text-spool.ts";
 
@@ -156,18 +156,6 @@ function continued(progress: LoadProgress, { before }: FileScan): LoadProgress {
 
 async function* encoded(batches: AsyncIterable<ColumnBatch>): AsyncGenerator<Uint8Array> {
   for await (const batch of batches) yield encodeBatch(batch);
-}
-
-function exchangeScan(columns: readonly ScanColumn[], path: string | undefined, bytes: number): FileScan {
-  return {
-    kind: "csv",
-    paths: path === undefined ? [] : [path],
-    totalBytes: bytes,
-    csv: exchangeCsv,
-    columns,
-    badRows: { policy: "fail" },
-    origins: [],
-  };
 }
 
 function total(parts: readonly WrittenSegments[]): { readonly rows: number; readonly sourceBytes: number } {

@@ -1,4 +1,4 @@
-import type { LoadProgress } from "../../engine/engine.ts";
+import type { LoadProgress, Preview } from "../../engine/engine.ts";
 import type { ScanColumn, SegmentLimits, WrittenSegments } from "../../engine/file-scan.ts";
 import type { ErrorJson } from "../../errors/error-json.ts";
 import type {
@@ -10,6 +10,12 @@ import type {
   SourceTest,
   StatementEnding,
 } from "../../sources/connector.ts";
+
+/** The first rows of a source. */
+export interface PreviewRequest {
+  readonly source: Source;
+  readonly rows: number;
+}
 
 /** What a worker is told once, before any call. */
 export interface WorkerSetup {
@@ -49,6 +55,7 @@ export interface WorkerCalls {
   requireUnchanged: { readonly params: Record<never, never>; readonly result: undefined };
   closeLoad: { readonly params: Record<never, never>; readonly result: undefined };
   testSource: { readonly params: { readonly source: Source }; readonly result: SourceTest };
+  previewSource: { readonly params: PreviewRequest; readonly result: Preview };
   /** Tells tables as events. */
   listTables: { readonly params: { readonly source: Source }; readonly result: undefined };
   endStatement: {

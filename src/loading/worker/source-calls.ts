@@ -4,12 +4,14 @@ import { DriverError } from "../../errors/driver-error.ts";
 import type { Connector, Source, SourceSession, SourceTable } from "../../sources/connector.ts";
 import { loadConnector } from "../../sources/connectors.ts";
 import { type CallContext, type CallHandlers, sourceContext } from "./call-context.ts";
+import { previewSource } from "./preview-source.ts";
 
 const TABLES_AT_ONCE = 500;
 
 /** Calls about sources that load nothing. */
-export const sourceCalls: CallHandlers<"testSource" | "listTables" | "endStatement"> = {
+export const sourceCalls: CallHandlers<"testSource" | "previewSource" | "listTables" | "endStatement"> = {
   testSource: ({ source }, context) => withSession(source, context, (session) => session.test()),
+  previewSource,
   listTables: ({ source }, context) =>
     withSession(source, context, async (session) => {
       if (session.listTables === undefined)

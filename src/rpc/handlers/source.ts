@@ -21,6 +21,7 @@ import {
 } from "../../gen/drover/v1/source_service_pb.js";
 import type { SourceProbe } from "../../loading/source-probe.ts";
 import type { SourceTable, SourceTest } from "../../sources/connector.ts";
+import type { Uploads } from "../../uploads/model.ts";
 import type { Call } from "../call.ts";
 import {
   fromConnection,
@@ -36,22 +37,26 @@ import {
   toTestedConnection,
 } from "../mapping/definitions.ts";
 import { type PageRequest, pageOf, pageSize } from "../mapping/pages.ts";
+import { fromPreview } from "../mapping/previews.ts";
 import { fromSourceKind } from "../mapping/source-kinds.ts";
 import { toSourceSpec } from "../mapping/sources.ts";
 import { type BoundMethod, bindService } from "../service.ts";
+import { sourceSpec } from "./source-spec.ts";
 
 export interface SourceHandlerParts {
   readonly definitions: Definitions;
   readonly probe: SourceProbe;
+  readonly uploads: Pick<Uploads, "keepText">;
 }
 
+const PREVIEW_ROWS = 100;
 const PAGE = { fallback: 100, max: 1_000 };
 
-export function sourceService({ definitions, probe }: SourceHandlerParts): readonly BoundMethod[] {
+export function sourceService({ definitions, probe, uploads }: SourceHandlerParts): readonly BoundMethod[] {
   const { connections, sources } = definitions;
   return bindService(
     SourceService,
-    { authenticated: true, work: ["testConnection", "testSource", "listTables", "importSources"] },
+    { authenticated: true, work: ["testConnection", "testSource", "previewSource", "listTables", "importSources"] },
     {
       listSourceKinds: () =>
         create(ListSourceKindsResponseSchema, { kinds: definitions.kinds.map((kind) => fromSourceKind(kind)) }),
@@ -107,6 +112,12 @@ export function sourceService({ definitions, probe }: SourceHandlerParts): reado
       testSource: async ({ source }, call) => {
         const tested = await definitions.resolve(toSourceSpec(source), { disabled: true });
         return create(TestSourceResponseSchema, fromTest(await probe.test(tested, asker(call))));
+      },
+      previewSource: async ({ source, rows }, call) => {
+        const spec = await sourceSpec(source, uploads, call);
+        const resolved = await definitions.resolve(spec, { disabled: true, beginning: true });
+        const preview = await probe.preview(resolved, { ...asker(call), rows: rows || PREVIEW_ROWS });
+        return fromPreview(preview, resolved.named);
       },
       async *listTables({ source, contains }, call) {
         const server = await definitions.resolve(toSourceSpec(source), { disabled: true, server: true });

@@ -1,6 +1,6 @@
+import { findTextFiles } from "../beginning.ts";
 import type { Connector } from "../connector.ts";
 import { fileConnector } from "../file-connector.ts";
-import { findFiles } from "../source-files.ts";
 import { toUtf8 } from "../transcode.ts";
 import { settingsOf } from "./options.ts";
 
@@ -11,8 +11,8 @@ export const csv: Connector = delimitedText("csv");
 export function delimitedText(kind: string, delimiter?: string): Connector {
   return fileConnector(kind, async (source, context) => {
     const { encoding, ...settings } = settingsOf(kind, source.options, delimiter);
-    const origins = await findFiles(source, context);
+    const { origins, cut } = await findTextFiles(source, context, encoding);
     const files = await toUtf8(origins, encoding, context);
-    return { kind: "csv", ...files, ...settings, origins };
+    return { kind: "csv", ...files, ...settings, cut, origins };
   });
 }

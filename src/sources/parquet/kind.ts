@@ -7,5 +7,6 @@ export const parquet: SourceKind = {
   summary: "Apache Parquet.",
   extensions: ["parquet", "parq"],
   options,
+  wholeFiles: true,
   check: (given) => void settingsOf(given),
 };

@@ -20,6 +20,20 @@ interface Sampled extends CsvSample {
   readonly rowBytes: number;
 }
 
+/** The first rows of a scan that was sniffed, as texts, and whether they are all that the files hold. */
+export async function csvBeginning(
+  scan: FileScan,
+  limit: number,
+  signal: AbortSignal,
+): Promise<{ readonly rows: readonly (readonly string[])[]; readonly complete: boolean }> {
+  const [path, ...others] = scan.paths;
+  if (path === undefined) return { rows: [], complete: true };
+  const { bytes, complete } = await firstBytes(path, SAMPLE_BYTES, { signal });
+  const whole = complete && !scan.cut;
+  const { rows } = sniffCsv(new TextDecoder().decode(bytes, { stream: !whole }), whole, scan.csv ?? {});
+  return { rows: rows.slice(0, limit), complete: whole && others.length === 0 && rows.length <= limit };
+}
+
 /** Reads the beginning of every file: the first one that has content tells dialect, names and types, the others must agree. */
 export async function sniffCsvFiles(
   connection: Connection,
@@ -93,7 +107,8 @@ async function sampleOf(
   first: Sampled | undefined,
   signal: AbortSignal,
 ): Promise<Sampled | undefined> {
-  const { bytes, complete } = await firstBytes(path, limit, { signal });
+  const { bytes, complete: ended } = await firstBytes(path, limit, { signal });
+  const complete = ended && !scan.cut;
   if (bytes.includes(0))
     throw new DriverError("SOURCE_BINARY", `${path} is not text: byte ${bytes.indexOf(0)} is zero`, {
       metadata: { file: path },

@@ -244,14 +244,13 @@ function sourceSql(scan: KnownScan): string {
     auto_detect=false, maximum_object_size=${MAX_OBJECT_BYTES}, hive_partitioning=false, columns={${types.join(", ")}}))`;
 }
 
-/** Loads JSON whose columns are known. */
-export async function writeJson(
-  connection: Connection,
-  scan: KnownScan,
-  options: WriteOptions,
-): Promise<WrittenSegments> {
-  const { signal } = options;
-  const skip = scan.badRows.policy === "skip";
+/** The SELECT of the good rows, and what it is made of. */
+export function jsonSelect(scan: KnownScan): {
+  readonly select: string;
+  readonly from: string;
+  readonly bad: string;
+  readonly typed: Typed;
+} {
   const kept = keptColumns(scan);
   const typed = textual(scan);
   const from = `(SELECT whole, ${kept.map(({ index }) => withValue(index, typed)).join(", ")} FROM ${sourceSql(scan)})`;
@@ -261,15 +260,23 @@ export async function writeJson(
   );
   const broken = [...typed.values()].map(({ violation }) => violation);
   const bad = `(${["NOT whole", ...broken].join(" OR ")}) IS TRUE`;
-  const size = { totalBytes: scan.totalBytes, rowBytes: scan.rowBytes ?? 0, columns: kept.length };
+  return { select: `SELECT ${outputs.join(", ")} FROM ${from} WHERE NOT ${bad}`, from, bad, typed };
+}
+
+/** Loads JSON whose columns are known. */
+export async function writeJson(
+  connection: Connection,
+  scan: KnownScan,
+  options: WriteOptions,
+): Promise<WrittenSegments> {
+  const { signal } = options;
+  const skip = scan.badRows.policy === "skip";
+  const { select, from, bad, typed } = jsonSelect(scan);
+  const broken = [...typed.values()].map(({ violation }) => violation);
+  const size = { totalBytes: scan.totalBytes, rowBytes: scan.rowBytes ?? 0, columns: keptColumns(scan).length };
   try {
     const rejected = skip || broken.length > 0 ? await rejectedRows(connection, scan, from, bad, typed, signal) : NONE;
-    const written = await writeSelect(
-      connection,
-      `SELECT ${outputs.join(", ")} FROM ${from} WHERE NOT ${bad}`,
-      size,
-      options,
-    );
+    const written = await writeSelect(connection, select, size, options);
     const sourceBytes = scan.origins.reduce((total, { bytes }) => total + bytes, 0);
     return { ...written, sourceBytes, rejectedRows: rejected.rows, rejectedSamples: rejected.samples };
   } catch (error) {

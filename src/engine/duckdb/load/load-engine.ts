@@ -4,7 +4,7 @@ import type { DuckDBInstance } from "@duckdb/node-api";
 import { suggest } from "../../../config/suggest.ts";
 import { DriverError } from "../../../errors/driver-error.ts";
 import { verifyCompressed } from "../../byte-stream.ts";
-import type { LoadEngine, LoadEngineOptions, WriteOptions } from "../../engine.ts";
+import type { LoadEngine, LoadEngineOptions, Preview, PreviewOptions, WriteOptions } from "../../engine.ts";
 import type { FileScan, SniffResult, WrittenSegments } from "../../file-scan.ts";
 import { Connection, openInstance } from "../connection.ts";
 import { writeCsv } from "./csv-load.ts";
@@ -12,6 +12,7 @@ import type { KnownScan } from "./csv-scan.ts";
 import { sniffCsvFiles } from "./csv-sniff.ts";
 import { sniffJson, writeJson } from "./json-load.ts";
 import { sniffParquet, writeParquet } from "./parquet-load.ts";
+import { previewScan } from "./preview.ts";
 
 /** Opens the instance that loads: apart from the reader's, since it may open any file. */
 export async function openLoadEngine(options: LoadEngineOptions): Promise<LoadEngine> {
@@ -55,6 +56,17 @@ class DuckDBLoadEngine implements LoadEngine {
       const result = await sniffBy(connection, scan, signal);
       requireKnownColumns(result.scan);
       return result;
+    });
+  }
+
+  preview(scan: FileScan, options: PreviewOptions): Promise<Preview> {
+    return this.#withConnection(async (connection) => {
+      const { columns } = scan;
+      const sniffed = columns
+        ? { scan: { ...scan, columns }, warnings: [] }
+        : await sniffBy(connection, scan, options.signal);
+      requireKnownColumns(sniffed.scan);
+      return { ...(await previewScan(connection, scan, sniffed.scan, options)), warnings: sniffed.warnings };
     });
   }
 

@@ -33,20 +33,30 @@ export async function sniffParquet(
   }
 }
 
+/** The first rows of the first file. */
+export function parquetBeginning(scan: KnownScan, rows: number): string {
+  const files = scan.paths.slice(0, 1).map(quoteLiteral).join(", ");
+  const read = `read_parquet([${files}], hive_partitioning=false, union_by_name=false, file_row_number=true)`;
+  return `SELECT ${outputsSql(scan)} FROM ${read} WHERE file_row_number < ${rows} ORDER BY file_row_number`;
+}
+
+function outputsSql(scan: KnownScan): string {
+  const outputs = keptColumns(scan).map(({ column }) => {
+    const source = quoteIdentifier(column.sourceName);
+    const value = column.origin === "declared" ? `CAST(${source} AS ${column.type})` : source;
+    return `${value} AS ${quoteIdentifier(column.name)}`;
+  });
+  return outputs.join(", ");
+}
+
 /** Copies the columns as they are. A 128-bit integer, which Parquet does not have, can't be in one either. */
 export async function writeParquet(
   connection: Connection,
   scan: KnownScan,
   options: WriteOptions,
 ): Promise<WrittenSegments> {
-  const kept = keptColumns(scan);
-  const outputs = kept.map(({ column }) => {
-    const source = quoteIdentifier(column.sourceName);
-    const value = column.origin === "declared" ? `CAST(${source} AS ${column.type})` : source;
-    return `${value} AS ${quoteIdentifier(column.name)}`;
-  });
-  const select = `SELECT ${outputs.join(", ")} FROM ${readParquetSql(scan.paths)}`;
-  const size = { totalBytes: scan.totalBytes, rowBytes: scan.rowBytes ?? 0, columns: kept.length };
+  const select = `SELECT ${outputsSql(scan)} FROM ${readParquetSql(scan.paths)}`;
+  const size = { totalBytes: scan.totalBytes, rowBytes: scan.rowBytes ?? 0, columns: keptColumns(scan).length };
   try {
     const written = await writeSelect(connection, select, size, options);
     return {

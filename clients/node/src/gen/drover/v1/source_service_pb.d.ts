@@ -5,7 +5,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
-import type { Source } from "./types_pb.js";
+import type { Column, Row, Source } from "./types_pb.js";
 
 /**
  * Describes the file drover/v1/source_service.proto.
@@ -922,6 +922,88 @@ export declare type TestSourceResponse = Message<"drover.v1.TestSourceResponse">
 export declare const TestSourceResponseSchema: GenMessage<TestSourceResponse>;
 
 /**
+ * Request of PreviewSource.
+ *
+ * @generated from message drover.v1.PreviewSourceRequest
+ */
+export declare type PreviewSourceRequest = Message<"drover.v1.PreviewSourceRequest"> & {
+  /**
+   * The source, as a load would take it; a disabled one will do.
+   *
+   * @generated from field: drover.v1.Source source = 1;
+   */
+  source?: Source | undefined;
+
+  /**
+   * At most this many rows; 0 means 100.
+   *
+   * @generated from field: int32 rows = 2;
+   */
+  rows: number;
+};
+
+/**
+ * Describes the message drover.v1.PreviewSourceRequest.
+ * Use `create(PreviewSourceRequestSchema)` to create a new message.
+ */
+export declare const PreviewSourceRequestSchema: GenMessage<PreviewSourceRequest>;
+
+/**
+ * Response of PreviewSource.
+ *
+ * @generated from message drover.v1.PreviewSourceResponse
+ */
+export declare type PreviewSourceResponse = Message<"drover.v1.PreviewSourceResponse"> & {
+  /**
+   * The source as a load can take it: its format is found, and pasted text has become an upload.
+   *
+   * @generated from field: drover.v1.Source source = 1;
+   */
+  source?: Source | undefined;
+
+  /**
+   * The columns with the types that the first rows show. A load looks at all of them, and widens a type where a later row contradicts it.
+   *
+   * @generated from field: repeated drover.v1.Column columns = 2;
+   */
+  columns: Column[];
+
+  /**
+   * The first rows, at most 1 MiB of them.
+   *
+   * @generated from field: repeated drover.v1.Row rows = 3;
+   */
+  rows: Row[];
+
+  /**
+   * Whether these are all.
+   *
+   * @generated from field: bool complete = 4;
+   */
+  complete: boolean;
+
+  /**
+   * Options that were found rather than given; a load that is given them finds nothing else.
+   *
+   * @generated from field: google.protobuf.Struct found_options = 5;
+   */
+  foundOptions?: JsonObject | undefined;
+
+  /**
+   * What is worth knowing.
+   *
+   * @generated from field: repeated string warnings = 6;
+   */
+  warnings: string[];
+};
+
+/**
+ * Describes the message drover.v1.PreviewSourceResponse.
+ * Use `create(PreviewSourceResponseSchema)` to create a new message.
+ */
+export declare const PreviewSourceResponseSchema: GenMessage<PreviewSourceResponse>;
+
+/**
  * Request of ListTables.
  *
  * @generated from message drover.v1.ListTablesRequest
@@ -1407,6 +1489,18 @@ export declare const SourceService: GenService<{
     methodKind: "unary";
     input: typeof TestSourceRequestSchema;
     output: typeof TestSourceResponseSchema;
+  },
+  /**
+   * Shows the first rows of a source with the types that a load would find in them, and what it found where options are left open
+   * (delimiter, header, ...). It works in a worker, reads no more than it must, and loads nothing. Of an upload it needs the first 64 KiB:
+   * it waits for them while the rest still arrives. Errors: those of a load, as far as they show in the first rows.
+   *
+   * @generated from rpc drover.v1.SourceService.PreviewSource
+   */
+  previewSource: {
+    methodKind: "unary";
+    input: typeof PreviewSourceRequestSchema;
+    output: typeof PreviewSourceResponseSchema;
   },
   /**
    * Streams the tables and views that a server's login can read, at most 1,000 in a message. Errors: INVALID_SOURCE for kinds
