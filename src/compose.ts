@@ -1,6 +1,7 @@
 import { realpath } from "node:fs/promises";
 import { join } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
+import { noteAppendEvent } from "./append-log.ts";
 import { openCatalog } from "./catalog/catalog.ts";
 import { claimInstance } from "./catalog/instance.ts";
 import type { LoadedConfig } from "./config/load-config.ts";
@@ -24,6 +25,7 @@ import type { StartPhase } from "./lifecycle/launch-messages.ts";
 import { Readiness } from "./lifecycle/readiness.ts";
 import { readOrCreateToken } from "./lifecycle/token-file.ts";
 import { openWorkFolder, type WorkFolder, workFolderOf } from "./lifecycle/work-folder.ts";
+import { createAppendService } from "./loading/append/service.ts";
 import { createLoadFinder } from "./loading/load-finder.ts";
 import { createProgressNotes } from "./loading/progress-notes.ts";
 import { createLoadService, DEFAULT_SEGMENT_LIMITS } from "./loading/service.ts";
@@ -189,6 +191,15 @@ export async function compose(
     options: { limits: DEFAULT_SEGMENT_LIMITS },
   });
   const loadFinder = createLoadFinder({ loads, operations, claims: catalog.loads, datasets, notes });
+  const appends = parts.use(
+    createAppendService({
+      ...{ workers, datasets, operations, pool: loaders, limits: DEFAULT_SEGMENT_LIMITS },
+      onEvent: (event) => noteAppendEvent(logger, metrics, event),
+    }),
+  );
+  readiness.onChange((state) => {
+    if (state !== "serving") appends.stop();
+  });
   const queries = createQueryService({
     engine,
     datasets,
@@ -244,7 +255,15 @@ export async function compose(
     ...operationService(operations, loads),
     ...sourceService({ definitions, probe, uploads }),
     ...uploadService(uploads),
-    ...datasetService({ datasets, loads, uploads, exports, readerTimeoutMs: limits.readerTimeout, operations }),
+    ...datasetService({
+      datasets,
+      loads,
+      uploads,
+      appends,
+      exports,
+      readerTimeoutMs: limits.readerTimeout,
+      operations,
+    }),
     ...queryService({
       queries,
       exports,

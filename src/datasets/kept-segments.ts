@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { copyFile, link } from "node:fs/promises";
 import { join } from "node:path";
 import type { SegmentInfo } from "../engine/file-scan.ts";
-import { sealFile } from "./files.ts";
+import { isCode, sealFile } from "./files.ts";
 import type { PinnedVersion } from "./model.ts";
 
 /*
@@ -21,7 +21,10 @@ export function segmentIdentity(version: number, file: string): string {
   return `${origin}/${name}`;
 }
 
-/** Puts segments of a version into another one's folder, under the names that are answered. The version must stay pinned meanwhile. */
+/**
+ * Puts segments of a version into another one's folder, under the names that are answered. The version must stay pinned meanwhile.
+ * What is there already under such a name came from an earlier version of the same dataset, and stays.
+ */
 export async function keepSegments(
   { manifest, segmentPaths }: Pick<PinnedVersion, "manifest" | "segmentPaths">,
   segments: readonly SegmentInfo[],
@@ -44,7 +47,8 @@ export async function keepSegments(
 async function linkOrCopy(from: string, to: string): Promise<void> {
   try {
     await link(from, to);
-  } catch {
+  } catch (error) {
+    if (isCode(error, "EEXIST")) return;
     await copyFile(from, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
     await sealFile(to);
   }

@@ -11,6 +11,20 @@ export interface Lineage extends NamedSource {
   readonly readTime?: string;
   /** The version whose segments were made current again. */
   readonly restoredFrom?: number;
+  /** The version before it, all of whose rows it has: it was made by an append or a merge of small segments. */
+  readonly extends?: number;
+  /** How many rows an append has added to the version before, and its id. */
+  readonly appended?: { readonly id: string; readonly rows: number };
+  /** How many segments of the version before were merged into how many, with the same rows. */
+  readonly merged?: { readonly from: number; readonly into: number };
+}
+
+/** How far an append has come. */
+export interface AppendRecord {
+  /** How many of its rows are in the dataset, or were before something replaced it. */
+  readonly rows: number;
+  /** When the last of them came, in Unix time. */
+  readonly timeMs: number;
 }
 
 /** What stands in a version's manifest. Immutable once published. */
@@ -26,7 +40,12 @@ export interface VersionManifest {
   readonly lineage: Lineage;
   readonly warnings: readonly string[];
   readonly rejectedRows: number;
+  /** The dataset's latest appends by id: every version takes them over from the one before. */
+  readonly appends?: Readonly<Record<string, AppendRecord>>;
 }
+
+/** What a version is made of; the store adds the rest. */
+export type VersionContent = Omit<VersionManifest, "formatVersion" | "number" | "createTime" | "appends">;
 
 /** A dataset as clients see it. */
 export interface DatasetInfo {
@@ -68,10 +87,17 @@ export interface StagedVersion extends AsyncDisposable {
    * `basedOn` is no longer the current version; the folder can then be published on another one.
    */
   publish(
-    content: Omit<VersionManifest, "formatVersion" | "number" | "createTime">,
+    content: VersionContent,
     labels: Readonly<Record<string, string>>,
-    options?: { readonly basedOn?: VersionPlace },
+    options?: PublishOptions,
   ): Promise<DatasetInfo>;
+}
+
+export interface PublishOptions {
+  /** The version that must still be the current one; `nothing`: there must be no such dataset. */
+  readonly basedOn?: VersionPlace | "nothing";
+  /** What the version says of an append, in place of what the version before said. */
+  readonly append?: { readonly id: string } & AppendRecord;
 }
 
 /** Datasets with their versions: the only code that knows the data directory's layout of them. */
@@ -94,8 +120,11 @@ export interface DatasetStore extends AsyncDisposable {
   list(filter: { labels: Readonly<Record<string, string>> }): readonly DatasetInfo[];
   /** Newest first, damaged ones left out. Throws DATASET_NOT_FOUND. */
   versions(name: string): Promise<readonly VersionManifest[]>;
-  /** Throws NAME_CONFLICT, QUOTA_EXCEEDED, DISK_FULL. */
-  stage(name: string): Promise<StagedVersion>;
+  /**
+   * Throws NAME_CONFLICT, QUOTA_EXCEEDED, DISK_FULL. What only adds to a version gives way to a deletion of the dataset, and then
+   * can't be published; all else refuses the deletion.
+   */
+  stage(name: string, options?: { readonly givesWay?: boolean }): Promise<StagedVersion>;
   /**
    * Makes an older version current again, as a new version over its segments. Nothing happens where that has been done and
    * nothing was published since. Throws DATASET_NOT_FOUND, VERSION_NOT_FOUND, VERSION_CONFLICT.

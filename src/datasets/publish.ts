@@ -2,6 +2,7 @@ import { readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { DatasetCatalog, DatasetRecord } from "../catalog/datasets.ts";
 import { DriverError } from "../errors/driver-error.ts";
+import { type Appends, carriedAppends } from "./appends.ts";
 import { claimName } from "./claim-name.ts";
 import { isCode, makeFolder, namesIn, sealFile, syncFolder, writeNewFile } from "./files.ts";
 import { isKept } from "./kept-segments.ts";
@@ -14,9 +15,7 @@ import {
   versionsFolder,
 } from "./layout.ts";
 import { formatManifest, type StoredManifest } from "./manifest.ts";
-import type { VersionManifest, VersionPlace } from "./model.ts";
-
-export type VersionContent = Omit<VersionManifest, "formatVersion" | "number" | "createTime">;
+import type { PublishOptions, VersionContent, VersionManifest } from "./model.ts";
 
 /** Makes a staged folder's segments safe and read-only, and removes what is none. */
 export async function sealSegments(folder: string, content: VersionContent): Promise<void> {
@@ -38,15 +37,13 @@ export interface PublishParts {
   readonly catalog: DatasetCatalog;
 }
 
-export interface PublishRequest {
+export interface PublishRequest extends PublishOptions {
   readonly name: string;
   /** Sealed. */
   readonly folder: string;
   readonly content: VersionContent;
   /** Replace the dataset's labels if there are any. */
   readonly labels: Readonly<Record<string, string>>;
-  /** The version that must still be the current one. */
-  readonly basedOn: VersionPlace | undefined;
 }
 
 export interface Published {
@@ -70,7 +67,7 @@ export async function publishFolder(parts: PublishParts, request: PublishRequest
 /** Answers undefined where another process was faster: it has published the same number, or deleted the dataset. */
 async function tryPublish(
   { dataDirectory, catalog }: PublishParts,
-  { name, folder, content, labels, basedOn }: PublishRequest,
+  { name, folder, content, labels, basedOn, append }: PublishRequest,
 ): Promise<Published | undefined> {
   const record = await claimName({ dataDirectory, catalog, name, labels });
   const { uid } = record;
@@ -79,12 +76,14 @@ async function tryPublish(
   await syncFolder(datasetsFolder(dataDirectory));
   await syncFolder(datasetFolder(dataDirectory, uid));
   const number = await nextNumber(versions);
-  if (basedOn !== undefined && (basedOn.uid !== uid || basedOn.number !== number - 1)) {
+  if (basedOn !== undefined && !isCurrent(basedOn, uid, number - 1)) {
     await removeIfEmpty(dataDirectory, uid);
-    throw conflict(name, basedOn.number);
+    throw conflict(name, basedOn);
   }
   const owner = { name, labels: record.labels, createTime: record.createTime.toISOString() };
-  const stored = { manifest: makeManifest(content, number), owner };
+  // Nobody else publishes between these two numbers, so nothing that appends have written down is lost.
+  const appends = await carriedAppends(versionFolder(dataDirectory, uid, number - 1), append);
+  const stored = { manifest: makeManifest(content, number, appends), owner };
   const manifestPath = join(folder, MANIFEST_FILE);
   await writeNewFile(manifestPath, formatManifest(stored));
   await syncFolder(folder);
@@ -118,8 +117,16 @@ async function removeIfEmpty(dataDirectory: string, uid: string): Promise<void> 
   }
 }
 
-function conflict(dataset: string, version: number): DriverError {
-  const message = `version ${version} of "${dataset}" is no longer the current one`;
+function isCurrent(basedOn: Exclude<PublishOptions["basedOn"], undefined>, uid: string, current: number): boolean {
+  return basedOn === "nothing" ? current === 0 : basedOn.uid === uid && basedOn.number === current;
+}
+
+function conflict(dataset: string, basedOn: Exclude<PublishOptions["basedOn"], undefined>): DriverError {
+  const version = basedOn === "nothing" ? 0 : basedOn.number;
+  const message =
+    version === 0
+      ? `there is a dataset "${dataset}" by now`
+      : `version ${version} of "${dataset}" is no longer the current one`;
   return new DriverError("VERSION_CONFLICT", message, { metadata: { dataset, version: String(version) } });
 }
 
@@ -139,7 +146,7 @@ async function nextNumber(versions: string): Promise<number> {
   return Math.max(0, ...numbers) + 1;
 }
 
-function makeManifest(content: VersionContent, number: number): VersionManifest {
+function makeManifest(content: VersionContent, number: number, appends: Appends): VersionManifest {
   const { columns, segments, rows, bytes, sourceBytes, lineage, warnings, rejectedRows } = content;
   const createTime = new Date().toISOString();
   return {
@@ -154,5 +161,6 @@ function makeManifest(content: VersionContent, number: number): VersionManifest 
     lineage,
     warnings,
     rejectedRows,
+    ...(Object.keys(appends).length > 0 && { appends }),
   };
 }

@@ -23,6 +23,13 @@ export interface ReadersOptions {
 /** How often a reader looks for another version because the one that it wanted has gone under its hands. */
 const MAX_PINS = 100;
 
+/** How long a version that an append has made is left on disk: copying each of a stream of them would never end. */
+const APPEND_SETTLES_MS = 5_000;
+
+function settleMs({ lineage, createTime }: VersionManifest): number {
+  return lineage.extends === undefined ? 0 : Math.max(0, APPEND_SETTLES_MS - (Date.now() - Date.parse(createTime)));
+}
+
 /** Gives versions to readers: found, held against every process that would remove it, and known to be whole. */
 export class Readers {
   readonly #options: ReadersOptions;
@@ -81,7 +88,8 @@ export class Readers {
     const segmentPaths = manifest.segments.map(({ file }) => join(version.folder, file));
     const readable = { dataset: record.name, version: version.number, columns: manifest.columns, segmentPaths };
     const level = record.storageLevel === "disk" ? "disk" : "memory";
-    if (!version.retired) this.#options.residency.add(version.table, readable, { diskBytes: manifest.bytes, level });
+    const facts = { diskBytes: manifest.bytes, level, settleMs: settleMs(manifest) } as const;
+    if (!version.retired) this.#options.residency.add(version.table, readable, facts);
     return readable;
   }
 

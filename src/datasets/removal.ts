@@ -45,8 +45,9 @@ export class Removal {
     const known: RetainedVersion[] = [];
     for (const version of versions) {
       const stored = await version.read().catch(() => undefined);
-      const { createTime = new Date().toISOString(), segments = [] } = stored?.manifest ?? {};
-      known.push({ number: version.number, createTime, bytes: ownBytes(version.number, segments, counted) });
+      const { createTime = new Date().toISOString(), segments = [], lineage } = stored?.manifest ?? {};
+      const bytes = ownBytes(version.number, segments, counted);
+      known.push({ number: version.number, createTime, bytes, extends: lineage?.extends !== undefined });
     }
     const leaving = new Set(versionsToRemove(known, policy, Date.now()));
     const hidden = versions.filter(({ number, retired }) => leaving.has(number) && !retired);

@@ -2,7 +2,7 @@ import type { StorageLevel } from "../catalog/datasets.ts";
 import type { ReadableVersion, ReadEngine } from "../engine/engine.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { DatasetEventListener, EvictionReason } from "./events.ts";
-import { chooseVictims, newResidentVersion, type ResidentVersion } from "./resident-version.ts";
+import { chooseVictims, newResidentVersion, type ResidentFacts, type ResidentVersion } from "./resident-version.ts";
 
 export interface ResidencyOptions {
   readonly engine: Pick<ReadEngine, "makeResident" | "dropResident">;
@@ -68,7 +68,7 @@ export class Residency implements AsyncDisposable {
   add(
     table: string,
     version: ReadableVersion,
-    facts: { readonly diskBytes: number; readonly level: Exclude<StorageLevel, "pinned"> },
+    facts: ResidentFacts & { readonly level: Exclude<StorageLevel, "pinned"> },
   ): void {
     if (!this.#known.has(table)) this.#known.set(table, newResidentVersion(table, version, facts));
   }

@@ -31,10 +31,17 @@ export interface ResidentVersion {
 /** In-memory tables are about as large as the Parquet files that they come from; some margin for text. */
 const MEMORY_TO_DISK = 1.25;
 
+export interface ResidentFacts {
+  readonly diskBytes: number;
+  readonly level: StorageLevel;
+  /** How long it is left on disk: one that a stream of appends makes is followed by the next one in a moment. */
+  readonly settleMs?: number;
+}
+
 export function newResidentVersion(
   table: string,
   version: ReadableVersion,
-  { diskBytes, level }: { readonly diskBytes: number; readonly level: StorageLevel },
+  { diskBytes, level, settleMs = 0 }: ResidentFacts,
 ): ResidentVersion {
   return {
     table,
@@ -47,7 +54,7 @@ export function newResidentVersion(
     useBefore: 0,
     lastUseTime: performance.now(),
     failures: 0,
-    retryTime: 0,
+    retryTime: settleMs > 0 ? performance.now() + settleMs : 0,
     error: undefined,
     leaving: undefined,
     loading: undefined,

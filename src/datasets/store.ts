@@ -14,6 +14,7 @@ import { Exclusive } from "./exclusive.ts";
 import { asStorageError, makeFolder } from "./files.ts";
 import { emptyTrash, findDatasets } from "./find-datasets.ts";
 import { Holds } from "./holds.ts";
+import { Later } from "./later.ts";
 import { datasetsFolder, stagingFolder, trashFolder, versionFolder } from "./layout.ts";
 import { Levels } from "./levels.ts";
 import type { DatasetInfo, DatasetStore, Lineage, PinnedVersion, StagedVersion, VersionManifest } from "./model.ts";
@@ -23,7 +24,7 @@ import { type Published, type PublishRequest, publishFolder, sealSegments } from
 import { Readers } from "./readers.ts";
 import { Removal } from "./removal.ts";
 import { Residency } from "./residency.ts";
-import type { RetentionPolicy } from "./retention.ts";
+import { PASSING_KEPT_MS, type RetentionPolicy } from "./retention.ts";
 import { rollback } from "./rollback.ts";
 import { Space, type SpaceLimits } from "./space.ts";
 import { makeStagingFolder, removeDeadStaging, stagedVersion } from "./staging.ts";
@@ -57,6 +58,9 @@ export async function openDatasetStore(options: DatasetStoreOptions): Promise<Da
   }
 }
 
+/** How long there must be no new version of a pinned dataset that takes appends, before memory follows. */
+const PIN_SETTLES_MS = 2_000;
+
 class FileDatasetStore implements DatasetStore {
   readonly #options: DatasetStoreOptions;
   readonly #onEvent: DatasetEventListener;
@@ -72,6 +76,13 @@ class FileDatasetStore implements DatasetStore {
   readonly #readers: Readers;
   readonly #levels: Levels;
   readonly #space: Space;
+  /** Versions that are still pinned in place of the current ones, by uid. */
+  readonly #pinnedBefore = new Map<string, Version>();
+  readonly #takeOverLater = new Later(PIN_SETTLES_MS, (uid) => {
+    const dataset = this.#index.withUid(uid);
+    if (dataset !== undefined) this.#takeOver(dataset, dataset.current, { later: false });
+  });
+  readonly #retainLater = new Later(2 * PASSING_KEPT_MS, (key) => this.#inBackground(() => this.#retain(key)));
   readonly #background = new Set<Promise<void>>();
   readonly #upkeep: Upkeep;
   #closing: Promise<void> | undefined;
@@ -172,22 +183,22 @@ class FileDatasetStore implements DatasetStore {
     return manifests;
   }
 
-  async stage(name: string): Promise<StagedVersion> {
+  async stage(name: string, { givesWay = false }: { readonly givesWay?: boolean } = {}): Promise<StagedVersion> {
     const key = nameKey(name);
     await this.refresh();
     refuseOtherCase(name, this.#index.get(key)?.record.name);
     // Counted before anything is waited for: from here on nobody deletes the dataset.
-    this.#staged.set(key, (this.#staged.get(key) ?? 0) + 1);
+    if (!givesWay) this.#staged.set(key, (this.#staged.get(key) ?? 0) + 1);
+    const closed = () => (givesWay ? undefined : this.#unstage(key));
     try {
       await this.#space.check();
       const folder = await makeStagingFolder(this.#options.dataDirectory, this.#options.instance);
       return stagedVersion(folder, {
-        publish: (content, labels, options) =>
-          this.#publish({ name, folder, content, labels, basedOn: options?.basedOn }),
-        closed: () => this.#unstage(key),
+        publish: (content, labels, options) => this.#publish({ name, folder, content, labels, ...options }),
+        closed,
       });
     } catch (error) {
-      this.#unstage(key);
+      closed();
       throw asStorageError(error);
     }
   }
@@ -337,12 +348,27 @@ class FileDatasetStore implements DatasetStore {
     this.#onEvent({ type: "published", dataset: dataset.record.name, version: version.number });
     if (before !== undefined) this.#holds.letGoSoon(before);
     if (version.manifest !== undefined) this.#readers.makeKnown(dataset, version, version.manifest);
-    if (dataset.record.storageLevel === "pinned") this.#levels.takeOver(dataset, before);
+    const isStep = version.manifest?.lineage.extends !== undefined;
+    if (isStep) this.#retainLater.ask(dataset.record.nameKey);
+    if (dataset.record.storageLevel === "pinned") this.#takeOver(dataset, before, { later: isStep });
     else
       this.#inBackground(async () => {
         if (before !== undefined) await this.#residency.evict(before.table, "superseded");
         if (wanted) this.#residency.bringIn(version.table);
       });
+  }
+
+  /** The version before stays pinned while a stream of appends adds to it. */
+  #takeOver(dataset: Dataset, before: Version | undefined, { later }: { later: boolean }): void {
+    const { uid } = dataset.record;
+    const pinned = this.#pinnedBefore.get(uid) ?? before;
+    if (!later) {
+      this.#pinnedBefore.delete(uid);
+      this.#levels.takeOver(dataset, pinned);
+      return;
+    }
+    if (pinned !== undefined) this.#pinnedBefore.set(uid, pinned);
+    this.#takeOverLater.ask(uid);
   }
 
   #publishedElsewhere(dataset: Dataset, before: Version | undefined): void {
@@ -383,6 +409,8 @@ class FileDatasetStore implements DatasetStore {
 
   async #close(): Promise<void> {
     this.#upkeep[Symbol.dispose]();
+    this.#takeOverLater[Symbol.dispose]();
+    this.#retainLater[Symbol.dispose]();
     this.#levels[Symbol.dispose]();
     await this.#residency[Symbol.asyncDispose]();
     while (this.#background.size > 0) await Promise.all(this.#background);

@@ -68,8 +68,8 @@ export interface ScanColumn {
    */
   readonly origin: "declared" | "inferred" | "exact";
   /**
-   * How an exact column's text stands for its value, where it is not what a cast takes: hexadecimal bytes, JSON, or a list, which
-   * is JSON after the character U+0001, and the only item's text without it.
+   * How a column's text stands for its value, where it is not what a cast takes: hexadecimal bytes, JSON, or a list, which is JSON
+   * after the character U+0001, and the only item's text without it. Not for inferred columns.
    */
   readonly encoding?: "hex" | "json" | "list";
 }

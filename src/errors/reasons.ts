@@ -195,6 +195,12 @@ export const reasons = {
     help: "List the dataset's versions, or leave the version out to get the current one.",
     retryable: false,
   },
+  APPEND_OUT_OF_STEP: {
+    code: Code.FAILED_PRECONDITION,
+    when: "An append goes on at another row than the first one that is not in the dataset yet, or another stream with its id goes on instead of it.",
+    help: "Ask `GetAppend` how many rows are there, and go on with the next one.",
+    retryable: false,
+  },
   VERSION_CONFLICT: {
     code: Code.ABORTED,
     when: "Another version was published while one was made from the version before it.",
@@ -610,6 +616,18 @@ export const reasons = {
     code: Code.INVALID_ARGUMENT,
     when: "No element of an XML document is where the record path looks.",
     help: "Give one of the paths that the message names as `recordPath`, or leave it out to have it found.",
+    retryable: false,
+  },
+  MALFORMED_ROWS: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A row of an append is not one JSON array or object on a line of its own, or has other values than columns were named.",
+    help: "Mend the row that `row` counts within the append; nothing of the flush that it was in has been kept.",
+    retryable: false,
+  },
+  MALFORMED_ARROW: {
+    code: Code.INVALID_ARGUMENT,
+    when: "What was sent is no Arrow IPC stream without compression, or has a type that can't be appended.",
+    help: "Send the messages of an IPC stream in their order, the schema first, and see docs/append.md for the types.",
     retryable: false,
   },
   MALFORMED_PARQUET: {

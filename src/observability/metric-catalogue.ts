@@ -50,6 +50,18 @@ export const metricCatalogue = {
   drover_pool_size: { type: "gauge", help: "How many may run at once in a pool.", labels: ["pool"] },
   drover_pool_running: { type: "gauge", help: "How many run in a pool.", labels: ["pool"] },
   drover_pool_queued: { type: "gauge", help: "How many wait for a place in a pool.", labels: ["pool"] },
+  drover_appended_rows_total: { type: "counter", help: "Rows that appends have brought into versions.", labels: [] },
+  drover_append_flush_seconds: {
+    type: "histogram",
+    help: "From the moment when an append's rows are taken together to the version that has them.",
+    labels: [],
+    buckets: SECONDS,
+  },
+  drover_segment_merges_total: {
+    type: "counter",
+    help: "Merges of small segments: merged, dropped (the dataset had changed), failed.",
+    labels: ["outcome"],
+  },
   drover_workers: {
     type: "gauge",
     help: "Loader workers by what is counted: now (alive), busy, wanted, pending_to_add (starting), pending_to_remove (ending), max_needed (what all that wait would take without a limit), queued (who waits).",

@@ -1,6 +1,6 @@
 import type { DriverError } from "../errors/driver-error.ts";
 
-export const operationKinds = ["load", "query", "export"] as const;
+export const operationKinds = ["load", "query", "export", "append"] as const;
 export type OperationKind = (typeof operationKinds)[number];
 export type OperationState = "pending" | "running" | "cancelling" | "succeeded" | "failed" | "cancelled" | "lost";
 

@@ -11,6 +11,7 @@ export class Records {
     load: new Set(),
     query: new Set(),
     export: new Set(),
+    append: new Set(),
   };
 
   constructor(bounds: { readonly maxPerKind: number; readonly maxAgeMs: number }) {

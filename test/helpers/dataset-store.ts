@@ -5,8 +5,13 @@ import { openCatalog } from "../../src/catalog/catalog.ts";
 import { claimInstance } from "../../src/catalog/instance.ts";
 import type { DatasetEvent } from "../../src/datasets/events.ts";
 import { datasetsFolder } from "../../src/datasets/layout.ts";
-import type { DatasetInfo, DatasetStore, PinnedVersion, StagedVersion } from "../../src/datasets/model.ts";
-import type { VersionContent } from "../../src/datasets/publish.ts";
+import type {
+  DatasetInfo,
+  DatasetStore,
+  PinnedVersion,
+  StagedVersion,
+  VersionContent,
+} from "../../src/datasets/model.ts";
 import { type DatasetStoreOptions, openDatasetStore } from "../../src/datasets/store.ts";
 import { openReadEngine } from "../../src/engine/duckdb/read-engine.ts";
 import type { ReadEngine, Statement } from "../../src/engine/engine.ts";

@@ -7,9 +7,15 @@ import { openDatasetStore } from "../../src/datasets/store.ts";
 import { createDefinitions } from "../../src/definitions/definitions.ts";
 import { createSecrets } from "../../src/definitions/secrets/secrets.ts";
 import { createVault } from "../../src/definitions/secrets/vault.ts";
+import type { SegmentLimits } from "../../src/engine/file-scan.ts";
+import type { JsonValue } from "../../src/engine/types.ts";
+import type { AppendService } from "../../src/loading/append/model.ts";
+import type { AppendEvent } from "../../src/loading/append/parts.ts";
+import { createAppendService } from "../../src/loading/append/service.ts";
 import type { LoadOutcome, LoadService, Started } from "../../src/loading/model.ts";
 import { createLoadService, DEFAULT_SEGMENT_LIMITS } from "../../src/loading/service.ts";
 import type { WorkerPool } from "../../src/loading/workers/model.ts";
+import type { WorkerPoolEvent } from "../../src/loading/workers/worker-pool.ts";
 import type { OperationEvent, OperationSnapshot, Operations } from "../../src/operations/model.ts";
 import { createOperations } from "../../src/operations/operations.ts";
 import { createPool } from "../../src/scheduling/pool.ts";
@@ -25,9 +31,16 @@ export interface LoadBench extends AsyncDisposable {
   readonly path: string;
   readonly dataDirectory: string;
   readonly workers: WorkerPool;
+  /** The workers that live. */
+  workerPids(): readonly number[];
   readonly datasets: DatasetStore;
   readonly operations: Operations;
   readonly loads: LoadService;
+  readonly appends: AppendService;
+  /** What appends and merges have told. */
+  readonly appendEvents: readonly AppendEvent[];
+  /** Runs a query over the current version's segments. */
+  query(dataset: string, sql: string): Promise<readonly (readonly JsonValue[])[]>;
   /** Starts a load with the usual labels and caller. */
   start(
     dataset: string,
@@ -40,8 +53,9 @@ export interface LoadBench extends AsyncDisposable {
   events(id: string): Promise<readonly OperationEvent[]>;
 }
 
-export async function openLoadBench(options: { quotaBytes?: number } = {}): Promise<LoadBench> {
+export async function openLoadBench(options: { quotaBytes?: number; limits?: SegmentLimits } = {}): Promise<LoadBench> {
   const parts = new AsyncDisposableStack();
+  const workerEvents: WorkerPoolEvent[] = [];
   const folder = parts.use(await temporaryFolder());
   const path = await realpath(folder.path);
   const dataDirectory = join(path, "data");
@@ -49,7 +63,7 @@ export async function openLoadBench(options: { quotaBytes?: number } = {}): Prom
   const instance = parts.use(await claimInstance({ dataDirectory, id: "test" }));
   const catalog = parts.use(await openCatalog({ dataDirectory, instance }));
   const reading = parts.use(await openTestEngine(dataDirectory));
-  const workers = parts.use(openTestWorkers(path));
+  const workers = parts.use(openTestWorkers(path, { events: workerEvents }));
   const datasets = parts.use(
     await openDatasetStore({
       dataDirectory,
@@ -78,6 +92,25 @@ export async function openLoadBench(options: { quotaBytes?: number } = {}): Prom
     pool,
     options: { limits: DEFAULT_SEGMENT_LIMITS },
   });
+  const appendEvents: AppendEvent[] = [];
+  const appends = parts.use(
+    createAppendService({
+      ...{ workers, datasets, operations, pool, limits: options.limits ?? DEFAULT_SEGMENT_LIMITS },
+      onEvent: (event) => appendEvents.push(event),
+    }),
+  );
+  const query = async (dataset: string, sql: string) => {
+    const { signal } = new AbortController();
+    await using pinned = await datasets.pin(dataset, 0, { signal });
+    const checked = await reading.read.checkSql(sql, { signal });
+    const { manifest, segmentPaths } = pinned;
+    const version = { dataset, version: manifest.number, columns: manifest.columns, segmentPaths };
+    await using result = await reading.read.query(reading.read.renderSql(checked, [], [version]), { signal });
+    const rows: (readonly JsonValue[])[] = [];
+    for (let batch = await result.next(); batch !== undefined; batch = await result.next())
+      rows.push(...batch.toRows());
+    return rows;
+  };
   const events = async (id: string) => {
     const seen: OperationEvent[] = [];
     for await (const event of operations.watch(id, { signal: new AbortController().signal })) seen.push(event);
@@ -87,9 +120,18 @@ export async function openLoadBench(options: { quotaBytes?: number } = {}): Prom
     path,
     dataDirectory,
     workers,
+    workerPids: () => {
+      const ended = new Set(workerEvents.filter(({ type }) => type === "ended").map(({ pid }) => pid));
+      return workerEvents.flatMap(({ type, pid }) =>
+        type === "started" && pid !== undefined && !ended.has(pid) ? [pid] : [],
+      );
+    },
     datasets,
     operations,
     loads,
+    appends,
+    appendEvents,
+    query,
     start: (dataset, uri, { options: given = {}, operationId, labels = {} } = {}) =>
       loads.load({
         dataset,

@@ -211,6 +211,7 @@ const operationKinds: Readonly<Partial<Record<operations.OperationKind, Operatio
   [operations.OperationKind.LOAD]: "load",
   [operations.OperationKind.QUERY]: "query",
   [operations.OperationKind.EXPORT]: "export",
+  [operations.OperationKind.APPEND]: "append",
 };
 
 export function stateToWire(state: OperationState): operations.OperationState {

@@ -248,7 +248,7 @@ export interface Progress {
 }
 
 /** What an operation does. */
-export type OperationKind = "load" | "query" | "export" | "unknown";
+export type OperationKind = "load" | "query" | "export" | "append" | "unknown";
 
 /** Where an operation stands. */
 export type OperationState =

@@ -10,6 +10,7 @@ import type {
   SourceTest,
   StatementEnding,
 } from "../../sources/connector.ts";
+import type { AppendCalls } from "./append/protocol.ts";
 
 /** The first rows of a source. */
 export interface PreviewRequest {
@@ -28,7 +29,7 @@ export interface WorkerSetup {
 }
 
 /** Calls that a worker answers, by name. A worker serves one lease at a time, which may make calls one after the other. */
-export interface WorkerCalls {
+export interface WorkerCalls extends AppendCalls {
   /** Opens a session of a load. */
   openLoad: {
     readonly params: {

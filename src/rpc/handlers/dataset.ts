@@ -13,6 +13,7 @@ import {
   SetStorageLevelResponseSchema,
   type WatchLoadResponse,
 } from "../../gen/drover/v1/dataset_service_pb.js";
+import type { AppendService } from "../../loading/append/model.ts";
 import type { LoadService } from "../../loading/model.ts";
 import type { OperationSnapshot, Operations } from "../../operations/model.ts";
 import type { Uploads } from "../../uploads/model.ts";
@@ -23,6 +24,7 @@ import { fromOperation } from "../mapping/operations.ts";
 import { pageOf, pageSize } from "../mapping/pages.ts";
 import { toCount } from "../mapping/values.ts";
 import { type BoundMethod, bindService } from "../service.ts";
+import { appendHandlers } from "./append.ts";
 import { type ExportOptions, exported } from "./export.ts";
 import { sourceSpec } from "./source-spec.ts";
 
@@ -31,6 +33,7 @@ export interface DatasetHandlerParts extends ExportOptions {
   readonly loads: LoadService;
   readonly operations: Operations;
   readonly uploads: Pick<Uploads, "keepText">;
+  readonly appends: AppendService;
 }
 
 const PAGE = { fallback: 100, max: 1_000 };
@@ -40,16 +43,18 @@ export function datasetService({
   loads,
   operations,
   uploads,
+  appends,
   ...exporting
 }: DatasetHandlerParts): readonly BoundMethod[] {
   return bindService(
     DatasetService,
     {
       authenticated: true,
-      work: ["loadDataset", "deleteDataset", "rollbackDataset", "setStorageLevel", "exportDataset"],
+      work: ["loadDataset", "deleteDataset", "rollbackDataset", "setStorageLevel", "exportDataset", "appendRows"],
       awaited: ["watchLoad"],
     },
     {
+      ...appendHandlers(appends),
       loadDataset: async ({ dataset, source, operationId, labels }, call) => {
         const request = {
           dataset,

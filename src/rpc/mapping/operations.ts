@@ -21,6 +21,7 @@ const KINDS: Readonly<Record<Kind, OperationKind>> = {
   load: OperationKind.LOAD,
   query: OperationKind.QUERY,
   export: OperationKind.EXPORT,
+  append: OperationKind.APPEND,
 };
 
 const STATES: Readonly<Record<State, OperationState>> = {

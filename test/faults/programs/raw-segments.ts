@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { VersionContent } from "../../../src/datasets/publish.ts";
+import type { VersionContent } from "../../../src/datasets/model.ts";
 
 /** Writes files that a store takes for segments; their contents are told apart by the hashes in the lineage. */
 export async function writeRawSegments(

@@ -39,7 +39,7 @@ export function registerHistory(program: Command, act: Act): void {
 
 function addListOptions(command: Command): Command {
   return command
-    .addOption(new Option("--kind <KIND>", "only this kind").choices(["load", "query", "export"]))
+    .addOption(new Option("--kind <KIND>", "only this kind").choices(["load", "query", "export", "append"]))
     .option("--dataset <NAME>", "only operations on this dataset")
     .addOption(repeatable("--label <KEY=VALUE>", "only operations with this label; may be repeated"));
 }

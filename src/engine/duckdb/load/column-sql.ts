@@ -69,6 +69,7 @@ function checkedValue(context: Context): ColumnSql {
   const cast = `${attempt ? "TRY_CAST" : "CAST"}(${text} AS ${column.type})`;
   const suspected = (suspect: string, pattern: string) => ({ value: cast, suspect, violation: unlike(text, pattern) });
   const always = (pattern: string) => suspected(unlike(text, pattern), pattern);
+  if (column.encoding !== undefined) return unchecked(decoded(column, text, attempt));
   const formatted = withFormat(column.type, formats);
   if (formatted !== undefined) return strictFormat(context, formatted);
   switch (column.type) {
@@ -100,6 +101,18 @@ function checkedValue(context: Context): ColumnSql {
     default:
       return column.type.startsWith("DECIMAL") ? fixed(context) : unchecked(cast);
   }
+}
+
+/** The value of a text that stands for it in another way than the one that a cast takes. */
+export function decoded({ type, encoding }: ScanColumn, text: string, attempt: boolean): string {
+  const cast = attempt ? "TRY_CAST" : "CAST";
+  const json = (of: string) => `${cast}(${cast}(${of} AS JSON) AS ${type})`;
+  if (encoding === "hex") return attempt ? `TRY(unhex(${text}))` : `unhex(${text})`;
+  if (encoding === "json") return json(text);
+  if (encoding === "list")
+    return `CASE WHEN ${text} IS NULL THEN NULL WHEN starts_with(${text}, chr(1)) THEN ${json(`substr(${text}, 2)`)}
+      ELSE [${cast}(${text} AS ${type.slice(0, -2)})] END`;
+  return text;
 }
 
 function unlike(text: string, pattern: string): string {

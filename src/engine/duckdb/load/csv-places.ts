@@ -25,7 +25,7 @@ export async function typeMismatch(
       "LOAD_TYPE_MISMATCH",
       `${shown}, line ${line}, column ${JSON.stringify(column)}: ${reason}`,
       {
-        metadata: { file: shown, line, column, value, type },
+        metadata: { file: shown, line, record: String(ordinal), column, value, type },
       },
     );
   }

@@ -1,6 +1,6 @@
 import type { CsvScanOptions, FileScan, ScanColumn } from "../../file-scan.ts";
 import { quoteIdentifier, quoteLiteral } from "../quoting.ts";
-import { type ColumnSql, columnSql, isLongDecimal, longDecimal, type TextFormats } from "./column-sql.ts";
+import { type ColumnSql, columnSql, decoded, isLongDecimal, longDecimal, type TextFormats } from "./column-sql.ts";
 import type { RecordSyntax } from "./record-lines.ts";
 
 export type KnownScan = FileScan & { readonly columns: readonly ScanColumn[] };
@@ -166,7 +166,7 @@ export function exactTexts(scan: KnownScan): {
   const values = keptColumns(scan).flatMap(({ column, index }) => {
     if (column.origin !== "exact") return [];
     const text = textName(index);
-    const own = decoded(column, text);
+    const own = plainValue(column, text);
     return [{ column, text, value: own === text ? `CAST(${text} AS ${column.type})` : own }];
   });
   return { texts: { ...scan, columns }, values };
@@ -187,7 +187,7 @@ export function loadSelect(scan: KnownScan, mode: ReadMode & { readonly skipBadR
   const typed = new Map([...strict, ...declared].map((entry) => [entry.index, entry]));
   const kept = keptColumns(scan);
   const outputs = kept.map(({ column, index }) => {
-    const source = typed.has(index) ? valueName(index) : decoded(column, textName(index));
+    const source = typed.has(index) ? valueName(index) : plainValue(column, textName(index));
     return `${source} AS ${quoteIdentifier(column.name)}`;
   });
   const inner = kept.flatMap(({ index }) => {
@@ -200,15 +200,9 @@ export function loadSelect(scan: KnownScan, mode: ReadMode & { readonly skipBadR
 }
 
 /** The value of a column's text where nothing of it is to be checked. */
-function decoded(column: ScanColumn, text: string): string {
-  const { type, encoding, origin } = column;
-  if (origin === "exact" && isLongDecimal(type)) return longDecimal(column, text);
-  if (encoding === "hex") return `unhex(${text})`;
-  if (encoding === "json") return `CAST(CAST(${text} AS JSON) AS ${type})`;
-  if (encoding === "list")
-    return `CASE WHEN ${text} IS NULL THEN NULL WHEN starts_with(${text}, chr(1)) THEN CAST(CAST(substr(${text}, 2) AS JSON) AS ${type})
-      ELSE [CAST(${text} AS ${type.slice(0, -2)})] END`;
-  return text;
+function plainValue(column: ScanColumn, text: string): string {
+  const { type, origin } = column;
+  return origin === "exact" && isLongDecimal(type) ? longDecimal(column, text) : decoded(column, text, false);
 }
 
 function filter(strict: readonly ColumnSql[], declared: readonly ColumnSql[], skip: boolean): string {

@@ -846,6 +846,271 @@ export declare type ListVersionsResponse = Message<"drover.v1.ListVersionsRespon
 export declare const ListVersionsResponseSchema: GenMessage<ListVersionsResponse>;
 
 /**
+ * One message of an append's stream.
+ *
+ * @generated from message drover.v1.AppendRowsRequest
+ */
+export declare type AppendRowsRequest = Message<"drover.v1.AppendRowsRequest"> & {
+  /**
+   * What it brings.
+   *
+   * @generated from oneof drover.v1.AppendRowsRequest.part
+   */
+  part: {
+    /**
+     * First: where the rows go.
+     *
+     * @generated from field: drover.v1.AppendStart start = 1;
+     */
+    value: AppendStart;
+    case: "start";
+  } | {
+    /**
+     * Rows as JSON texts, one to a line: an object with the columns' names, or an array with the values of `start.columns`. A
+     * message holds whole lines. Values as docs/types.md writes them; a column that is not named is NULL.
+     *
+     * @generated from field: bytes json = 2;
+     */
+    value: Uint8Array;
+    case: "json";
+  } | {
+    /**
+     * Rows as whole messages of an Arrow IPC stream, without compression: the schema first, then dictionaries and record batches.
+     *
+     * @generated from field: bytes arrow = 3;
+     */
+    value: Uint8Array;
+    case: "arrow";
+  } | {
+    /**
+     * Last: these were all rows. The answer comes when they are in a version.
+     *
+     * @generated from field: drover.v1.AppendEnd end = 4;
+     */
+    value: AppendEnd;
+    case: "end";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message drover.v1.AppendRowsRequest.
+ * Use `create(AppendRowsRequestSchema)` to create a new message.
+ */
+export declare const AppendRowsRequestSchema: GenMessage<AppendRowsRequest>;
+
+/**
+ * Where rows go.
+ *
+ * @generated from message drover.v1.AppendStart
+ */
+export declare type AppendStart = Message<"drover.v1.AppendStart"> & {
+  /**
+   * The dataset's name, with the rules of LoadDataset.
+   *
+   * @generated from field: string dataset = 1;
+   */
+  dataset: string;
+
+  /**
+   * The append's id, chosen by the client (a UUID is best).
+   *
+   * @generated from field: string append_id = 2;
+   */
+  appendId: string;
+
+  /**
+   * How many rows of this append come before the first one of this stream: as many as are in the dataset, else
+   * APPEND_OUT_OF_STEP tells how many those are.
+   *
+   * @generated from field: int64 offset = 3;
+   */
+  offset: bigint;
+
+  /**
+   * The columns whose values rows that are JSON arrays have, in their order.
+   *
+   * @generated from field: repeated string columns = 4;
+   */
+  columns: string[];
+
+  /**
+   * The columns of a dataset that is made where there is none; without any, that is DATASET_NOT_FOUND.
+   *
+   * @generated from field: repeated drover.v1.NewColumn create = 5;
+   */
+  create: NewColumn[];
+
+  /**
+   * How the rows travel: in `json` or in `arrow`.
+   *
+   * @generated from field: drover.v1.AppendFormat format = 6;
+   */
+  format: AppendFormat;
+
+  /**
+   * Labels of the operation, and of a dataset that is made.
+   *
+   * @generated from field: map<string, string> labels = 7;
+   */
+  labels: { [key: string]: string };
+};
+
+/**
+ * Describes the message drover.v1.AppendStart.
+ * Use `create(AppendStartSchema)` to create a new message.
+ */
+export declare const AppendStartSchema: GenMessage<AppendStart>;
+
+/**
+ * A column of a dataset that is made.
+ *
+ * @generated from message drover.v1.NewColumn
+ */
+export declare type NewColumn = Message<"drover.v1.NewColumn"> & {
+  /**
+   * The name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The type, one of those that a load's `types` takes: `BIGINT`, `DECIMAL(18,2)`, `VARCHAR`, …
+   *
+   * @generated from field: string type = 2;
+   */
+  type: string;
+};
+
+/**
+ * Describes the message drover.v1.NewColumn.
+ * Use `create(NewColumnSchema)` to create a new message.
+ */
+export declare const NewColumnSchema: GenMessage<NewColumn>;
+
+/**
+ * The end of an append's rows.
+ *
+ * @generated from message drover.v1.AppendEnd
+ */
+export declare type AppendEnd = Message<"drover.v1.AppendEnd"> & {
+};
+
+/**
+ * Describes the message drover.v1.AppendEnd.
+ * Use `create(AppendEndSchema)` to create a new message.
+ */
+export declare const AppendEndSchema: GenMessage<AppendEnd>;
+
+/**
+ * How far an append has come.
+ *
+ * @generated from message drover.v1.Append
+ */
+export declare type Append = Message<"drover.v1.Append"> & {
+  /**
+   * The dataset.
+   *
+   * @generated from field: string dataset = 1;
+   */
+  dataset: string;
+
+  /**
+   * The append's id.
+   *
+   * @generated from field: string append_id = 2;
+   */
+  appendId: string;
+
+  /**
+   * How many of its rows are in the dataset for good, or were before something replaced it.
+   *
+   * @generated from field: int64 rows = 3;
+   */
+  rows: bigint;
+
+  /**
+   * The dataset's current version.
+   *
+   * @generated from field: int64 version = 4;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message drover.v1.Append.
+ * Use `create(AppendSchema)` to create a new message.
+ */
+export declare const AppendSchema: GenMessage<Append>;
+
+/**
+ * Response of AppendRows.
+ *
+ * @generated from message drover.v1.AppendRowsResponse
+ */
+export declare type AppendRowsResponse = Message<"drover.v1.AppendRowsResponse"> & {
+  /**
+   * The append with all its rows.
+   *
+   * @generated from field: drover.v1.Append append = 1;
+   */
+  append?: Append | undefined;
+};
+
+/**
+ * Describes the message drover.v1.AppendRowsResponse.
+ * Use `create(AppendRowsResponseSchema)` to create a new message.
+ */
+export declare const AppendRowsResponseSchema: GenMessage<AppendRowsResponse>;
+
+/**
+ * Request of GetAppend.
+ *
+ * @generated from message drover.v1.GetAppendRequest
+ */
+export declare type GetAppendRequest = Message<"drover.v1.GetAppendRequest"> & {
+  /**
+   * The dataset's name.
+   *
+   * @generated from field: string dataset = 1;
+   */
+  dataset: string;
+
+  /**
+   * The append's id.
+   *
+   * @generated from field: string append_id = 2;
+   */
+  appendId: string;
+};
+
+/**
+ * Describes the message drover.v1.GetAppendRequest.
+ * Use `create(GetAppendRequestSchema)` to create a new message.
+ */
+export declare const GetAppendRequestSchema: GenMessage<GetAppendRequest>;
+
+/**
+ * Response of GetAppend.
+ *
+ * @generated from message drover.v1.GetAppendResponse
+ */
+export declare type GetAppendResponse = Message<"drover.v1.GetAppendResponse"> & {
+  /**
+   * The append.
+   *
+   * @generated from field: drover.v1.Append append = 1;
+   */
+  append?: Append | undefined;
+};
+
+/**
+ * Describes the message drover.v1.GetAppendResponse.
+ * Use `create(GetAppendResponseSchema)` to create a new message.
+ */
+export declare const GetAppendResponseSchema: GenMessage<GetAppendResponse>;
+
+/**
  * Where a dataset is kept. Its segments are on disk at every level.
  *
  * @generated from enum drover.v1.StorageLevel
@@ -884,6 +1149,39 @@ export enum StorageLevel {
  * Describes the enum drover.v1.StorageLevel.
  */
 export declare const StorageLevelSchema: GenEnum<StorageLevel>;
+
+/**
+ * How rows travel.
+ *
+ * @generated from enum drover.v1.AppendFormat
+ */
+export enum AppendFormat {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: APPEND_FORMAT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * JSON texts, one to a line.
+   *
+   * @generated from enum value: APPEND_FORMAT_JSON = 1;
+   */
+  JSON = 1,
+
+  /**
+   * Messages of an Arrow IPC stream.
+   *
+   * @generated from enum value: APPEND_FORMAT_ARROW = 2;
+   */
+  ARROW = 2,
+}
+
+/**
+ * Describes the enum drover.v1.AppendFormat.
+ */
+export declare const AppendFormatSchema: GenEnum<AppendFormat>;
 
 /**
  * Loads sources into datasets and keeps them.
@@ -993,6 +1291,32 @@ export declare const DatasetService: GenService<{
     methodKind: "unary";
     input: typeof ListVersionsRequestSchema;
     output: typeof ListVersionsResponseSchema;
+  },
+  /**
+   * Appends rows to a dataset as they come: within half a second or so they are in a new version, each flush of the stream wholly
+   * or not at all. The first message is `start`, the last one `end`; a stream that ends without it was cut, and rows that were
+   * not in a version by then are not kept. An append is named by its client, so that it can go on exactly where it stopped, in
+   * another stream and at another driver: every error tells in `durableRows` how many of its rows are there, and GetAppend
+   * answers the same. Another stream with the same id ends this one. Errors: DATASET_NOT_FOUND, APPEND_OUT_OF_STEP,
+   * MALFORMED_ROWS, MALFORMED_ARROW, UNKNOWN_COLUMN, LOAD_TYPE_MISMATCH (with row, column and value), QUOTA_EXCEEDED, DISK_FULL.
+   *
+   * @generated from rpc drover.v1.DatasetService.AppendRows
+   */
+  appendRows: {
+    methodKind: "client_streaming";
+    input: typeof AppendRowsRequestSchema;
+    output: typeof AppendRowsResponseSchema;
+  },
+  /**
+   * Says how far an append has come, in any driver of the data directory. One that is not known has no rows: it is remembered
+   * for a day after its last rows, and of a dataset the latest 1,000 are. Errors: DATASET_NOT_FOUND.
+   *
+   * @generated from rpc drover.v1.DatasetService.GetAppend
+   */
+  getAppend: {
+    methodKind: "unary";
+    input: typeof GetAppendRequestSchema;
+    output: typeof GetAppendResponseSchema;
   },
 }>;
 

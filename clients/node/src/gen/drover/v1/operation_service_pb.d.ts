@@ -388,6 +388,13 @@ export enum OperationKind {
    * @generated from enum value: OPERATION_KIND_EXPORT = 3;
    */
   EXPORT = 3,
+
+  /**
+   * Takes in a stream of rows.
+   *
+   * @generated from enum value: OPERATION_KIND_APPEND = 4;
+   */
+  APPEND = 4,
 }
 
 /**
