@@ -1,3 +1,4 @@
+import type { Expr } from "./plan.ts";
 import type { Column } from "./types.ts";
 
 /** A neutral description of files to read. Connectors make it; the loading engine carries it out. */
@@ -15,6 +16,10 @@ export interface FileScan {
   readonly declaredTypes?: Readonly<Record<string, string>>;
   /** Keep only these, in this order; all when left out. */
   readonly keep?: readonly string[];
+  /** Only rows for which it is true. Its columns go by their names in the dataset, and need not be kept. */
+  readonly filter?: Expr;
+  /** At most so many rows; which ones is not said. */
+  readonly limit?: number;
   /** About how many bytes of the (uncompressed) source a row takes; found by `sniff`, for progress and row groups. */
   readonly rowBytes?: number;
   readonly badRows: BadRows;

@@ -12,7 +12,7 @@ export interface SourceSpec {
   readonly options: Readonly<Record<string, unknown>>;
   /** The stored connection that `options` speak to; `uri` is then empty. */
   readonly connection?: string;
-  /** Only rows for which it is true. */
+  /** Only rows for which it is true. Connectors of servers see to it and to `limit`; for all others the engine does. */
   readonly filter?: RowFilter;
   /** At most so many rows; which ones is not said. */
   readonly limit?: number;

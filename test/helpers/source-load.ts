@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { DriverError } from "../../src/errors/driver-error.ts";
 import { mergedSegments } from "../../src/loading/merged-segments.ts";
 import { LoadSession } from "../../src/loading/worker/load-session.ts";
+import { WantedRows } from "../../src/loading/worker/wanted-rows.ts";
 import type { Source, SourceContext, SourcePlan, SourceSession, StatementEnding } from "../../src/sources/connector.ts";
 import { loadConnector } from "../../src/sources/connectors.ts";
 import { LIMITS, type LoadLab } from "./load-engine.ts";
@@ -60,12 +60,20 @@ export async function loadSource(lab: LoadLab, source: Source, options: SourceLo
     const listener = { onProgress: () => undefined, onPhase: () => undefined, onWarning: () => undefined };
     const engine = async () => lab.engine;
     return new LoadSession({
-      ...{ session, engine, signal, directory, listener, limits: LIMITS, workDirectory: context.workDirectory },
+      ...{
+        session,
+        engine,
+        rows: new WantedRows(source),
+        signal,
+        directory,
+        listener,
+        limits: LIMITS,
+        workDirectory: context.workDirectory,
+      },
     });
   };
   const first = await open();
   const plan = await first.plan(maxPartitions);
-  if (plan.columns === undefined) throw new DriverError("INTERNAL", "the source names no columns");
   const readers = [first];
   if (plan.shared !== undefined)
     for (let more = 1; more < Math.min(maxPartitions, plan.partitions.length); more++) {

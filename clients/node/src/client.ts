@@ -192,12 +192,15 @@ export class Drover implements AsyncDisposable {
    * it; it stops when all who share it have cancelled. Aborting `signal` later does not cancel: `load.cancel()` does.
    */
   async load(dataset: string, source: Source | TextSource, options: LoadOptions = {}): Promise<Load> {
-    const { operationId = randomUUID(), labels = {} } = options;
+    const { operationId = randomUUID(), labels = {}, where, limit = 0, columns } = options;
+    const kept = columns && { options: { ...source.options, columns: [...columns] } };
     const request = {
       dataset,
-      source: sourceToWire(source),
+      source: sourceToWire({ ...source, ...kept }),
       operationId,
       labels: { ...labels },
+      ...(where && { filter: where.wire }),
+      limit: BigInt(limit),
     };
     return await Load.start(this.#transport, request, options);
   }

@@ -29,6 +29,7 @@ import type {
   Version,
   Workers,
 } from "./model.ts";
+import { Filter } from "./query/filter.ts";
 import { decoderOf, type IntegerMode, type JsonObject } from "./values.ts";
 
 const driverStates: Readonly<Partial<Record<DriverState, DriverInfo["state"]>>> = {
@@ -178,6 +179,8 @@ export function versionFrom(version: datasets.Version | undefined): Version {
     segments: version?.segments ?? 0,
     createTime: dateFrom(version?.createTime),
     source: sourceFrom(version?.source),
+    filter: version?.filter && new Filter(version.filter.kind),
+    limit: Number(version?.limit ?? 0),
     operationId: version?.operationId ?? "",
     sourceBytes: Number(version?.sourceBytes ?? 0),
     warnings: version?.warnings ?? [],

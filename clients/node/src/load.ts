@@ -10,6 +10,7 @@ import {
 } from "./gen/drover/v1/dataset_service_pb.js";
 import { OperationService } from "./gen/drover/v1/operation_service_pb.js";
 import type { Dataset, Labels, Operation, Progress, RejectedRow } from "./model.ts";
+import type { Filter } from "./query/filter.ts";
 import { type CallOptions, defaultTimeoutMs, type Route, type Transport } from "./transport/transport.ts";
 
 /** What a load takes beside its source. */
@@ -18,6 +19,12 @@ export interface LoadOptions extends CallOptions {
   readonly operationId?: string | undefined;
   /** Labels of the dataset and of the operation. */
   readonly labels?: Labels | undefined;
+  /** Loads only rows for which it is true; a database sends no others. Columns go by their names in the dataset. */
+  readonly where?: Filter | undefined;
+  /** Loads at most so many rows; which ones is not said. */
+  readonly limit?: number | undefined;
+  /** Keeps only these columns, in this order: the option of that name, of every kind of source. */
+  readonly columns?: readonly string[] | undefined;
 }
 
 /** What happens in a load. */

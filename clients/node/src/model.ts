@@ -1,4 +1,5 @@
 import type { DroverError } from "./errors.ts";
+import type { Filter } from "./query/filter.ts";
 import type { JsonObject, ResultValue } from "./values.ts";
 
 /** The family that a column's type belongs to. An unknown one from a newer driver is `other`. */
@@ -204,6 +205,10 @@ export interface Version {
   readonly segments: number;
   readonly createTime: Date | undefined;
   readonly source: Source | undefined;
+  /** Which of the source's rows were loaded; undefined for all of them. */
+  readonly filter: Filter | undefined;
+  /** At most so many of them; 0 for no limit. */
+  readonly limit: number;
   readonly operationId: string;
   /** Bytes that were read from the source. */
   readonly sourceBytes: number;

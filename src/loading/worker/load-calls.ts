@@ -6,6 +6,7 @@ import { loadConnector } from "../../sources/connectors.ts";
 import { type CallContext, type CallHandlers, sourceContext } from "./call-context.ts";
 import { LoadSession } from "./load-session.ts";
 import type { ParamsOf } from "./protocol.ts";
+import { WantedRows } from "./wanted-rows.ts";
 
 type LoadCall =
   | "openLoad"
@@ -93,6 +94,7 @@ class OpenLoad implements AsyncDisposable {
         });
         opened.#load = new LoadSession({
           session: opened.#session,
+          rows: new WantedRows(source),
           engine: () => current().engine(),
           signal,
           ...{ directory, workDirectory, limits },

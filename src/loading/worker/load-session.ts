@@ -15,6 +15,7 @@ import { mergedSegments } from "../merged-segments.ts";
 import { exchangeScan } from "./exchange-scan.ts";
 import { ShownNames } from "./shown-names.ts";
 import { spoolText } from "./text-spool.ts";
+import { WantedRows } from "./wanted-rows.ts";
 
 /** A diagnosis sees the whole file, so one restart is enough; the second one is for what it could not foresee. */
 const MAX_RESTARTS = 2;
@@ -30,6 +31,8 @@ export interface LoadListener {
 
 export interface LoadSessionOptions {
   readonly session: SourceSession;
+  /** Which of its rows are wanted. Default: all of them. */
+  readonly rows?: WantedRows;
   /** Opened when it is first needed. */
   readonly engine: () => Promise<LoadEngine>;
   readonly signal: AbortSignal;
@@ -43,17 +46,19 @@ export interface LoadSessionOptions {
 
 /** One worker's part of a load: plans it, or joins a plan, and writes partitions as segments. */
 export class LoadSession {
-  readonly #options: LoadSessionOptions;
+  readonly #options: LoadSessionOptions & { readonly rows: WantedRows };
   #columns: readonly ScanColumn[] | undefined;
 
   constructor(options: LoadSessionOptions) {
-    this.#options = options;
+    this.#options = { rows: new WantedRows({}), ...options };
   }
 
   async plan(maxPartitions: number): Promise<SourcePlan> {
     const plan = await this.#options.session.plan({ maxPartitions, preview: false });
     this.#columns = plan.columns;
-    return plan;
+    if (!this.#options.rows.areCounted) return plan;
+    const { shared: _, ...alone } = plan;
+    return alone;
   }
 
   async join(columns: readonly ScanColumn[] | undefined, shared: SharedSnapshot): Promise<void> {
@@ -112,6 +117,7 @@ export class LoadSession {
     const chunks = content.form === "text" ? content.chunks : encoded(content.batches);
     const written: WrittenSegments[] = [];
     const name = `spool-${number}`;
+    const { rows } = this.#options;
     for await (const file of spoolText(chunks, { directory, signal, maxFileBytes: SPOOL_FILE_BYTES, name })) {
       await using _ = file;
       const before = total(written);
@@ -125,8 +131,9 @@ export class LoadSession {
         }),
       );
       written.push({ ...part, sourceBytes: file.bytes });
-      const { rows, sourceBytes } = total(written);
-      listener.onProgress({ fraction: undefined, rows, bytes: sourceBytes });
+      const all = total(written);
+      listener.onProgress({ fraction: undefined, rows: all.rows, bytes: all.sourceBytes });
+      if (rows.areComplete) break;
     }
     if (written.length === 0) written.push(await this.#writeNothing(engine, columns, number));
     return mergedSegments(written);
@@ -137,14 +144,16 @@ export class LoadSession {
     return this.#write(engine, exchangeScan(columns, undefined, 0), `segment-${number}-0-`, () => undefined);
   }
 
-  #write(
+  async #write(
     engine: LoadEngine,
     scan: FileScan,
     prefix: string,
     onProgress: (progress: LoadProgress) => void,
   ): Promise<WrittenSegments> {
-    const { signal, directory, limits } = this.#options;
-    return engine.writeSegments(scan, { signal, directory, prefix, limits, onProgress });
+    const { signal, directory, limits, rows } = this.#options;
+    const written = await engine.writeSegments(rows.of(scan), { signal, directory, prefix, limits, onProgress });
+    rows.took(written.rows);
+    return written;
   }
 }
 

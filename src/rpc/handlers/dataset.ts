@@ -22,6 +22,7 @@ import { toFilter } from "../mapping/filters.ts";
 import { fromLoadEvent } from "../mapping/load-events.ts";
 import { fromOperation } from "../mapping/operations.ts";
 import { pageOf, pageSize } from "../mapping/pages.ts";
+import { toWantedRows } from "../mapping/row-filters.ts";
 import { toCount } from "../mapping/values.ts";
 import { type BoundMethod, bindService } from "../service.ts";
 import { appendHandlers } from "./append.ts";
@@ -55,10 +56,11 @@ export function datasetService({
     },
     {
       ...appendHandlers(appends),
-      loadDataset: async ({ dataset, source, operationId, labels }, call) => {
+      loadDataset: async ({ dataset, source, operationId, labels, filter, limit }, call) => {
+        const wanted = toWantedRows({ filter, limit });
         const request = {
           dataset,
-          source: await sourceSpec(source, uploads, call),
+          source: { ...(await sourceSpec(source, uploads, call)), ...wanted },
           ...(operationId && { operationId }),
           labels,
           requestedBy: call.requestedBy,

@@ -12,6 +12,7 @@ import {
   VersionSchema,
 } from "../../gen/drover/v1/dataset_service_pb.js";
 import { fromColumns } from "./columns.ts";
+import { fromWantedRows } from "./row-filters.ts";
 import { fromSource } from "./sources.ts";
 
 const LEVELS = { disk: StorageLevel.DISK, memory: StorageLevel.MEMORY, pinned: StorageLevel.PINNED } as const;
@@ -46,6 +47,7 @@ export function fromVersion(version: VersionManifest): Version {
     segments: version.segments.length,
     createTime: timestampFromDate(new Date(version.createTime)),
     source: fromSource(source),
+    ...fromWantedRows(source),
     operationId,
     sourceBytes: BigInt(version.sourceBytes),
     warnings: [...version.warnings],

@@ -11,7 +11,8 @@ import {
 } from "../../../node/src/index.ts";
 import type { Act, Context } from "../context.ts";
 import { parseLabels, parseSourceOptions } from "../grammar/assignment.ts";
-import { repeatable } from "../options.ts";
+import { parseConditions } from "../grammar/condition.ts";
+import { counted, repeatable } from "../options.ts";
 import { printable } from "../render/cell.ts";
 import { datasetDetailJson, operationJson } from "../render/json.ts";
 import { ProgressBar } from "../render/progress-bar.ts";
@@ -23,6 +24,9 @@ interface LoadFlags {
   readonly format?: string;
   readonly option: readonly string[];
   readonly label: readonly string[];
+  readonly where: readonly string[];
+  readonly columns?: string;
+  readonly limit?: number;
   readonly wait: boolean;
 }
 
@@ -34,6 +38,9 @@ export function registerLoad(program: Command, act: Act): void {
     .option("-f, --format <FORMAT>", "csv, tsv, json, xml, parquet, … (docs/sources.md; default: from the ending)")
     .addOption(repeatable("-o, --option <KEY=VALUE>", "an option of the source; may be repeated"))
     .addOption(repeatable("--label <KEY=VALUE>", "a label of dataset and operation; may be repeated"))
+    .addOption(repeatable("-w, --where <CONDITION>", "load only rows that pass; several must all hold"))
+    .option("--columns <A,B>", "keep only these columns, in this order")
+    .addOption(counted("--limit <N>", "load at most so many rows", 1))
     .option("--no-wait", "start the load and leave it to the driver")
     .addHelpText(
       "after",
@@ -42,6 +49,7 @@ Examples:
   drover load flights flights.csv
   drover load sales 'sales-2024-*.csv.gz' -o delimiter=';' -o decimalSeparator=,
   drover load zips zips.csv -o types.zip=VARCHAR -o badRows=skip
+  drover load late flights.csv -w 'delay > 15' --columns date,origin,delay
   zcat log.json.gz | drover load log - -f json
 `,
     )
@@ -51,13 +59,17 @@ Examples:
 async function load(context: Context, dataset: string, uri: string, flags: LoadFlags): Promise<void> {
   if (uri === "") throw new UsageError("the path is empty");
   if (uri === "-" && flags.format === undefined) throw new UsageError("standard input has no ending: give --format");
-  const options = parseSourceOptions(flags.option);
+  const given = parseSourceOptions(flags.option);
+  if (flags.columns !== undefined && given.columns !== undefined)
+    throw new UsageError("--columns and -o columns say the same: give one of them");
+  const options = flags.columns === undefined ? given : { ...given, columns: flags.columns };
+  const where = parseConditions(flags.where);
   const labels = parseLabels(flags.label);
   const operationId = randomUUID();
   await using drover = await context.connect();
   const place = uri === "-" ? (await send(context, drover, uri, flags)).uri : absolute(uri);
   const source = { uri: place, format: flags.format, options };
-  const begin = () => drover.load(dataset, source, { ...context.call, operationId, labels });
+  const begin = () => drover.load(dataset, source, { ...context.call, operationId, labels, where, limit: flags.limit });
   if (!flags.wait) return await told(context, drover, await begin());
   let started: Load | undefined;
   const cancel = (signal: AbortSignal) => stop(started ?? drover.watchLoad(operationId), signal);

@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, toJson } from "@bufbuild/protobuf";
 import { ComparisonOp, FilterSchema, TextOp, type Filter as WireFilter } from "../gen/drover/v1/query_pb.js";
 import { type Scalar, toWire } from "../values.ts";
 
@@ -9,6 +9,11 @@ export class Filter {
 
   constructor(kind: WireFilter["kind"]) {
     this.wire = create(FilterSchema, { kind });
+  }
+
+  /** As the contract writes it in JSON. */
+  toJSON(): unknown {
+    return toJson(FilterSchema, this.wire);
   }
 
   /** True when both are. */

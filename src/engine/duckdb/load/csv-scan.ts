@@ -1,7 +1,9 @@
 import type { CsvScanOptions, FileScan, ScanColumn } from "../../file-scan.ts";
+import { columnsOf } from "../../plan-columns.ts";
 import { quoteIdentifier, quoteLiteral } from "../quoting.ts";
 import { type ColumnSql, columnSql, decoded, isLongDecimal, longDecimal, type TextFormats } from "./column-sql.ts";
 import type { RecordSyntax } from "./record-lines.ts";
+import { filterSql, limitSql } from "./rows-sql.ts";
 
 export type KnownScan = FileScan & { readonly columns: readonly ScanColumn[] };
 
@@ -138,9 +140,9 @@ export function typedColumns(
   attempt: boolean,
 ): readonly (ColumnSql & { column: ScanColumn; index: number })[] {
   const formats = textFormats(scan);
-  const kept = new Set(keptColumns(scan).map(({ index }) => index));
+  const needed = new Set(neededColumns(scan).map(({ index }) => index));
   return scan.columns.flatMap((column, index) => {
-    if (!kept.has(index)) return [];
+    if (!needed.has(index)) return [];
     const sql = columnSql(column, textName(index), valueName(index), formats, attempt);
     return sql ? [{ ...sql, column, index }] : [];
   });
@@ -154,6 +156,18 @@ export function keptColumns(scan: KnownScan): readonly { column: ScanColumn; ind
   return scan.keep.flatMap((name) => byName.get(name) ?? []);
 }
 
+/** The columns that must be read: those of the dataset, and those of the filter. */
+export function neededColumns(scan: KnownScan): readonly { column: ScanColumn; index: number }[] {
+  const kept = keptColumns(scan);
+  if (!scan.filter) return kept;
+  const filtered = columnsOf(scan.filter);
+  const names = new Set(kept.map(({ column }) => column.name));
+  const more = scan.columns.flatMap((column, index) =>
+    filtered.has(column.name) && !names.has(column.name) ? [{ column, index }] : [],
+  );
+  return [...kept, ...more];
+}
+
 /** A scan that reads its exact columns as the texts that they are, with what makes values of them. */
 export function exactTexts(scan: KnownScan): {
   readonly texts: KnownScan;
@@ -163,7 +177,7 @@ export function exactTexts(scan: KnownScan): {
     const { encoding: _, ...plain } = column;
     return column.origin === "exact" ? { ...plain, type: "VARCHAR" } : column;
   });
-  const values = keptColumns(scan).flatMap(({ column, index }) => {
+  const values = neededColumns(scan).flatMap(({ column, index }) => {
     if (column.origin !== "exact") return [];
     const text = textName(index);
     const own = plainValue(column, text);
@@ -185,18 +199,24 @@ export function loadSelect(scan: KnownScan, mode: ReadMode & { readonly skipBadR
   );
   const declared = typedColumns(scan, true).filter(({ column }) => column.origin === "declared");
   const typed = new Map([...strict, ...declared].map((entry) => [entry.index, entry]));
-  const kept = keptColumns(scan);
-  const outputs = kept.map(({ column, index }) => {
-    const source = typed.has(index) ? valueName(index) : plainValue(column, textName(index));
-    return `${source} AS ${quoteIdentifier(column.name)}`;
-  });
-  const inner = kept.flatMap(({ index }) => {
+  const needed = neededColumns(scan);
+  const values = new Map(
+    needed.map(({ column, index }) => [
+      column.name,
+      typed.has(index) ? valueName(index) : plainValue(column, textName(index)),
+    ]),
+  );
+  const outputs = keptColumns(scan).map(
+    ({ column: { name } }) => `${values.get(name) ?? "NULL"} AS ${quoteIdentifier(name)}`,
+  );
+  const wanted = filterSql(scan, (name) => values.get(name) ?? "NULL");
+  const inner = needed.flatMap(({ index }) => {
     const entry = typed.get(index);
     return entry ? [textName(index), `${entry.value} AS ${valueName(index)}`] : [textName(index)];
   });
   const from =
     typed.size === 0 ? readCsvSql(scan, mode) : `(SELECT ${inner.join(", ")} FROM ${readCsvSql(scan, mode)})`;
-  return `SELECT ${outputs.join(", ")} FROM ${from}${filter(strict, declared, mode.skipBadRows)}`;
+  return `SELECT ${outputs.join(", ")} FROM ${from}${filter(strict, declared, mode.skipBadRows, wanted)}${limitSql(scan)}`;
 }
 
 /** The value of a column's text where nothing of it is to be checked. */
@@ -205,7 +225,13 @@ function plainValue(column: ScanColumn, text: string): string {
   return origin === "exact" && isLongDecimal(type) ? longDecimal(column, text) : decoded(column, text, false);
 }
 
-function filter(strict: readonly ColumnSql[], declared: readonly ColumnSql[], skip: boolean): string {
+/** `wanted` stands in the same CASE, after the checks: it must not drop a row by a value that does not fit. */
+function filter(
+  strict: readonly ColumnSql[],
+  declared: readonly ColumnSql[],
+  skip: boolean,
+  wanted: string | undefined,
+): string {
   const any = (columns: readonly ColumnSql[], key: "suspect" | "violation") =>
     columns.map((column) => `(${column[key]})`).join(" OR ");
   const branches: string[] = [];
@@ -215,7 +241,8 @@ function filter(strict: readonly ColumnSql[], declared: readonly ColumnSql[], sk
   const exact = fatal.map((column) => `((${column.suspect}) AND ${column.violation})`).join(" OR ");
   if (fatal.length > 0)
     branches.push(
-      `WHEN ${any(fatal, "suspect")} THEN (CASE WHEN ${exact} THEN error(${quoteLiteral(CONTRADICTION)}) ELSE true END)`,
+      `WHEN ${any(fatal, "suspect")} THEN (CASE WHEN ${exact} THEN error(${quoteLiteral(CONTRADICTION)}) ELSE ${wanted ?? "true"} END)`,
     );
-  return branches.length === 0 ? "" : ` WHERE CASE ${branches.join(" ")} ELSE true END`;
+  if (branches.length > 0) return ` WHERE CASE ${branches.join(" ")} ELSE ${wanted ?? "true"} END`;
+  return wanted === undefined ? "" : ` WHERE ${wanted}`;
 }

@@ -1,7 +1,7 @@
 import { chunksOf } from "../../byte-stream.ts";
 import type { ScanColumn } from "../../file-scan.ts";
 import type { Broken } from "./csv-diagnosis.ts";
-import { type KnownScan, keptColumns, recordSyntax } from "./csv-scan.ts";
+import { type KnownScan, neededColumns, recordSyntax } from "./csv-scan.ts";
 import { TextVerifier, type VerifiedType } from "./text-verifier.ts";
 
 /** From this many typed columns on, texts are checked beside the engine rather than in its statement. */
@@ -27,7 +27,7 @@ export class Verification implements AsyncDisposable {
   }
 
   static start(scan: KnownScan, signal: AbortSignal): Verification {
-    const columns = keptColumns(scan).filter(({ column }) => isVerifiable(scan, column));
+    const columns = neededColumns(scan).filter(({ column }) => isVerifiable(scan, column));
     const native = new Set(columns.length < MIN_COLUMNS ? [] : columns.map(({ index }) => index));
     return new Verification(scan, native, signal);
   }
@@ -65,7 +65,8 @@ export class Verification implements AsyncDisposable {
 
 function isVerifiable(scan: KnownScan, column: ScanColumn): boolean {
   const { decimalSeparator, dateFormat, timestampFormat } = scan.csv ?? {};
-  if (column.origin === "declared" || !VERIFIED.has(column.type)) return false;
+  // A source's own values may be written in other ways, and need no check.
+  if (column.origin !== "inferred" || !VERIFIED.has(column.type)) return false;
   if (column.type === "DOUBLE") return decimalSeparator !== ",";
   if (column.type === "DATE") return dateFormat === undefined;
   return column.type !== "TIMESTAMP" || timestampFormat === undefined;

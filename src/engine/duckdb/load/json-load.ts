@@ -15,10 +15,11 @@ import type { Connection } from "../connection.ts";
 import { quoteIdentifier, quoteLiteral } from "../quoting.ts";
 import { columnSql, type TextFormats } from "./column-sql.ts";
 import { exactStats, type Run, type TextColumn, TIME_TYPES } from "./column-stats.ts";
-import { type KnownScan, keptColumns, textName, valueName } from "./csv-scan.ts";
+import { type KnownScan, keptColumns, neededColumns, textName, valueName } from "./csv-scan.ts";
 import { engineError } from "./engine-error.ts";
 import { brokenJsonLine } from "./json-place.ts";
 import { hasClash, isLongNumber, type JsonStructure, typeOfStructure } from "./json-structure.ts";
+import { filterSql, limitSql } from "./rows-sql.ts";
 import { writeSelect } from "./write-segments.ts";
 
 const MAX_OBJECT_BYTES = 16 * 1024 * 1024;
@@ -253,14 +254,24 @@ export function jsonSelect(scan: KnownScan): {
 } {
   const kept = keptColumns(scan);
   const typed = textual(scan);
-  const from = `(SELECT whole, ${kept.map(({ index }) => withValue(index, typed)).join(", ")} FROM ${sourceSql(scan)})`;
+  const from = `(SELECT whole, ${neededColumns(scan)
+    .map(({ index }) => withValue(index, typed))
+    .join(", ")} FROM ${sourceSql(scan)})`;
   const outputs = kept.map(
     ({ column, index }) =>
       `${typed.has(index) ? valueName(index) : textName(index)} AS ${quoteIdentifier(column.name)}`,
   );
+  const values = new Map(
+    neededColumns(scan).map(({ column, index }) => [
+      column.name,
+      typed.has(index) ? valueName(index) : textName(index),
+    ]),
+  );
+  const wanted = filterSql(scan, (name) => values.get(name) ?? "NULL");
   const broken = [...typed.values()].map(({ violation }) => violation);
   const bad = `(${["NOT whole", ...broken].join(" OR ")}) IS TRUE`;
-  return { select: `SELECT ${outputs.join(", ")} FROM ${from} WHERE NOT ${bad}`, from, bad, typed };
+  const where = `WHERE NOT ${bad}${wanted === undefined ? "" : ` AND ${wanted}`}${limitSql(scan)}`;
+  return { select: `SELECT ${outputs.join(", ")} FROM ${from} ${where}`, from, bad, typed };
 }
 
 /** Loads JSON whose columns are known. */
@@ -296,7 +307,7 @@ function textual(scan: KnownScan): Typed {
     timestampFormat: scan.json?.timestampFormat,
   };
   return new Map(
-    keptColumns(scan).flatMap(({ column, index }) => {
+    neededColumns(scan).flatMap(({ column, index }) => {
       if (column.origin === "inferred" && NATIVE.test(column.type) && column.type !== "BIGINT") return [];
       const sql = columnSql(column, textName(index), valueName(index), formats, true);
       if (!sql || (column.origin === "inferred" && NATIVE.test(column.type))) return [];

@@ -7,6 +7,7 @@ import { quoteIdentifier, quoteLiteral } from "../quoting.ts";
 import { typeText } from "../types/type-text.ts";
 import { type KnownScan, keptColumns } from "./csv-scan.ts";
 import { engineError } from "./engine-error.ts";
+import { filterSql, limitSql } from "./rows-sql.ts";
 import { writeSelect } from "./write-segments.ts";
 
 /** Reads the footers: columns are told by the first file, and the others must have the same. */
@@ -41,12 +42,24 @@ export function parquetBeginning(scan: KnownScan, rows: number): string {
 }
 
 function outputsSql(scan: KnownScan): string {
-  const outputs = keptColumns(scan).map(({ column }) => {
-    const source = quoteIdentifier(column.sourceName);
-    const value = column.origin === "declared" ? `CAST(${source} AS ${column.type})` : source;
-    return `${value} AS ${quoteIdentifier(column.name)}`;
+  return keptColumns(scan)
+    .map(({ column }) => `${valueSql(column)} AS ${quoteIdentifier(column.name)}`)
+    .join(", ");
+}
+
+function valueSql({ sourceName, origin, type }: ScanColumn): string {
+  const source = quoteIdentifier(sourceName);
+  return origin === "declared" ? `CAST(${source} AS ${type})` : source;
+}
+
+/** What follows the FROM of a load: its filter and its limit. */
+function restSql(scan: KnownScan): string {
+  const byName = new Map(scan.columns.map((column) => [column.name, column]));
+  const wanted = filterSql(scan, (name) => {
+    const column = byName.get(name);
+    return column ? valueSql(column) : "NULL";
   });
-  return outputs.join(", ");
+  return `${wanted === undefined ? "" : ` WHERE ${wanted}`}${limitSql(scan)}`;
 }
 
 /** Copies the columns as they are. A 128-bit integer, which Parquet does not have, can't be in one either. */
@@ -55,7 +68,7 @@ export async function writeParquet(
   scan: KnownScan,
   options: WriteOptions,
 ): Promise<WrittenSegments> {
-  const select = `SELECT ${outputsSql(scan)} FROM ${readParquetSql(scan.paths)}`;
+  const select = `SELECT ${outputsSql(scan)} FROM ${readParquetSql(scan.paths)}${restSql(scan)}`;
   const size = { totalBytes: scan.totalBytes, rowBytes: scan.rowBytes ?? 0, columns: keptColumns(scan).length };
   try {
     const written = await writeSelect(connection, select, size, options);

@@ -1,5 +1,6 @@
 import type { Statement } from "../../engine.ts";
 import type { LiteralExpr } from "../../plan.ts";
+import { quoteLiteral } from "../quoting.ts";
 
 /** Longer texts are named by a lambda instead of being repeated. */
 const MAX_REPEATED = 64;
@@ -9,6 +10,12 @@ export class Parameters {
   readonly #values: (null | boolean | number | bigint | string)[] = [];
   readonly #places = new Map<string, string>();
   #lambdas = 0;
+  readonly #inline: boolean;
+
+  /** `inline` writes values as literals, for statements that take no parameters. */
+  constructor({ inline = false }: { readonly inline?: boolean } = {}) {
+    this.#inline = inline;
+  }
 
   get values(): Statement["parameters"] {
     return this.#values;
@@ -44,6 +51,7 @@ export class Parameters {
   }
 
   #place(value: string, type: string): string {
+    if (this.#inline) return quoteLiteral(value);
     const key = `${type} ${value}`;
     let place = this.#places.get(key);
     if (place === undefined) {

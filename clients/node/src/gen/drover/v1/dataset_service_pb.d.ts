@@ -6,8 +6,8 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import type { Message } from "@bufbuild/protobuf";
 import type { Column, Source } from "./types_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { Operation, Progress } from "./operation_service_pb.js";
 import type { Filter } from "./query_pb.js";
+import type { Operation, Progress } from "./operation_service_pb.js";
 import type { ExportEvent, ExportLayout } from "./export_pb.js";
 
 /**
@@ -181,6 +181,20 @@ export declare type Version = Message<"drover.v1.Version"> & {
    * @generated from field: int64 restored_from = 12;
    */
   restoredFrom: bigint;
+
+  /**
+   * Which of the source's rows were loaded; not set: all of them.
+   *
+   * @generated from field: drover.v1.Filter filter = 13;
+   */
+  filter?: Filter | undefined;
+
+  /**
+   * At most so many of them; 0 for no limit.
+   *
+   * @generated from field: int64 limit = 14;
+   */
+  limit: bigint;
 };
 
 /**
@@ -270,6 +284,21 @@ export declare type LoadDatasetRequest = Message<"drover.v1.LoadDatasetRequest">
    * @generated from field: map<string, string> labels = 4;
    */
   labels: { [key: string]: string };
+
+  /**
+   * Loads only rows for which it is true: a database sends no others. Columns go by their names in the dataset, and need not be among
+   * those that are kept. What the source can't compare fails the operation with INVALID_FILTER or UNKNOWN_COLUMN.
+   *
+   * @generated from field: drover.v1.Filter filter = 5;
+   */
+  filter?: Filter | undefined;
+
+  /**
+   * Loads at most so many rows; which ones is not said. 0 for no limit.
+   *
+   * @generated from field: int64 limit = 6;
+   */
+  limit: bigint;
 };
 
 /**
