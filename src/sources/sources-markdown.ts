@@ -1,3 +1,4 @@
+import { secretOption } from "./common-options.ts";
 import type { SourceKind } from "./connector.ts";
 import { sourceKinds } from "./kinds.ts";
 import type { OptionEntry, OptionSchema } from "./options.ts";
@@ -8,7 +9,8 @@ const INTRODUCTION = `<!-- Generated from the options of src/sources; do not edi
 A source is a format, a place and options. The place is an absolute path on the driver's machine, a glob
 (\`/data/2024-*.csv.gz\`, read in the order of the names; all files must have the same columns) or a \`file:\` URI. Files that end
 in \`.gz\` or \`.zst\` are decompressed. Every option may be given as text: \`-o key=value\` in the CLI, lists as \`a,b\` or JSON, maps
-as \`a=INTEGER,b=DATE\` or JSON.
+as \`a=INTEGER,b=DATE\` or JSON. Databases are named by a URL without a password, or by a stored connection; [connections](connections.md) says
+how passwords are given, and how a source gets a name.
 
 Types are inferred from the first rows and hold for all rows: what a type can't keep whole (leading zeros, more than 15
 significant digits, an offset of a timestamp, a fraction finer than its unit) makes the column a wider type or text, wherever in
@@ -27,7 +29,7 @@ function section({ kind, summary, extensions, schemes = [], options, connectionO
   const connection =
     connectionOptions === undefined
       ? ""
-      : `\nWhat its connections take, or a source beside its URL:\n\n${table(connectionOptions)}\n`;
+      : `\nWhat its connections take, or a source beside its URL:\n\n${table({ ...connectionOptions, ...secretOption })}\n`;
   return `## ${kind}
 
 ${summary}${places}

@@ -1,5 +1,6 @@
 import { Command, Help, Option } from "commander";
 import { registerCancel } from "./commands/cancel.ts";
+import { registerConnections } from "./commands/connections.ts";
 import { registerDatasets } from "./commands/datasets.ts";
 import { registerDescribe } from "./commands/describe.ts";
 import { registerDrop } from "./commands/drop.ts";
@@ -13,6 +14,7 @@ import { registerPreview } from "./commands/preview.ts";
 import { registerQuery } from "./commands/query.ts";
 import { registerRollback } from "./commands/rollback.ts";
 import { registerRows } from "./commands/rows.ts";
+import { registerSources } from "./commands/sources.ts";
 import { registerSql } from "./commands/sql.ts";
 import { registerEnsure, registerStart } from "./commands/start.ts";
 import { registerStats } from "./commands/stats.ts";
@@ -43,6 +45,7 @@ const groups: readonly (readonly [heading: string, ...register: ((program: Comma
     registerExport,
     registerDrop,
   ],
+  ["Sources:", registerSources, registerConnections],
   ["Questions:", registerQuery, registerSql, registerExplain, registerRows, registerValues, registerStats],
   ["Operations:", registerPs, registerCancel, registerHistory],
 ];

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import type { JsonObject as WireJson } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { columnFrom, columnsFrom } from "./answers-from-wire.ts";
 import { wholeNumber } from "./checks.ts";
@@ -12,6 +11,7 @@ import {
   kindToWire,
   levelToWire,
   operationFrom,
+  sourceToWire,
   stateToWire,
   statisticsFrom,
   uploadFrom,
@@ -47,6 +47,8 @@ import type { Filter } from "./query/filter.ts";
 import { Query, type QueryOptions, type WaitOptions } from "./query/query.ts";
 import { aggregateQuestion, type QuerySpec, questionFromJson, type SqlSpec, sqlQuestion } from "./query/spec.ts";
 import { RowReader, type RowsOptions } from "./row-reader.ts";
+import { Connections } from "./sources/connections.ts";
+import { Sources } from "./sources/sources.ts";
 import type { CallOptions, Transport } from "./transport/transport.ts";
 import type { UploadContent } from "./upload/content.ts";
 import { type UploadOptions, upload } from "./upload/upload.ts";
@@ -135,6 +137,10 @@ export let transportOf: (drover: Drover) => Transport;
 export class Drover implements AsyncDisposable {
   readonly #transport: Transport;
   readonly #lease: Lease | undefined;
+  /** Servers' addresses by name, with how to log in there. */
+  readonly connections: Connections;
+  /** Where data comes from, by name. */
+  readonly sources: Sources;
 
   static {
     transportOf = (drover) => drover.#transport;
@@ -144,6 +150,8 @@ export class Drover implements AsyncDisposable {
   constructor(transport: Transport, lease?: Lease) {
     this.#transport = transport;
     this.#lease = lease;
+    this.connections = new Connections(transport);
+    this.sources = new Sources(transport);
   }
 
   /** `host:port` of the driver. */
@@ -430,12 +438,6 @@ export class Drover implements AsyncDisposable {
       columns: columnsFrom(response.columns),
     };
   }
-}
-
-function sourceToWire(source: Source | TextSource) {
-  const { format = "", options = {} } = source;
-  const place = "text" in source ? { text: source.text } : { uri: source.uri };
-  return { ...place, format, options: options as WireJson };
 }
 
 function endFrom({ deadline, runningOperations }: DrainResponse | StopResponse): EndAnswer {

@@ -1,3 +1,4 @@
+import type { JsonObject as WireJson } from "@bufbuild/protobuf";
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { columnFrom, columnsFrom, progressFrom } from "./answers-from-wire.ts";
 import { clientError, statusError } from "./errors.ts";
@@ -25,6 +26,7 @@ import type {
   RejectedRow,
   Source,
   StorageLevel,
+  TextSource,
   Upload,
   Version,
   Workers,
@@ -190,9 +192,18 @@ export function versionFrom(version: datasets.Version | undefined): Version {
   };
 }
 
+export function sourceToWire(source: Source | TextSource) {
+  const { format = "", options = {} } = source;
+  const shared = { format, options: options as WireJson };
+  if ("text" in source) return { ...shared, text: source.text };
+  const { uri = "", connection = "" } = source;
+  return { ...shared, uri, connection };
+}
+
 export function sourceFrom(source: WireSource | undefined): Source | undefined {
   if (source === undefined) return undefined;
-  return { uri: source.uri, format: source.format, options: (source.options ?? {}) as JsonObject };
+  const { uri, format, options, connection } = source;
+  return { uri, format, options: (options ?? {}) as JsonObject, ...(connection !== "" && { connection }) };
 }
 
 export function rejectedFrom(row: datasets.RejectedRow): RejectedRow {

@@ -157,9 +157,14 @@ export interface Memory {
 
 /** Where data comes from. */
 export interface Source {
-  /** A path, a glob or a `file:` URI on the driver's machine. */
-  readonly uri: string;
-  /** `csv`, `tsv`, `json` or `parquet`. Default: taken from the URI's ending. */
+  /**
+   * A path, a glob or a `file:` URI on the driver's machine, a database's URL without a password, or `source:NAME`. Left out where
+   * `connection` says where.
+   */
+  readonly uri?: string | undefined;
+  /** The stored connection to use; `options` then say which table or query. */
+  readonly connection?: string | undefined;
+  /** The kind, for example `csv` or `postgres`. Default: taken from the URI's ending or scheme. */
   readonly format?: string | undefined;
   /** Options of the connector, by name. */
   readonly options?: JsonObject | undefined;

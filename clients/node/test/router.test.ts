@@ -7,6 +7,8 @@ import { DatasetService } from "../src/gen/drover/v1/dataset_service_pb.js";
 import { DriverService } from "../src/gen/drover/v1/driver_service_pb.js";
 import { OperationService } from "../src/gen/drover/v1/operation_service_pb.js";
 import { QueryService, ResultFormat } from "../src/gen/drover/v1/query_service_pb.js";
+import { SourceService } from "../src/gen/drover/v1/source_service_pb.js";
+import { UploadService } from "../src/gen/drover/v1/upload_service_pb.js";
 import type { Permissions, RouterOptions, RouterUser } from "../src/router/index.ts";
 import type { FaultPeer } from "./fault-peer.ts";
 import {
@@ -125,7 +127,32 @@ const rules: Readonly<Record<string, Rule>> = {
   "DatasetService.GetDataset": { request: { dataset: "d" }, ...reading },
   "DatasetService.ListDatasets": { plain: ok, blind: ok, admin: ok },
   "DatasetService.DeleteDataset": { request: { dataset: "d" }, ...adminOnly },
+  "DatasetService.RollbackDataset": never,
+  "DatasetService.SetStorageLevel": never,
   "DatasetService.ListVersions": { request: { dataset: "d" }, ...reading },
+  "SourceService.ListSourceKinds": never,
+  "SourceService.CreateConnection": never,
+  "SourceService.GetConnection": never,
+  "SourceService.ListConnections": never,
+  "SourceService.UpdateConnection": never,
+  "SourceService.DeleteConnection": never,
+  "SourceService.TestConnection": never,
+  "SourceService.CreateSource": never,
+  "SourceService.GetSource": never,
+  "SourceService.ListSources": never,
+  "SourceService.UpdateSource": never,
+  "SourceService.DeleteSource": never,
+  "SourceService.TestSource": never,
+  "SourceService.ListTables": never,
+  "SourceService.ExportSources": never,
+  "SourceService.ImportSources": never,
+  "UploadService.UploadFile": never,
+  "UploadService.GetUpload": never,
+  "UploadService.ListUploads": never,
+  "UploadService.DeleteUpload": never,
+  "DatasetService.ExportDataset": never,
+  "SourceService.PreviewSource": never,
+  "QueryService.ExportQuery": never,
   "OperationService.ListOperations": adminOnly,
   "OperationService.GetOperation": { request: other, ...adminOnly },
   "OperationService.CancelOperation": ownOnly,
@@ -136,7 +163,7 @@ const rules: Readonly<Record<string, Rule>> = {
   "DriverService.Stop": never,
 };
 
-const services = [QueryService, DatasetService, OperationService, DriverService];
+const services = [QueryService, DatasetService, SourceService, UploadService, OperationService, DriverService];
 const methods = services.flatMap((service) =>
   service.methods.map(
     (method) => [`${service.typeName.replace("drover.v1.", "")}.${method.name}`, method as Method] as const,

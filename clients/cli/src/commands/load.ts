@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { resolve } from "node:path";
 import type { Command } from "commander";
 import {
   type Drover,
@@ -10,19 +9,18 @@ import {
   resultOf,
 } from "../../../node/src/index.ts";
 import type { Act, Context } from "../context.ts";
-import { parseLabels, parseSourceOptions } from "../grammar/assignment.ts";
+import { parseLabels } from "../grammar/assignment.ts";
 import { parseConditions } from "../grammar/condition.ts";
 import { counted, repeatable } from "../options.ts";
 import { printable } from "../render/cell.ts";
 import { datasetDetailJson, operationJson } from "../render/json.ts";
 import { ProgressBar } from "../render/progress-bar.ts";
 import { bytesText, durationText, plural, shortCount } from "../render/units.ts";
+import { type SourceFlags, sourceOf, withSourceFlags } from "../source-flags.ts";
 import { UsageError } from "../usage-error.ts";
 import { send } from "./upload.ts";
 
-interface LoadFlags {
-  readonly format?: string;
-  readonly option: readonly string[];
+interface LoadFlags extends SourceFlags {
   readonly label: readonly string[];
   readonly where: readonly string[];
   readonly columns?: string;
@@ -32,11 +30,11 @@ interface LoadFlags {
 
 /** `drover load NAME URI …` */
 export function registerLoad(program: Command, act: Act): void {
-  program
-    .command("load <dataset> <uri>")
-    .description("load a path, a glob, a URL or upload:ID into a dataset; - loads standard input")
-    .option("-f, --format <FORMAT>", "csv, tsv, json, xml, parquet, … (docs/sources.md; default: from the ending)")
-    .addOption(repeatable("-o, --option <KEY=VALUE>", "an option of the source; may be repeated"))
+  withSourceFlags(
+    program
+      .command("load <dataset> [uri]")
+      .description("load a path, a glob, a URL, source:NAME or upload:ID into a dataset; - loads standard input"),
+  )
     .addOption(repeatable("--label <KEY=VALUE>", "a label of dataset and operation; may be repeated"))
     .addOption(repeatable("-w, --where <CONDITION>", "load only rows that pass; several must all hold"))
     .option("--columns <A,B>", "keep only these columns, in this order")
@@ -51,24 +49,27 @@ Examples:
   drover load zips zips.csv -o types.zip=VARCHAR -o badRows=skip
   drover load late flights.csv -w 'delay > 15' --columns date,origin,delay
   zcat log.json.gz | drover load log - -f json
+  drover load orders source:orders
+  drover load orders --connection sales -o table=public.orders
+
+\`drover sources kinds FORMAT\` tells what -o takes.
 `,
     )
     .action(act(load));
 }
 
-async function load(context: Context, dataset: string, uri: string, flags: LoadFlags): Promise<void> {
-  if (uri === "") throw new UsageError("the path is empty");
+async function load(context: Context, dataset: string, uri: string | undefined, flags: LoadFlags): Promise<void> {
   if (uri === "-" && flags.format === undefined) throw new UsageError("standard input has no ending: give --format");
-  const given = parseSourceOptions(flags.option);
-  if (flags.columns !== undefined && given.columns !== undefined)
+  const named = sourceOf(uri, flags);
+  if (flags.columns !== undefined && named.options?.columns !== undefined)
     throw new UsageError("--columns and -o columns say the same: give one of them");
-  const options = flags.columns === undefined ? given : { ...given, columns: flags.columns };
+  const options = flags.columns === undefined ? named.options : { ...named.options, columns: flags.columns };
   const where = parseConditions(flags.where);
   const labels = parseLabels(flags.label);
   const operationId = randomUUID();
   await using drover = await context.connect();
-  const place = uri === "-" ? (await send(context, drover, uri, flags)).uri : absolute(uri);
-  const source = { uri: place, format: flags.format, options };
+  const sent = uri === "-" ? { uri: (await send(context, drover, uri, flags)).uri } : {};
+  const source = { ...named, options, ...sent };
   const begin = () => drover.load(dataset, source, { ...context.call, operationId, labels, where, limit: flags.limit });
   if (!flags.wait) return await told(context, drover, await begin());
   let started: Load | undefined;
@@ -77,11 +78,6 @@ async function load(context: Context, dataset: string, uri: string, flags: LoadF
     started = await begin();
     await watched(context, dataset, started);
   });
-}
-
-/** The driver has another working directory than the person at the keyboard. */
-function absolute(uri: string): string {
-  return /^[a-z][a-z0-9+.-]*:/i.test(uri) ? uri : resolve(uri);
 }
 
 async function told({ globals, output, call }: Context, drover: Drover, started: Load): Promise<void> {

@@ -1,39 +1,47 @@
-import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { JsonObject } from "../../../node/src/index.ts";
 import type { Act, Context } from "../context.ts";
-import { parseSourceOptions } from "../grammar/assignment.ts";
-import { counted, repeatable } from "../options.ts";
+import { counted } from "../options.ts";
 import { printable } from "../render/cell.ts";
 import { ResultWriter } from "../render/result.ts";
+import { namedOr, type SourceFlags, sourceOf, withSourceFlags } from "../source-flags.ts";
 
-interface PreviewFlags {
-  readonly format?: string;
-  readonly option: readonly string[];
+interface PreviewFlags extends SourceFlags {
   readonly limit: number;
   readonly full?: boolean;
 }
 
 /** `drover preview URI …` */
 export function registerPreview(program: Command, act: Act): void {
-  program
-    .command("preview <uri>")
-    .description("show the first rows of a source, with their types and what was found of it; loads nothing")
-    .option("-f, --format <FORMAT>", "the kind of source (default: from the ending)")
-    .addOption(repeatable("-o, --option <KEY=VALUE>", "an option of the source; may be repeated"))
-    .addOption(counted("--limit <N>", "at most so many rows", 1).default(20))
-    .option("--full", "print floats with all their digits")
-    .action(act(previewSource));
+  register(
+    program.command("preview [uri]"),
+    act((context, uri, flags) => previewSource(context, uri, flags)),
+  );
 }
 
-async function previewSource(context: Context, uri: string, flags: PreviewFlags): Promise<void> {
+/** `drover sources preview NAME …` */
+export function registerSourcePreview(group: Command, act: Act): void {
+  register(
+    group.command("preview [source]"),
+    act((context, text, flags) => previewSource(context, namedOr(text), flags)),
+  );
+}
+
+function register(command: Command, action: (text: string | undefined, flags: PreviewFlags) => Promise<void>): void {
+  withSourceFlags(
+    command.description("show the first rows of a source, with their types and what was found of it; loads nothing"),
+  )
+    .addOption(counted("--limit <N>", "at most so many rows", 1).default(20))
+    .option("--full", "print floats with all their digits")
+    .action(action);
+}
+
+async function previewSource(context: Context, uri: string | undefined, flags: PreviewFlags): Promise<void> {
   const { output, globals, call } = context;
-  const options = parseSourceOptions(flags.option);
-  // The driver has another working directory than the person at the keyboard.
-  const place = /^[a-z][a-z0-9+.-]*:/i.test(uri) ? uri : resolve(uri);
+  const named = sourceOf(uri, flags);
   await using drover = await context.connect();
   const wanted = { ...call, limit: flags.limit, integers: "string" } as const;
-  const found = await drover.preview({ uri: place, format: flags.format, options }, wanted);
+  const found = await drover.preview(named, wanted);
   const { source, columns, values, complete, foundOptions, warnings } = found;
   if (globals.json) return output.document({ source, columns, rows: values, complete, foundOptions, warnings });
   for (const warning of warnings) output.note(`warning: ${printable(warning)}`);

@@ -9,8 +9,8 @@ export interface Permissions {
   /** SQL. It names its datasets itself: whoever may write it reads every one, whatever `read` says. Default: false. */
   readonly sql?: boolean | undefined;
   /**
-   * Into which datasets the user may load what. A source may be any file that the driver's `fileRoots` allow, so look at it.
-   * Default: none.
+   * Into which datasets the user may load what. A source may be any file that the driver's `fileRoots` allow, any stored source or
+   * connection, and any server with a secret of the driver's, so look at it. Default: none.
    */
   readonly load?: ((dataset: string, source: LoadedSource) => boolean) | undefined;
   /** Which datasets the user may delete. Default: none. */
@@ -23,8 +23,11 @@ export interface Permissions {
 
 /** What is to be loaded. */
 export interface LoadedSource {
+  /** Empty where `connection` says where. */
   readonly uri: string;
   readonly format: string;
+  /** The stored connection that is used; empty for none. */
+  readonly connection: string;
 }
 
 const longestName = 200;

@@ -72,7 +72,8 @@ function mountDatasets(gate: Gate): void {
     return { versions: versions.map((version) => versionFor(request.dataset, version, access)), nextPageToken };
   });
   gate.unary(loadDataset, async (request, { access, transport, options }) => {
-    access.load(request.dataset, { uri: request.source?.uri ?? "", format: request.source?.format ?? "" });
+    const { uri = "", format = "", connection = "" } = request.source ?? {};
+    access.load(request.dataset, { uri, format, connection });
     return transport.unary(loadDataset, request, options);
   });
   gate.stream(watchLoad, async function* (request, call) {
