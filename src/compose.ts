@@ -28,6 +28,8 @@ import { openWorkFolder, type WorkFolder, workFolderOf } from "./lifecycle/work-
 import { createAppendService } from "./loading/append/service.ts";
 import { createLoadFinder } from "./loading/load-finder.ts";
 import { createProgressNotes } from "./loading/progress-notes.ts";
+import { createRefreshService } from "./loading/refresh/refresh-service.ts";
+import { Scheduler } from "./loading/refresh/scheduler.ts";
 import { createLoadService, DEFAULT_SEGMENT_LIMITS } from "./loading/service.ts";
 import { createSourceProbe } from "./loading/source-probe.ts";
 import { watchSpace } from "./loading/watch-space.ts";
@@ -106,9 +108,10 @@ export async function compose(
   const eventLoop = parts.use(new EventLoopMonitor());
   const shares = divideMemory(settings);
   const runningOperations = () => operations.live;
+  const isWantedWithin = (milliseconds: number) => scheduler.isWantedWithin(milliseconds);
   const life = parts.use(
     openDriverLife({
-      ...{ config, control, readiness, logger, runningOperations },
+      ...{ config, control, readiness, logger, runningOperations, isWantedWithin },
       spawned: launch.id !== undefined,
       // The workers' memory is watched worker by worker.
       budgetBytes: shares.process + shares.reader,
@@ -186,11 +189,11 @@ export async function compose(
     claims: catalog.loads,
     pool: loaders,
     notes,
+    freshness: { seen: ({ uid, number }, time) => catalog.refreshes.see(uid, number, time) },
     definitions,
     statements,
     options: { limits: DEFAULT_SEGMENT_LIMITS },
   });
-  const loadFinder = createLoadFinder({ loads, operations, claims: catalog.loads, datasets, notes });
   const appends = parts.use(
     createAppendService({
       ...{ workers, datasets, operations, pool: loaders, limits: DEFAULT_SEGMENT_LIMITS },
@@ -200,12 +203,28 @@ export async function compose(
   readiness.onChange((state) => {
     if (state !== "serving") appends.stop();
   });
+  const now = () => new Date();
+  const onError = (error: unknown) => logger.warn("a refresh can't be noted or started", { error });
+  const { refreshes } = catalog;
+  const finder = createLoadFinder({ loads, operations, claims: catalog.loads, datasets, notes });
+  const refresh = createRefreshService({
+    ...{ datasets, operations, refreshes, now, onError },
+    loads: { load: (request) => loads.load(request), running: (dataset) => finder.running(dataset) },
+  });
+  const scheduler: Scheduler = parts.use(
+    new Scheduler({
+      ...{ datasets, refreshes, service: refresh, operations, now, onError },
+      isServing: () => readiness.serving,
+      maxAtOnce: settings.pools.loaders.size,
+    }),
+  );
   const queries = createQueryService({
     engine,
     datasets,
     operations,
     pool: readers,
-    loads: loadFinder,
+    loads: finder,
+    fresh: refresh,
     limits: {
       ...QUERY_LIMITS,
       detachedTimeoutMs: settings.limits.detachedTimeout,
@@ -216,7 +235,7 @@ export async function compose(
     onReattach: (outcome) => metrics.count("drover_query_reattachments_total", [outcome]),
   });
   const exports = createExportService({
-    ...{ engine, datasets, operations, pool: readers, loads: loadFinder },
+    ...{ engine, datasets, operations, pool: readers, loads: finder },
     directory: exportDirectory,
     watchSpace: (signal) => watchSpace(() => datasets.checkSpace(), { signal }),
   });
@@ -256,13 +275,8 @@ export async function compose(
     ...sourceService({ definitions, probe, uploads }),
     ...uploadService(uploads),
     ...datasetService({
-      datasets,
-      loads,
-      uploads,
-      appends,
-      exports,
+      ...{ datasets, loads, uploads, appends, exports, operations, refresh, scheduler },
       readerTimeoutMs: limits.readerTimeout,
-      operations,
     }),
     ...queryService({
       queries,
@@ -313,6 +327,7 @@ export async function compose(
       await operations.recover();
       await workFolder.removeDead();
       await upkeep.sweep();
+      if (settings.schedules) scheduler.start();
       await server.warmUp();
       workers.warmUp();
       // Loading modules blocks; what counts is how long callers wait.
@@ -323,7 +338,7 @@ export async function compose(
 }
 
 const CAPABILITIES = [
-  ...["result.arrow", "result.rows", "query.aggregate", "query.sql", "dataset.level", "export"],
+  ...["result.arrow", "result.rows", "query.aggregate", "query.sql", "dataset.level", "dataset.refresh", "export"],
   ...sourceKinds.map(({ kind }) => `source.${kind}`),
 ];
 

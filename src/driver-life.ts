@@ -20,6 +20,8 @@ export interface DriverLifeOptions {
   readonly budgetBytes: number;
   /** How many operations run or wait. */
   runningOperations(): number;
+  /** Whether something is due within so many milliseconds for which this driver is wanted. */
+  isWantedWithin(milliseconds: number): boolean;
 }
 
 /** Who is attached, what they are told, and when the driver ends by itself. */
@@ -35,15 +37,17 @@ export interface DriverLife extends Disposable {
 
 export function openDriverLife(options: DriverLifeOptions): DriverLife {
   const { config, spawned, control, readiness, logger, budgetBytes, runningOperations } = options;
+  const rules = lifetimeRules(config, { spawned });
   const events = new DriverEvents();
   const leases = new Leases();
   const activity = new Activity();
   const lifetime = new Lifetime({
-    rules: lifetimeRules(config, { spawned }),
+    rules,
     activity,
     control,
     drainTimeoutMs: config.settings.drainTimeout,
-    isBusy: () => leases.size > 0 || runningOperations() > 0,
+    // Who would end now would be started again before long.
+    isBusy: () => leases.size > 0 || runningOperations() > 0 || options.isWantedWithin(rules.idle),
   });
   const pressure = new MemoryPressure({
     budgetBytes,

@@ -11,6 +11,7 @@ import type { Instance } from "./instance.ts";
 import { createLoadCatalog, type LoadCatalog } from "./loads.ts";
 import { migrate } from "./migrations/migrate.ts";
 import { createOperationCatalog } from "./operations.ts";
+import { createRefreshCatalog, type RefreshCatalog } from "./refreshes.ts";
 import type { CatalogSchema } from "./schema.ts";
 import { asCatalogError } from "./sqlite/busy.ts";
 import { createFile } from "./sqlite/create-file.ts";
@@ -26,6 +27,7 @@ export interface Catalog extends AsyncDisposable {
   readonly changes: CatalogChanges;
   readonly drivers: DriverRegistry;
   readonly definitions: DefinitionCatalog;
+  readonly refreshes: RefreshCatalog;
 }
 
 export interface CatalogOptions {
@@ -70,6 +72,7 @@ export async function openCatalog({ dataDirectory, instance }: CatalogOptions): 
     changes: createCatalogChanges(db, database),
     drivers,
     definitions: createDefinitionCatalog(db),
+    refreshes: createRefreshCatalog(db, self),
     [Symbol.asyncDispose]() {
       closed.abort();
       // What can't be taken back counts no more once this process has ended.

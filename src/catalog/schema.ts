@@ -93,4 +93,23 @@ export interface CatalogSchema {
     use_time: number;
     finish_time: number | null;
   };
+  dataset_refreshes: {
+    uid: string;
+    /** JSON. */
+    schedule: string | null;
+    next_time: number | null;
+    failures: Generated<number>;
+    seen_version: number | null;
+    seen_time: number | null;
+    last_operation_id: string | null;
+    last_start_time: number | null;
+    last_end_time: number | null;
+    /** JSON. */
+    last_error: string | null;
+    runner: string | null;
+  };
+  schedule_runner: {
+    id: number;
+    instance_id: string;
+  };
 }

@@ -276,6 +276,10 @@ export const settings = {
       doc: "A driver that is so old drains and ends, whatever it does; 0: never.",
     }),
   },
+  schedules: boolean({
+    default: true,
+    doc: "Whether this driver refreshes datasets when their schedules want it, if no other driver of the data directory does. Without it, `drover refresh --due` does so.",
+  }),
   drainTimeout: duration({
     max: LONGEST_TIMER,
     default: 10 * MINUTE,

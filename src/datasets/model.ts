@@ -1,12 +1,15 @@
 import type { StorageLevel } from "../catalog/datasets.ts";
 import type { NamedSource } from "../definitions/model.ts";
 import type { SegmentInfo } from "../engine/file-scan.ts";
+import type { IncrementRule } from "../engine/increment.ts";
 import type { Column } from "../engine/types.ts";
 import type { DriverError } from "../errors/driver-error.ts";
 
 /** The source and options that made a version, as they were named; `specOfLineage` makes a source of it again. */
 export interface Lineage extends NamedSource {
   readonly operationId: string;
+  /** How refreshes tell what is new at the source. */
+  readonly increment?: IncrementRule;
   /** When the source began to be read: the data are as old as that. Versions of earlier drivers don't say it. */
   readonly readTime?: string;
   /** The version whose segments were made current again. */
@@ -17,6 +20,8 @@ export interface Lineage extends NamedSource {
   readonly appended?: { readonly id: string; readonly rows: number };
   /** How many segments of the version before were merged into how many, with the same rows. */
   readonly merged?: { readonly from: number; readonly into: number };
+  /** Whether an increment has kept rows that its source may not give: appended ones, or those of an older version. */
+  readonly mixed?: true;
 }
 
 /** How far an append has come. */
@@ -49,6 +54,7 @@ export type VersionContent = Omit<VersionManifest, "formatVersion" | "number" | 
 
 /** A dataset as clients see it. */
 export interface DatasetInfo {
+  readonly uid: string;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly createTime: string;
@@ -116,6 +122,8 @@ export interface DatasetStore extends AsyncDisposable {
   get(name: string): DatasetInfo;
   /** The name of the dataset that SQL takes for this one, which compares without regard to case; undefined for none. */
   resolve(name: string): string | undefined;
+  /** The name of the dataset with this uid; undefined where it is gone. */
+  nameOf(uid: string): string | undefined;
   /** By name. A dataset whose current version's manifest can't be read is left out. */
   list(filter: { labels: Readonly<Record<string, string>> }): readonly DatasetInfo[];
   /** Newest first, damaged ones left out. Throws DATASET_NOT_FOUND. */

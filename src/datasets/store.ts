@@ -158,6 +158,10 @@ class FileDatasetStore implements DatasetStore {
     return this.#index.get(nameKey(name))?.record.name;
   }
 
+  nameOf(uid: string): string | undefined {
+    return this.#index.withUid(uid)?.record.name;
+  }
+
   list({ labels }: { labels: Readonly<Record<string, string>> }): readonly DatasetInfo[] {
     const wanted = Object.entries(labels);
     const infos: DatasetInfo[] = [];
@@ -284,6 +288,7 @@ class FileDatasetStore implements DatasetStore {
     const { name, labels, createTime } = record;
     const bytes = this.#residency.bytesOf(current.table);
     return {
+      uid: record.uid,
       name,
       labels,
       createTime: createTime.toISOString(),

@@ -1,4 +1,5 @@
 import type { FileScan, SegmentLimits, SniffResult, WrittenSegments } from "./file-scan.ts";
+import type { IncrementEngine } from "./increment.ts";
 import type { Plan } from "./plan.ts";
 import type { Column, EngineProgress, JsonValue } from "./types.ts";
 
@@ -166,7 +167,7 @@ export interface Preview {
 }
 
 /** Reads files and writes segments. */
-export interface LoadEngine extends AsyncDisposable {
+export interface LoadEngine extends IncrementEngine, AsyncDisposable {
   /** Finds delimiter, header, columns and types from the first rows, unless the scan says them. */
   sniff(scan: FileScan, options: { signal: AbortSignal }): Promise<SniffResult>;
   /** The first rows with the types that a load finds in them; columns are found as by `sniff` where the scan does not say them. */

@@ -636,6 +636,36 @@ export const reasons = {
     help: "Make the file again, or give the right format.",
     retryable: false,
   },
+  NOT_REFRESHABLE: {
+    code: Code.FAILED_PRECONDITION,
+    when: "The dataset's version was not made from a source that can be read again.",
+    help: "Load the dataset from a source, or ask without `max_age`.",
+    retryable: false,
+  },
+  INVALID_INCREMENT: {
+    code: Code.INVALID_ARGUMENT,
+    when: "An incremental refresh names a column that the dataset does not have, or a watermark or overlap that can't be compared.",
+    help: "Name a watermark of numbers, dates or times, an overlap that fits it, and keys that are columns.",
+    retryable: false,
+  },
+  INVALID_SCHEDULE: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A schedule is no interval of a second or more, or its cron expression or zone can't be read or never comes.",
+    help: "Give an interval such as 15m, or a cron expression of five or six fields with an IANA zone.",
+    retryable: false,
+  },
+  DUPLICATE_KEY: {
+    code: Code.FAILED_PRECONDITION,
+    when: "The rows that an incremental refresh has read hold a key twice, so which one counts is not known.",
+    help: "Name key columns that tell rows apart, or refresh in full.",
+    retryable: false,
+  },
+  SCHEMA_CHANGED: {
+    code: Code.FAILED_PRECONDITION,
+    when: "The source's columns are no longer those of the dataset, so that an increment can't be added to it.",
+    help: "Refresh in full; the dataset then has the source's columns.",
+    retryable: false,
+  },
   SCHEMA_MISMATCH: {
     code: Code.INVALID_ARGUMENT,
     when: "Files of one source differ in their columns.",

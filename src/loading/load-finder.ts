@@ -28,10 +28,7 @@ const LOOK_EVERY_MS = 100;
 /** Finds the loads that queries wait for. */
 export function createLoadFinder(parts: LoadFinderParts): LoadFinder {
   const { loads, claims, datasets } = parts;
-  const here = (dataset: string, operationId: string): AwaitedLoad => ({
-    operationId,
-    wait: (options) => waitHere(parts, dataset, operationId, options),
-  });
+  const here = (dataset: string, operationId: string) => awaitHere(parts, dataset, operationId);
   const running = async (dataset: string): Promise<AwaitedLoad | undefined> => {
     const operationId = loads.running(dataset);
     if (operationId !== undefined) return here(dataset, operationId);
@@ -60,8 +57,17 @@ export function createLoadFinder(parts: LoadFinderParts): LoadFinder {
   };
 }
 
+/** A load of this process by one of its operations. */
+export function awaitHere(
+  parts: Pick<LoadFinderParts, "operations">,
+  dataset: string,
+  operationId: string,
+): AwaitedLoad {
+  return { operationId, wait: (options) => waitHere(parts, dataset, operationId, options) };
+}
+
 async function waitHere(
-  { operations }: LoadFinderParts,
+  { operations }: Pick<LoadFinderParts, "operations">,
   dataset: string,
   id: string,
   { signal, onProgress }: WaitOptions,

@@ -1,4 +1,5 @@
 import type { RejectedRow } from "../engine/file-scan.ts";
+import type { IncrementRule } from "../engine/increment.ts";
 import type { DriverError } from "../errors/driver-error.ts";
 import type { OperationSnapshot } from "../operations/model.ts";
 import type { SourceSpec } from "../sources/connector.ts";
@@ -9,6 +10,10 @@ export interface LoadRequest {
   /** Chosen by the client; made when left out or empty. */
   readonly operationId?: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** How later refreshes tell what is new. */
+  readonly increment?: IncrementRule;
+  /** Adds to the current version what is new since, as `increment` says, instead of reading everything. */
+  readonly onlyNew?: boolean;
   /** Who asks: shown in the history. */
   readonly requestedBy: string;
   /** Whose turn it is in the pool. */
@@ -25,6 +30,10 @@ export interface LoadOutcome {
   /** The first ones, 100 at most. */
   readonly rejectedSamples: readonly RejectedRow[];
   readonly warnings: readonly string[];
+  /** Whether an increment has found nothing new, so that `version` is the one that was there. */
+  readonly unchanged?: boolean;
+  /** How many rows of the version before an increment has replaced. */
+  readonly replacedRows?: number;
 }
 
 /** A load that runs, or has run, and whether somebody else has started it. */

@@ -6,9 +6,11 @@ import type { ResolvedSource } from "../definitions/model.ts";
 import type { WrittenSegments } from "../engine/file-scan.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { OperationHandle } from "../operations/model.ts";
+import { requireRule } from "./increment-rule.ts";
 import type { LoadEnd } from "./load-once.ts";
 import type { LoadOutcome, LoadRequest } from "./model.ts";
 import { boundedOutcome, boundedWarnings } from "./outcome.ts";
+import { type ReadRows, type ReadSource, runIncrement } from "./run-increment.ts";
 import type { LoadServiceParts } from "./service.ts";
 import { permitsFor } from "./statement-permits.ts";
 import { watchSpace } from "./watch-space.ts";
@@ -30,6 +32,14 @@ export async function runLoad(
   using _permit = await parts.pool.acquire({ signal: handle.signal, lane: "interactive", caller: request.caller });
   handle.begin();
   handle.report({ phase: "sniffing" });
+  const { increment } = request;
+  if (request.onlyNew && increment !== undefined) {
+    const read: ReadSource = (narrowed, staged, { signal }) =>
+      readInto(staged, parts, { source: narrowed, caller: request.caller, handle, signal });
+    const outcome = await runIncrement(parts, source, { ...request, increment }, handle, read);
+    if (outcome !== undefined) return { result: outcome, outcome: { ...outcome } };
+    handle.warn(`there is no value of ${JSON.stringify(increment.watermark)} to go on from, so everything is read`);
+  }
   const readTime = new Date().toISOString();
   await using staged = await parts.datasets.stage(request.dataset);
   using space = watchSpace(() => parts.datasets.checkSpace(), { signal: handle.signal });
@@ -51,6 +61,24 @@ async function stageAndPublish(
   staged: StagedVersion,
   signal: AbortSignal,
 ): Promise<LoadOutcome> {
+  const { written, warnings } = await readInto(staged, parts, { source, caller: request.caller, handle, signal });
+  requireRule(request.increment, written.columns);
+  return publish(request, source, written, warnings, handle, staged);
+}
+
+interface ReadingParts {
+  readonly source: ResolvedSource;
+  readonly caller: string;
+  readonly handle: OperationHandle;
+  readonly signal: AbortSignal;
+}
+
+/** Reads a source into a staged folder; a second time where its worker has died. */
+async function readInto(
+  staged: StagedVersion,
+  parts: LoadServiceParts,
+  { source, caller, handle, signal }: ReadingParts,
+): Promise<ReadRows> {
   const warnings: string[] = [];
   const warn = (messages: readonly string[]) => {
     const bounded = boundedWarnings(messages);
@@ -63,7 +91,7 @@ async function stageAndPublish(
     onWarning: warn,
   };
   const { workers: pool, options } = parts;
-  const permits = permitsFor(parts.statements, source, request.caller);
+  const permits = permitsFor(parts.statements, source, caller);
   const read = async () => {
     const opened = await source.open({ signal });
     const more = { limits: options.limits, directory: staged.directory };
@@ -78,7 +106,7 @@ async function stageAndPublish(
     return read();
   });
   handle.report({ phase: "publishing", fraction: 1, rows: written.rows, bytes: written.sourceBytes });
-  return publish(request, source, written, warnings, handle, staged);
+  return { written, warnings };
 }
 
 async function emptyFolder(folder: string): Promise<void> {
@@ -102,7 +130,12 @@ async function publish(
       rows,
       bytes,
       sourceBytes,
-      lineage: { ...source.named, operationId: handle.id, readTime: request.readTime },
+      lineage: {
+        ...source.named,
+        ...(request.increment && { increment: request.increment }),
+        operationId: handle.id,
+        readTime: request.readTime,
+      },
       warnings,
       rejectedRows,
     },

@@ -1,20 +1,27 @@
 import { randomUUID } from "node:crypto";
 import type { LoadCatalog } from "../catalog/loads.ts";
-import type { DatasetStore } from "../datasets/model.ts";
+import type { DatasetStore, VersionPlace } from "../datasets/model.ts";
 import { nameKey } from "../datasets/names.ts";
 import type { ResolvedSource, SourceResolver } from "../definitions/model.ts";
 import type { SegmentLimits } from "../engine/file-scan.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import { canonicalJson, isInterrupted, isSameRequest } from "../operations/identity.ts";
-import type { OperationSnapshot, Operations } from "../operations/model.ts";
+import type { JsonObject, OperationSnapshot, Operations } from "../operations/model.ts";
 import type { Pool } from "../scheduling/model.ts";
 import type { StatementLimits } from "../scheduling/statement-limits.ts";
 import { Flight } from "./flight.ts";
+import { requireSound } from "./increment-rule.ts";
 import { type LoadEnd, type LoadIdentity, loadOnce, requireSame } from "./load-once.ts";
 import type { LoadRequest, LoadService, Started } from "./model.ts";
 import type { ProgressNotes } from "./progress-notes.ts";
 import { runLoad } from "./run-load.ts";
 import type { WorkerPool } from "./workers/model.ts";
+
+/** Where it is noted that a source holds nothing new. */
+export interface FreshnessNotes {
+  /** The source, as it was at this time, holds what this version holds. */
+  seen(version: VersionPlace, time: Date): Promise<void>;
+}
 
 export interface LoadOptions {
   readonly limits: SegmentLimits;
@@ -31,6 +38,7 @@ export interface LoadServiceParts {
   readonly statements: StatementLimits;
   /** Left out: other processes see no progress. */
   readonly notes?: ProgressNotes;
+  readonly freshness: FreshnessNotes;
   readonly options: LoadOptions;
 }
 
@@ -57,7 +65,8 @@ class Loads implements LoadService {
   async load(request: LoadRequest): Promise<Started> {
     const { definitions, claims } = this.#parts;
     const source = await definitions.resolve(request.source);
-    const identity = shared(request.dataset, source);
+    requireSound(request.increment, source.named);
+    const identity = shared(request, source);
     const known = this.#earlier(request, source) ?? this.#join(request, source, identity);
     if (known) return known;
     // If another process begins just after this look, the operation fails for that reason.
@@ -84,11 +93,11 @@ class Loads implements LoadService {
   }
 
   /** A repeated call with the same id is no new work, unless the end of an earlier driver cut it short. */
-  #earlier(request: LoadRequest, { named }: ResolvedSource): Started | undefined {
+  #earlier(request: LoadRequest, source: ResolvedSource): Started | undefined {
     const { operationId, dataset } = request;
     const operation = operationId ? this.#parts.operations.find(operationId) : undefined;
     if (!operation) return undefined;
-    if (!isSameRequest(operation, { kind: "load", dataset, configuration: { ...named } }))
+    if (!isSameRequest(operation, { kind: "load", dataset, configuration: configurationOf(request, source) }))
       throw new DriverError("OPERATION_EXISTS", `operation "${operation.id}" is another one`, {
         metadata: { operation: operation.id },
       });
@@ -123,10 +132,11 @@ class Loads implements LoadService {
   }
 
   /** Makes an operation that shares a load. */
-  #takePart(flight: Flight, id: string, request: LoadRequest, { named }: ResolvedSource): OperationSnapshot {
+  #takePart(flight: Flight, id: string, request: LoadRequest, source: ResolvedSource): OperationSnapshot {
     const { dataset, labels, requestedBy } = request;
     const { operations } = this.#parts;
-    const operation = { id, kind: "load", dataset, requestedBy, labels, configuration: { ...named } } as const;
+    const configuration = configurationOf(request, source);
+    const operation = { id, kind: "load", dataset, requestedBy, labels, configuration } as const;
     operations.run(operation, (handle) => flight.join(handle), {});
     return operations.get(id);
   }
@@ -170,8 +180,15 @@ function idOf({ operationId }: LoadRequest): string {
   return operationId || randomUUID();
 }
 
+/** What a load does, for the history and to tell it from others. */
+function configurationOf({ increment, onlyNew }: LoadRequest, { named }: ResolvedSource): JsonObject {
+  return { ...named, ...(increment && { increment }), ...(onlyNew && { onlyNew }) };
+}
+
 /** What tells a load from others in all processes. Names that differ by case are one dataset, and different loads. */
-function shared(dataset: string, { named, meaning }: ResolvedSource): Shared {
-  const configuration = canonicalJson({ dataset, ...named, ...(meaning && { meaning }) });
+function shared(request: LoadRequest, source: ResolvedSource): Shared {
+  const { dataset } = request;
+  const { meaning } = source;
+  const configuration = canonicalJson({ dataset, ...configurationOf(request, source), ...(meaning && { meaning }) });
   return { dataset, nameKey: nameKey(dataset), configuration };
 }

@@ -3,6 +3,7 @@ import type { Column, JsonValue } from "../engine/types.ts";
 import { decodePageToken, encodePageToken } from "../operations/page-token.ts";
 import { jsonBytes } from "./answer.ts";
 import { fetchRows } from "./fetch.ts";
+import type { Freshness } from "./model.ts";
 import { planRows, type RowsQuery, type RowsRange } from "./plan-rows.ts";
 import type { PinnedVersions } from "./versions.ts";
 
@@ -14,6 +15,8 @@ export interface ListRowsRequest extends RowsQuery {
   /** 0 means 100; more than 10,000 is taken as 10,000. */
   readonly pageSize: number;
   readonly pageToken: string;
+  /** Of the current version; counts for the first page. */
+  readonly freshness?: Freshness;
 }
 
 export interface RowsPage {

@@ -3,6 +3,13 @@ import type { MeasureOp, ScalarFunction, TimePart, TimeUnit } from "../engine/pl
 /** A JSON scalar as clients give it; read as the type of the column that it meets. */
 export type Scalar = null | boolean | number | string;
 
+/** How old the version that is read may be. */
+export interface Freshness {
+  readonly maxAgeMs: number;
+  /** Whether an older version will do while it is refreshed. */
+  readonly allowStale: boolean;
+}
+
 /** An aggregate question; mirrors the contract's AggregateQuery, field for field, with defaults filled in. */
 export interface AggregateQuery {
   readonly dataset: string;
@@ -19,6 +26,8 @@ export interface AggregateQuery {
   readonly offset: number;
   readonly totals: "none" | "grand" | "subtotals";
   readonly top?: TopN;
+  /** Of the current version. */
+  readonly freshness?: Freshness;
 }
 
 export interface TopN {
@@ -95,4 +104,11 @@ export interface Order {
 /** What is asked. */
 export type Question =
   | { readonly kind: "aggregate"; readonly query: AggregateQuery }
-  | { readonly kind: "sql"; readonly sql: string; readonly parameters: readonly Scalar[] };
+  | {
+      readonly kind: "sql";
+      readonly sql: string;
+      readonly parameters: readonly Scalar[];
+      /** Of datasets that are not read at their current version. */
+      readonly versions?: Readonly<Record<string, number>>;
+      readonly freshness?: Freshness;
+    };

@@ -3,6 +3,7 @@ import type { ReadEngine } from "../engine/engine.ts";
 import type { Operations } from "../operations/model.ts";
 import type { Pool } from "../scheduling/model.ts";
 import type { LoadFinder } from "./await-load.ts";
+import type { FreshDatasets } from "./make-fresh.ts";
 import type { ReattachLimits, ReattachOutcome } from "./reattachable-queries.ts";
 
 /** What the service works with. */
@@ -14,6 +15,8 @@ export interface QueryServiceParts {
   readonly pool: Pool;
   /** Left out: nothing is waited for. */
   readonly loads?: LoadFinder;
+  /** Left out: every version is young enough. */
+  readonly fresh?: FreshDatasets;
   readonly limits: QueryLimits;
   /** Called when a reader comes back to a query. */
   readonly onReattach?: (outcome: ReattachOutcome) => void;

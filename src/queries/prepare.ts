@@ -1,6 +1,7 @@
 import type { DatasetStore } from "../datasets/model.ts";
 import type { ReadableVersion, ReadEngine, Statement } from "../engine/engine.ts";
 import type { AggregateQuery, Question } from "./model.ts";
+import { Place, suggestion } from "./place.ts";
 import { type PlannedQuery, planAggregate } from "./planner.ts";
 import { PinnedVersions } from "./versions.ts";
 
@@ -30,12 +31,20 @@ export async function prepareQuestion(
 }
 
 async function prepareSql(
-  { sql, parameters }: Extract<Question, { kind: "sql" }>,
+  { sql, parameters, versions: asked = {} }: Extract<Question, { kind: "sql" }>,
   { engine, datasets }: Parts,
   options: { readonly signal: AbortSignal },
 ): Promise<PreparedQuestion> {
   const checked = await engine.checkSql(sql, options);
-  const wanted = checked.datasets.map((dataset) => ({ dataset, version: 0 }));
+  const unread = Object.keys(asked).find((dataset) => !checked.datasets.includes(dataset));
+  if (unread !== undefined) {
+    const place = new Place(`question.sql.versions[${JSON.stringify(unread)}]`);
+    throw place.error(
+      "INVALID_REQUEST",
+      `the SELECT reads no dataset of this name${suggestion(unread, checked.datasets)}`,
+    );
+  }
+  const wanted = checked.datasets.map((dataset) => ({ dataset, version: asked[dataset] ?? 0 }));
   const versions = await PinnedVersions.pin(datasets, wanted, options);
   return {
     versions,

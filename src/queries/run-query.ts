@@ -5,6 +5,7 @@ import type { Lane, Permit } from "../scheduling/model.ts";
 import type { LoadWaits } from "./await-load.ts";
 import { type EventSink, EventStream } from "./event-stream.ts";
 import type { QueryCompletion, QueryEvent, ResultFormat } from "./events.ts";
+import { makeFresh } from "./make-fresh.ts";
 import type { Question } from "./model.ts";
 import type { QueryServiceParts } from "./parts.ts";
 import { type PreparedQuestion, prepareQuestion } from "./prepare.ts";
@@ -103,9 +104,11 @@ async function execute(
     handle.report({ phase: progress.phase });
     stream.offerProgress(progress);
   };
-  const started = await parts.waits.run(() => start(parts, question, options, handle, stream), {
-    ...{ requestedBy, caller, wait, signal, onProgress },
-  });
+  const awaiting = { requestedBy, caller, wait, signal, onProgress };
+  const started = await parts.waits.run(async () => {
+    await makeFresh(question, parts, awaiting);
+    return start(parts, question, options, handle, stream);
+  }, awaiting);
   await using _ = started;
   const { permit, begun, prepared, planned, result } = started;
   const { rows, encodedMs } = await sendFrame(result, options.format, (event) => stream.push(event, { signal })).catch(
@@ -193,6 +196,11 @@ function operationOf(question: Question, { operationId, requestedBy, labels }: R
 /** What is asked, for the history. */
 export function configurationOf(question: Question): JsonObject {
   if (question.kind === "aggregate") return { aggregate: question.query };
-  const { sql, parameters } = question;
-  return parameters.length > 0 ? { sql, parameters } : { sql };
+  const { sql, parameters, versions, freshness } = question;
+  return {
+    sql,
+    ...(parameters.length > 0 && { parameters }),
+    ...(versions !== undefined && { versions }),
+    ...(freshness !== undefined && { freshness }),
+  };
 }

@@ -5,7 +5,8 @@ import type { NumberedEvent } from "./events.ts";
 import { planJson, planText } from "./explain.ts";
 import { type ListRowsRequest, listRows, type RowsPage, rowsPosition } from "./list-rows.ts";
 import { type ListValuesRequest, listValues, type ValuesPage, valuesPosition } from "./list-values.ts";
-import type { Question } from "./model.ts";
+import { makeDatasetFresh } from "./make-fresh.ts";
+import type { Freshness, Question } from "./model.ts";
 import type { QueryServiceParts } from "./parts.ts";
 import { prepareQuestion } from "./prepare.ts";
 import { ReattachableQueries } from "./reattachable-queries.ts";
@@ -85,20 +86,18 @@ export function createQueryService(given: QueryServiceParts): QueryService {
     explain: (question, options) => explain(parts, question, options),
     async listRows(request, options) {
       const position = rowsPosition(request);
-      return reading(parts, request.dataset, position?.version ?? request.version, options, (versions) =>
+      return reading(parts, pageOf(request, position), options, (versions) =>
         listRows(parts.engine, versions, request, position, { ...options, maxBytes: limits.maxPageBytes }),
       );
     },
     async listValues(request, options) {
       const position = valuesPosition(request);
-      return reading(parts, request.dataset, position?.version ?? request.version, options, (versions) =>
+      return reading(parts, pageOf(request, position), options, (versions) =>
         listValues(parts.engine, versions, request, position, options),
       );
     },
     statistics: (request, options) =>
-      reading(parts, request.dataset, request.version, options, (versions) =>
-        statistics(parts.engine, versions, request, options),
-      ),
+      reading(parts, request, options, (versions) => statistics(parts.engine, versions, request, options)),
   };
 }
 
@@ -107,22 +106,36 @@ function askedOf(question: Question, { format, requestedBy }: RunOptions): unkno
   return { question, format, requestedBy };
 }
 
+/** What is read: a version, or the current one if it is young enough. */
+interface Place {
+  readonly dataset: string;
+  readonly version: number;
+  readonly freshness?: Freshness;
+}
+
+/** The first page's version is that of all others. */
+function pageOf(request: Place, position: { readonly version: number } | undefined): Place {
+  return position === undefined ? request : { dataset: request.dataset, version: position.version };
+}
+
 /** Does something with a place in the pool and a pinned version. */
 async function reading<T>(
-  { pool, datasets, waits }: RunParts,
-  dataset: string,
-  version: number,
+  parts: RunParts,
+  { dataset, version, freshness }: Place,
   { signal, caller, requestedBy, wait = true }: CallOptions,
   work: (versions: PinnedVersions) => Promise<T>,
 ): Promise<T> {
+  const { pool, datasets, waits } = parts;
+  const awaiting = { signal, caller, requestedBy, wait };
   const read = async () => {
+    await makeDatasetFresh(parts, dataset, freshness, awaiting);
     using _ = await pool.acquire({ signal, lane: "interactive", caller });
     await using versions = await PinnedVersions.pin(datasets, [{ dataset, version }], { signal });
     return await work(versions).catch(async (error) => {
       throw await versions.explain(error);
     });
   };
-  return await waits.run(read, { signal, caller, requestedBy, wait });
+  return await waits.run(read, awaiting);
 }
 
 async function explain(parts: RunParts, question: Question, options: CallOptions): Promise<Explanation> {

@@ -1,6 +1,7 @@
 import type { ReadEngine } from "../engine/engine.ts";
 import type { Column, JsonValue } from "../engine/types.ts";
 import { fetchRows } from "./fetch.ts";
+import type { Freshness } from "./model.ts";
 import { planStatistics, type StatisticsPlaces, type StatisticsQuery } from "./plan-statistics.ts";
 import type { PinnedVersions } from "./versions.ts";
 
@@ -9,6 +10,8 @@ export interface StatisticsRequest extends StatisticsQuery {
   readonly dataset: string;
   /** 0 for the current one. */
   readonly version: number;
+  /** Of the current version. */
+  readonly freshness?: Freshness;
 }
 
 export interface ColumnStatistics {

@@ -1,6 +1,6 @@
 import { mkdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
-import { openCatalog } from "../../src/catalog/catalog.ts";
+import { type Catalog, openCatalog } from "../../src/catalog/catalog.ts";
 import { claimInstance } from "../../src/catalog/instance.ts";
 import type { DatasetStore } from "../../src/datasets/model.ts";
 import { openDatasetStore } from "../../src/datasets/store.ts";
@@ -41,6 +41,9 @@ export interface LoadBench extends AsyncDisposable {
   readonly appendEvents: readonly AppendEvent[];
   /** Runs a query over the current version's segments. */
   query(dataset: string, sql: string): Promise<readonly (readonly JsonValue[])[]>;
+  readonly catalog: Catalog;
+  /** Rows of a dataset's current version, each as JSON, sorted. */
+  rows(dataset: string): Promise<readonly string[]>;
   /** Starts a load with the usual labels and caller. */
   start(
     dataset: string,
@@ -90,6 +93,7 @@ export async function openLoadBench(options: { quotaBytes?: number; limits?: Seg
     operations,
     claims: catalog.loads,
     pool,
+    freshness: { seen: ({ uid, number }, time) => catalog.refreshes.see(uid, number, time) },
     options: { limits: DEFAULT_SEGMENT_LIMITS },
   });
   const appendEvents: AppendEvent[] = [];
@@ -132,6 +136,18 @@ export async function openLoadBench(options: { quotaBytes?: number; limits?: Seg
     appends,
     appendEvents,
     query,
+    catalog,
+    async rows(dataset) {
+      await using pinned = await datasets.pin(dataset, 0, { signal: new AbortController().signal });
+      const paths = pinned.segmentPaths.map((path) => `'${path}'`).join(", ");
+      if (paths === "") return [];
+      const statement = { text: `SELECT * FROM read_parquet([${paths}])`, parameters: [] };
+      await using result = await reading.read.query(statement, { signal: new AbortController().signal });
+      const rows: string[] = [];
+      for (let batch = await result.next(); batch !== undefined; batch = await result.next())
+        rows.push(...batch.toRows().map((row) => JSON.stringify(row)));
+      return rows.sort();
+    },
     start: (dataset, uri, { options: given = {}, operationId, labels = {} } = {}) =>
       loads.load({
         dataset,

@@ -12,8 +12,10 @@ import { registerLogs } from "./commands/logs.ts";
 import { registerHistory, registerPs } from "./commands/operations.ts";
 import { registerPreview } from "./commands/preview.ts";
 import { registerQuery } from "./commands/query.ts";
+import { registerRefresh } from "./commands/refresh.ts";
 import { registerRollback } from "./commands/rollback.ts";
 import { registerRows } from "./commands/rows.ts";
+import { registerSchedule } from "./commands/schedule.ts";
 import { registerSources } from "./commands/sources.ts";
 import { registerSql } from "./commands/sql.ts";
 import { registerEnsure, registerStart } from "./commands/start.ts";
@@ -34,6 +36,8 @@ const groups: readonly (readonly [heading: string, ...register: ((program: Comma
   [
     "Data:",
     registerLoad,
+    registerRefresh,
+    registerSchedule,
     registerPreview,
     registerUpload,
     registerUploads,

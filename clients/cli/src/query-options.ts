@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import type { QuerySpec, TotalsName } from "../../node/src/index.ts";
+import { addFreshnessOptions, type FreshnessFlags, freshnessOf } from "./freshness-options.ts";
 import { parseConditions } from "./grammar/condition.ts";
 import { parseDimension } from "./grammar/dimension.ts";
 import { parseCalculation } from "./grammar/expression.ts";
@@ -9,7 +10,7 @@ import { counted, repeatable } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What the options of an aggregate query say. */
-export interface QueryFlags {
+export interface QueryFlags extends FreshnessFlags {
   readonly dimension: readonly string[];
   readonly measure: readonly string[];
   readonly where: readonly string[];
@@ -30,7 +31,7 @@ export interface QueryFlags {
 
 /** Adds the options of an aggregate query to a command. */
 export function addQueryOptions(command: Command): Command {
-  return command
+  return addFreshnessOptions(command)
     .addOption(repeatable("-d, --dimension <[ALIAS=]COL[:GRAIN]>", "group by a column; may be repeated"))
     .addOption(repeatable("-m, --measure <[ALIAS=]OP[:COL]>", "compute for each group; may be repeated"))
     .addOption(repeatable("-w, --where <CONDITION>", "only rows that pass; several must all hold"))
@@ -74,6 +75,7 @@ export function parseQuery(flags: QueryFlags): ParsedQuery {
     totals: flags.totals === true ? "grand" : flags.totals,
     top: topOf(flags, measureNames),
     version: flags.atVersion,
+    ...freshnessOf(flags),
   };
   return { spec, measureNames };
 }

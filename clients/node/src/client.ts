@@ -2,11 +2,10 @@ import { randomUUID } from "node:crypto";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { columnFrom, columnsFrom } from "./answers-from-wire.ts";
 import { wholeNumber } from "./checks.ts";
-import { clientError } from "./errors.ts";
+import { clientError, statusError } from "./errors.ts";
 import { type DatasetExportOptions, type Export, type ExportOptions, exportDataset, exportQuestion } from "./export.ts";
 import {
   datasetFrom,
-  dateFrom,
   driverFrom,
   kindToWire,
   levelToWire,
@@ -23,7 +22,7 @@ import { OperationService } from "./gen/drover/v1/operation_service_pb.js";
 import { QueryService, type Question } from "./gen/drover/v1/query_service_pb.js";
 import { UploadService } from "./gen/drover/v1/upload_service_pb.js";
 import { Lease } from "./lease.ts";
-import { Load, type LoadOptions } from "./load.ts";
+import { type AskForLoad, Load, type LoadOptions } from "./load.ts";
 import type {
   ColumnStatistics,
   Dataset,
@@ -44,11 +43,21 @@ import type {
 import { paged } from "./pages.ts";
 import { type Preview, type PreviewOptions, preview } from "./preview.ts";
 import type { Filter } from "./query/filter.ts";
+import { type FreshnessOptions, freshnessToWire } from "./query/freshness.ts";
 import { Query, type QueryOptions, type WaitOptions } from "./query/query.ts";
 import { aggregateQuestion, type QuerySpec, questionFromJson, type SqlSpec, sqlQuestion } from "./query/spec.ts";
+import {
+  type DueRefresh,
+  incrementToWire,
+  modeToWire,
+  type RefreshOptions,
+  type Schedule,
+  scheduleToWire,
+} from "./refresh.ts";
 import { RowReader, type RowsOptions } from "./row-reader.ts";
 import { Connections } from "./sources/connections.ts";
 import { Sources } from "./sources/sources.ts";
+import { dateFrom } from "./times.ts";
 import type { CallOptions, Transport } from "./transport/transport.ts";
 import type { UploadContent } from "./upload/content.ts";
 import { type UploadOptions, upload } from "./upload/upload.ts";
@@ -71,7 +80,7 @@ export interface OperationListOptions extends CallOptions {
 }
 
 /** Which values of a column are listed. */
-export interface ValuesOptions extends WaitOptions {
+export interface ValuesOptions extends WaitOptions, FreshnessOptions {
   /** Only values whose text starts with this, whatever the case. */
   readonly prefix?: string | undefined;
   readonly where?: Filter | undefined;
@@ -88,7 +97,7 @@ export interface ValueCount {
 }
 
 /** Which columns and rows are described. */
-export interface StatisticsOptions extends WaitOptions {
+export interface StatisticsOptions extends WaitOptions, FreshnessOptions {
   readonly columns?: readonly string[] | undefined;
   readonly where?: Filter | undefined;
   readonly version?: number | undefined;
@@ -200,7 +209,7 @@ export class Drover implements AsyncDisposable {
    * it; it stops when all who share it have cancelled. Aborting `signal` later does not cancel: `load.cancel()` does.
    */
   async load(dataset: string, source: Source | TextSource, options: LoadOptions = {}): Promise<Load> {
-    const { operationId = randomUUID(), labels = {}, where, limit = 0, columns } = options;
+    const { operationId = randomUUID(), labels = {}, where, limit = 0, columns, increment } = options;
     const kept = columns && { options: { ...source.options, columns: [...columns] } };
     const request = {
       dataset,
@@ -209,8 +218,43 @@ export class Drover implements AsyncDisposable {
       labels: { ...labels },
       ...(where && { filter: where.wire }),
       limit: BigInt(limit),
+      ...(increment && { increment: incrementToWire(increment) }),
     };
-    return await Load.start(this.#transport, request, options);
+    const ask: AskForLoad = (channel, call) => channel.unary(DatasetService.method.loadDataset, request, call);
+    return await Load.start(this.#transport, operationId, ask, options);
+  }
+
+  /**
+   * Reads a dataset's source again, in full or only what is new, and answers at once. Those who ask for the same at the same
+   * time share it. Aborting `signal` later does not stop it: `cancel()` does.
+   */
+  async refresh(dataset: string, options: RefreshOptions = {}): Promise<Load> {
+    const { operationId = randomUUID(), mode, increment } = options;
+    const request = {
+      ...{ dataset, operationId, mode: modeToWire(mode) },
+      ...(increment && { increment: incrementToWire(increment) }),
+    };
+    const ask: AskForLoad = (channel, call) => channel.unary(DatasetService.method.refreshDataset, request, call);
+    return await Load.start(this.#transport, operationId, ask, options);
+  }
+
+  /** Refreshes what the datasets' schedules want by now, and tells of each when it has ended. Leaving it cancels nothing. */
+  async *refreshDue(options: CallOptions = {}): AsyncGenerator<DueRefresh, void, undefined> {
+    const { refreshDueDatasets } = DatasetService.method;
+    for await (const { dataset, operation, error } of this.#transport.stream(refreshDueDatasets, {}, options)) {
+      yield {
+        dataset,
+        operation: operation && operationFrom(operation),
+        error: error && statusError(error),
+      };
+    }
+  }
+
+  /** Sets when a dataset is refreshed by itself; null for never. */
+  async setSchedule(dataset: string, schedule: Schedule | null, options: CallOptions = {}): Promise<Dataset> {
+    const request = { dataset, ...(schedule && { schedule: scheduleToWire(schedule) }) };
+    const response = await this.#transport.unary(DatasetService.method.setSchedule, request, options);
+    return datasetFrom(required(response.dataset));
   }
 
   /** A load by its operation's id, to watch or cancel it. */
@@ -306,8 +350,10 @@ export class Drover implements AsyncDisposable {
   }
 
   /** Asks one SELECT over datasets; `parameters` stand for `$1`, `$2`, ... */
-  sql(sql: string, options: QueryOptions & Pick<SqlSpec, "parameters"> = {}): Query {
-    return new Query(this.#transport, sqlQuestion({ sql, parameters: options.parameters }), options);
+  sql(sql: string, options: QueryOptions & Omit<SqlSpec, "sql"> = {}): Query {
+    const { parameters, versions, maxAgeMs, allowStale } = options;
+    const question = sqlQuestion({ sql, parameters, versions, maxAgeMs, allowStale });
+    return new Query(this.#transport, question, options);
   }
 
   /** Asks a question in the contract's JSON form (`drover.v1.Question`), for example one that a browser sent. */
@@ -348,6 +394,7 @@ export class Drover implements AsyncDisposable {
   /** The different values of a column with their counts, in the order of the values, NULL last. */
   values(dataset: string, column: string, options: ValuesOptions = {}): AsyncGenerator<ValueCount, void, undefined> {
     const { prefix = "", where, version = 0, limit, integers = "bigint" } = options;
+    const freshness = freshnessToWire(options);
     return paged(async (pageToken) => {
       const request = {
         dataset,
@@ -355,6 +402,7 @@ export class Drover implements AsyncDisposable {
         prefix,
         version: wholeNumber("version", version),
         ...(where && { filter: where.wire }),
+        ...(freshness && { freshness }),
         pageSize: Math.min(limit ?? maxPageSize, maxPageSize),
         pageToken,
         noWait: options.noWait ?? false,
@@ -372,12 +420,14 @@ export class Drover implements AsyncDisposable {
   /** Counts, bounds and quantiles of columns. */
   async statistics(dataset: string, options: StatisticsOptions = {}): Promise<Statistics> {
     const { columns = [], where, version = 0, integers = "bigint" } = options;
+    const freshness = freshnessToWire(options);
     const request = {
       dataset,
       columns: [...columns],
       version: wholeNumber("version", version),
       ...(where && { filter: where.wire }),
       noWait: options.noWait ?? false,
+      ...(freshness && { freshness }),
     };
     const response = await this.#transport.unary(QueryService.method.getStatistics, request, options);
     return {

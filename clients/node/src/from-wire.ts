@@ -1,5 +1,4 @@
 import type { JsonObject as WireJson } from "@bufbuild/protobuf";
-import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { columnFrom, columnsFrom, progressFrom } from "./answers-from-wire.ts";
 import { clientError, statusError } from "./errors.ts";
 import * as datasets from "./gen/drover/v1/dataset_service_pb.js";
@@ -32,6 +31,8 @@ import type {
   Workers,
 } from "./model.ts";
 import { Filter } from "./query/filter.ts";
+import { incrementFrom, refreshStatusFrom } from "./refresh.ts";
+import { dateFrom } from "./times.ts";
 import { decoderOf, type IntegerMode, type JsonObject } from "./values.ts";
 
 const driverStates: Readonly<Partial<Record<DriverState, DriverInfo["state"]>>> = {
@@ -170,6 +171,7 @@ export function datasetFrom(dataset: datasets.Dataset): Dataset {
     residentBytes: Number(dataset.residentBytes),
     storageLevel: storageLevels[dataset.storageLevel] ?? "memory",
     storageLevelProblem: dataset.storageLevelProblem,
+    refresh: dataset.refresh && refreshStatusFrom(dataset.refresh),
   };
 }
 
@@ -189,6 +191,7 @@ export function versionFrom(version: datasets.Version | undefined): Version {
     rejectedRows: Number(version?.rejectedRows ?? 0),
     readTime: dateFrom(version?.readTime),
     restoredFrom: Number(version?.restoredFrom ?? 0),
+    increment: version?.increment && incrementFrom(version.increment),
   };
 }
 
@@ -291,8 +294,4 @@ export function statisticsFrom(statistics: queries.ColumnStatistics, integers: I
     stddev: statistics.stddev,
     quartiles: statistics.quartiles,
   };
-}
-
-export function dateFrom(timestamp: Timestamp | undefined): Date | undefined {
-  return timestamp && timestampDate(timestamp);
 }

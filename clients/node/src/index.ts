@@ -47,6 +47,7 @@ export {
   when,
 } from "./query/expression.ts";
 export { all, any, ColumnCondition, Filter, not, type RangeOptions, type TextOptions, where } from "./query/filter.ts";
+export type { FreshnessOptions } from "./query/freshness.ts";
 export {
   avg,
   count,
@@ -75,6 +76,7 @@ export {
 } from "./query/names.ts";
 export { Query, type QueryOptions, type WaitOptions } from "./query/query.ts";
 export type { Calculated, OrderKey, QuerySpec, SqlSpec, Top } from "./query/spec.ts";
+export type { DueRefresh, Increment, RefreshOptions, RefreshStatus, Schedule } from "./refresh.ts";
 export { RowPage, RowReader, type RowsOptions } from "./row-reader.ts";
 export { type Row, Rows } from "./rows.ts";
 export type * from "./sources/connections.ts";

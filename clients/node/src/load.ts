@@ -1,16 +1,12 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { progressFrom } from "./answers-from-wire.ts";
 import { clientError, DroverError } from "./errors.ts";
 import { isLoss } from "./follow/loss.ts";
 import { datasetFrom, operationFrom, rejectedFrom } from "./from-wire.ts";
-import {
-  DatasetService,
-  type LoadDatasetRequestSchema,
-  type WatchLoadResponse,
-} from "./gen/drover/v1/dataset_service_pb.js";
+import { DatasetService, type WatchLoadResponse } from "./gen/drover/v1/dataset_service_pb.js";
 import { OperationService } from "./gen/drover/v1/operation_service_pb.js";
 import type { Dataset, Labels, Operation, Progress, RejectedRow } from "./model.ts";
 import type { Filter } from "./query/filter.ts";
+import type { Increment } from "./refresh.ts";
 import { type CallOptions, defaultTimeoutMs, type Route, type Transport } from "./transport/transport.ts";
 
 /** What a load takes beside its source. */
@@ -25,6 +21,8 @@ export interface LoadOptions extends CallOptions {
   readonly limit?: number | undefined;
   /** Keeps only these columns, in this order: the option of that name, of every kind of source. */
   readonly columns?: readonly string[] | undefined;
+  /** How later refreshes tell what is new at the source. Default: they read everything. */
+  readonly increment?: Increment | undefined;
 }
 
 /** What happens in a load. */
@@ -44,6 +42,8 @@ export interface LoadCompletedEvent {
   readonly rejectedRows: number;
   /** The first of them, at most 100. */
   readonly rejectedSamples: readonly RejectedRow[];
+  /** Whether an incremental refresh has found nothing new: then there is no new version. */
+  readonly unchanged: boolean;
 }
 
 /** What a load that succeeded made. */
@@ -52,14 +52,19 @@ export interface LoadResult {
   readonly operation: Operation;
   readonly rejectedRows: number;
   readonly rejectedSamples: readonly RejectedRow[];
+  /** Whether an incremental refresh has found nothing new: then there is no new version. */
+  readonly unchanged: boolean;
 }
 
-/** LoadDataset's request, which asks the next driver for the same load. */
-type LoadRequest = MessageInitShape<typeof LoadDatasetRequestSchema> & { readonly operationId: string };
+/** Asks a driver for a load, and the next one for the same: the request's operation id says which it is. */
+export type AskForLoad = (
+  channel: Transport,
+  options: CallOptions,
+) => Promise<{ readonly operation?: { readonly id: string } | undefined; readonly joined: boolean }>;
 
-/** What a load that this client asked for is asked for again with. */
+/** How a load that this client asked for is asked for again. */
 interface Origin {
-  readonly request: LoadRequest;
+  readonly ask: AskForLoad;
   /** The driver that was asked last. */
   instanceId: string;
 }
@@ -83,19 +88,13 @@ export class Load implements AsyncIterable<LoadEvent> {
   }
 
   /** Asks for a load. The request may be repeated, since its id says which load it means. */
-  static async start(transport: Transport, request: LoadRequest, options: CallOptions): Promise<Load> {
+  static async start(transport: Transport, id: string, ask: AskForLoad, options: CallOptions): Promise<Load> {
     using route = await transport.route({ ...options, timeoutMs: options.timeoutMs ?? defaultTimeoutMs });
     for (;;) {
       try {
-        const { operation, joined } = await route.channel.unary(
-          DatasetService.method.loadDataset,
-          request,
-          route.options,
-        );
+        const { operation, joined } = await ask(route.channel, route.options);
         route.advanced();
-        const operationId = operation?.id || request.operationId;
-        const origin = { request: { ...request, operationId }, instanceId: route.instanceId };
-        return new Load(transport, operationId, joined, origin);
+        return new Load(transport, operation?.id || id, joined, { ask, instanceId: route.instanceId });
       } catch (error) {
         await route.next(error);
       }
@@ -163,7 +162,7 @@ export class Load implements AsyncIterable<LoadEvent> {
   async #askAgain(route: Route): Promise<void> {
     if (this.#origin === undefined) return;
     const { instanceId } = route;
-    await route.channel.unary(DatasetService.method.loadDataset, this.#origin.request, {
+    await this.#origin.ask(route.channel, {
       ...route.options,
       timeoutMs: Math.min(route.options.timeoutMs ?? defaultTimeoutMs, defaultTimeoutMs),
     });
@@ -214,10 +213,10 @@ class Told {
 
 /** The result of a load that has ended, or its error. */
 export function resultOf(event: LoadCompletedEvent): LoadResult {
-  const { operation, dataset, rejectedRows, rejectedSamples } = event;
+  const { operation, dataset, rejectedRows, rejectedSamples, unchanged } = event;
   if (operation.error !== undefined) throw operation.error;
   if (operation.state === "succeeded" && dataset !== undefined)
-    return { dataset, operation, rejectedRows, rejectedSamples };
+    return { dataset, operation, rejectedRows, rejectedSamples, unchanged };
   throw clientError("UNEXPECTED_MESSAGE", `the load ended as ${operation.state} without a dataset or an error`);
 }
 
@@ -235,6 +234,7 @@ function eventFrom({ event }: WatchLoadResponse): LoadEvent | undefined {
         operation: operationFrom(event.value.operation),
         dataset: event.value.dataset && datasetFrom(event.value.dataset),
         rejectedRows: Number(event.value.rejectedRows),
+        unchanged: event.value.unchanged,
         rejectedSamples: event.value.rejectedSamples.map(rejectedFrom),
       };
     case undefined:

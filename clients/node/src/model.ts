@@ -1,5 +1,6 @@
 import type { DroverError } from "./errors.ts";
 import type { Filter } from "./query/filter.ts";
+import type { Increment, RefreshStatus } from "./refresh.ts";
 import type { JsonObject, ResultValue } from "./values.ts";
 
 /** The family that a column's type belongs to. An unknown one from a newer driver is `other`. */
@@ -223,6 +224,8 @@ export interface Version {
   readonly readTime: Date | undefined;
   /** The version that a rollback made current again as this one; 0 for all others. */
   readonly restoredFrom: number;
+  /** How refreshes tell what is new at the source; undefined where they read everything. */
+  readonly increment: Increment | undefined;
 }
 
 /** Where a dataset is kept: on disk only, in memory while the budget allows, or in memory until it gets another level. */
@@ -242,6 +245,8 @@ export interface Dataset {
   readonly storageLevel: StorageLevel;
   /** Why the driver does not keep it as its level says; empty while it does. */
   readonly storageLevelProblem: string;
+  /** Its refreshes; undefined in lists. */
+  readonly refresh: RefreshStatus | undefined;
 }
 
 /** How far an operation is. No value ever goes back. */

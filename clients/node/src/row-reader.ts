@@ -3,13 +3,14 @@ import { wholeNumber } from "./checks.ts";
 import { QueryService } from "./gen/drover/v1/query_service_pb.js";
 import type { Column } from "./model.ts";
 import type { Filter } from "./query/filter.ts";
+import { type FreshnessOptions, freshnessToWire } from "./query/freshness.ts";
 import type { WaitOptions } from "./query/query.ts";
 import { type Row, Rows, rowDecoder } from "./rows.ts";
 import type { Transport } from "./transport/transport.ts";
 import type { IntegerMode, ResultValue } from "./values.ts";
 
 /** Which raw rows are read, and how. */
-export interface RowsOptions extends WaitOptions {
+export interface RowsOptions extends WaitOptions, FreshnessOptions {
   /** Default: all. */
   readonly columns?: readonly string[] | undefined;
   readonly where?: Filter | undefined;
@@ -76,11 +77,13 @@ export class RowReader implements AsyncIterable<Row> {
 
   async #fetch(pageToken: string, pageSize: number, left: number): Promise<RowPage> {
     const { columns = [], where, version = 0, integers = "bigint" } = this.#options;
+    const freshness = freshnessToWire(this.#options);
     const request = {
       dataset: this.#dataset,
       version: wholeNumber("version", version),
       columns: [...columns],
       ...(where && { filter: where.wire }),
+      ...(freshness && { freshness }),
       pageSize,
       pageToken,
       noWait: this.#options.noWait ?? false,

@@ -6,9 +6,17 @@ import { severalDrivers } from "./0002-several-drivers.ts";
 import { definitions } from "./0003-definitions.ts";
 import { storageLevels } from "./0007-storage-levels.ts";
 import { uploads } from "./0008-uploads.ts";
+import { datasetRefreshes } from "./0009-dataset-refreshes.ts";
 import type { Migration } from "./migration.ts";
 
-const migrations: readonly Migration[] = [datasetsAndOperations, severalDrivers, definitions, storageLevels, uploads];
+const migrations: readonly Migration[] = [
+  datasetsAndOperations,
+  severalDrivers,
+  definitions,
+  storageLevels,
+  uploads,
+  datasetRefreshes,
+];
 
 /** The catalog's format that this driver writes. */
 export const catalogVersion = Math.max(...migrations.map(({ version }) => version));

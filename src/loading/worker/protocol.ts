@@ -1,5 +1,6 @@
-import type { LoadProgress, Preview } from "../../engine/engine.ts";
+import type { LoadProgress, Preview, WriteOptions } from "../../engine/engine.ts";
 import type { ScanColumn, SegmentLimits, WrittenSegments } from "../../engine/file-scan.ts";
+import type { Increment, IncrementRule, MergedIncrement, StoredRows } from "../../engine/increment.ts";
 import type { ErrorJson } from "../../errors/error-json.ts";
 import type {
   Partition,
@@ -55,6 +56,18 @@ export interface WorkerCalls extends AppendCalls {
   /** Throws SOURCE_CHANGED. */
   requireUnchanged: { readonly params: Record<never, never>; readonly result: undefined };
   closeLoad: { readonly params: Record<never, never>; readonly result: undefined };
+  startOfIncrement: {
+    readonly params: { readonly rule: IncrementRule; readonly base: StoredRows };
+    readonly result: string | undefined;
+  };
+  mergeIncrement: {
+    readonly params: {
+      readonly increment: Increment;
+      readonly place: Omit<WriteOptions, "signal" | "onProgress">;
+      readonly threads: number;
+    };
+    readonly result: MergedIncrement;
+  };
   testSource: { readonly params: { readonly source: Source }; readonly result: SourceTest };
   previewSource: { readonly params: PreviewRequest; readonly result: Preview };
   /** Tells tables as events. */

@@ -9,12 +9,19 @@ import {
   ListDatasetsResponseSchema,
   ListVersionsResponseSchema,
   LoadDatasetResponseSchema,
+  RefreshDatasetResponseSchema,
+  type RefreshDueDatasetsResponse,
+  RefreshDueDatasetsResponseSchema,
+  RefreshMode,
   RollbackDatasetResponseSchema,
+  SetScheduleResponseSchema,
   SetStorageLevelResponseSchema,
   type WatchLoadResponse,
 } from "../../gen/drover/v1/dataset_service_pb.js";
 import type { AppendService } from "../../loading/append/model.ts";
 import type { LoadService } from "../../loading/model.ts";
+import type { RefreshService } from "../../loading/refresh/model.ts";
+import type { Scheduler } from "../../loading/refresh/scheduler.ts";
 import type { OperationSnapshot, Operations } from "../../operations/model.ts";
 import type { Uploads } from "../../uploads/model.ts";
 import { fromDataset, fromVersion, toStorageLevel } from "../mapping/datasets.ts";
@@ -22,9 +29,11 @@ import { toFilter } from "../mapping/filters.ts";
 import { fromLoadEvent } from "../mapping/load-events.ts";
 import { fromOperation } from "../mapping/operations.ts";
 import { pageOf, pageSize } from "../mapping/pages.ts";
+import { fromRefreshStatus, toIncrement, toSchedule } from "../mapping/refresh.ts";
 import { toWantedRows } from "../mapping/row-filters.ts";
 import { toCount } from "../mapping/values.ts";
 import { type BoundMethod, bindService } from "../service.ts";
+import { toStatus } from "../status.ts";
 import { appendHandlers } from "./append.ts";
 import { type ExportOptions, exported } from "./export.ts";
 import { sourceSpec } from "./source-spec.ts";
@@ -35,6 +44,8 @@ export interface DatasetHandlerParts extends ExportOptions {
   readonly operations: Operations;
   readonly uploads: Pick<Uploads, "keepText">;
   readonly appends: AppendService;
+  readonly refresh: RefreshService;
+  readonly scheduler: Pick<Scheduler, "runDue">;
 }
 
 const PAGE = { fallback: 100, max: 1_000 };
@@ -45,23 +56,41 @@ export function datasetService({
   operations,
   uploads,
   appends,
+  refresh,
+  scheduler,
   ...exporting
 }: DatasetHandlerParts): readonly BoundMethod[] {
+  const detailed = async (info: DatasetInfo) => {
+    const [status, freshTime] = [await refresh.status(info), await refresh.freshTime(info)];
+    return { ...fromDataset(info, { columns: true }), refresh: fromRefreshStatus(status, freshTime) };
+  };
   return bindService(
     DatasetService,
     {
       authenticated: true,
-      work: ["loadDataset", "deleteDataset", "rollbackDataset", "setStorageLevel", "exportDataset", "appendRows"],
+      work: [
+        "loadDataset",
+        "deleteDataset",
+        "rollbackDataset",
+        "setStorageLevel",
+        "refreshDataset",
+        "refreshDueDatasets",
+        "setSchedule",
+        "exportDataset",
+        "appendRows",
+      ],
       awaited: ["watchLoad"],
     },
     {
       ...appendHandlers(appends),
-      loadDataset: async ({ dataset, source, operationId, labels, filter, limit }, call) => {
+      loadDataset: async ({ dataset, source, operationId, labels, filter, limit, increment }, call) => {
         const wanted = toWantedRows({ filter, limit });
+        const rule = toIncrement(increment);
         const request = {
           dataset,
           source: { ...(await sourceSpec(source, uploads, call)), ...wanted },
           ...(operationId && { operationId }),
+          ...(rule && { increment: rule }),
           labels,
           requestedBy: call.requestedBy,
           caller: call.turn,
@@ -86,8 +115,7 @@ export function datasetService({
       },
       getDataset: async ({ dataset }) => {
         await datasets.refresh();
-        const found = fromDataset(datasets.get(dataset), { columns: true });
-        return create(GetDatasetResponseSchema, { dataset: found });
+        return create(GetDatasetResponseSchema, { dataset: await detailed(datasets.get(dataset)) });
       },
       listDatasets: async ({ pageSize: asked, pageToken, labels }) => {
         await datasets.refresh();
@@ -106,8 +134,34 @@ export function datasetService({
         await datasets.delete(dataset);
         return create(DeleteDatasetResponseSchema, {});
       },
+      refreshDataset: async ({ dataset, mode, increment, operationId }, call) => {
+        const rule = toIncrement(increment);
+        const wanted = toMode(mode);
+        const { operation, joined } = await refresh.refresh({
+          ...{ dataset, requestedBy: call.requestedBy, caller: call.turn },
+          ...(operationId && { operationId }),
+          ...(rule && { increment: rule }),
+          ...(wanted && { mode: wanted }),
+        });
+        call.operationId = operation.id;
+        return create(RefreshDatasetResponseSchema, { operation: fromOperation(operation), joined });
+      },
+      async *refreshDueDatasets(_request, { signal }): AsyncGenerator<RefreshDueDatasetsResponse> {
+        for await (const { dataset, operation, error } of scheduler.runDue({ signal })) {
+          yield create(RefreshDueDatasetsResponseSchema, {
+            dataset,
+            ...(operation && { operation: fromOperation(operation) }),
+            ...(error && { error: toStatus(error) }),
+          });
+        }
+      },
+      setSchedule: async ({ dataset, schedule }) => {
+        const info = await refresh.setSchedule(dataset, toSchedule(schedule));
+        return create(SetScheduleResponseSchema, { dataset: await detailed(info) });
+      },
       rollbackDataset: async ({ dataset, version }, { signal }) => {
         const restored = await datasets.rollback(dataset, toCount(version), { signal });
+        await refresh.noteRestored(restored);
         return create(RollbackDatasetResponseSchema, { dataset: fromDataset(restored, { columns: true }) });
       },
       setStorageLevel: async ({ dataset, storageLevel }, { signal }) => {
@@ -131,6 +185,11 @@ export function datasetService({
       },
     },
   );
+}
+
+function toMode(mode: RefreshMode): "full" | "incremental" | undefined {
+  if (mode === RefreshMode.FULL) return "full";
+  return mode === RefreshMode.INCREMENTAL ? "incremental" : undefined;
 }
 
 function requireLoad(operations: Operations, id: string): void {

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { DriverError } from "../../errors/driver-error.ts";
+import type { Filter } from "../../gen/drover/v1/query_pb.js";
 import {
   ExplainQueryResponseSchema,
   type ExportQueryResponse,
@@ -14,6 +15,7 @@ import {
   type RunQueryResponse,
   type WatchQueryResponse,
 } from "../../gen/drover/v1/query_service_pb.js";
+import type { Freshness } from "../../gen/drover/v1/refresh_pb.js";
 import type { Metrics } from "../../observability/metrics.ts";
 import type { QueryCompletion, ResultFormat as ServiceFormat } from "../../queries/events.ts";
 import type { CallOptions, QueryService as Queries } from "../../queries/service.ts";
@@ -23,6 +25,7 @@ import { fromColumn, fromColumns } from "../mapping/columns.ts";
 import { toFilter } from "../mapping/filters.ts";
 import { fromCompletion, fromQueryEvent } from "../mapping/query-events.ts";
 import { toQuestion } from "../mapping/questions.ts";
+import { toFreshness } from "../mapping/refresh.ts";
 import { fromStatistics } from "../mapping/statistics.ts";
 import { fromJsonValue, fromRow, toCount, toStruct } from "../mapping/values.ts";
 import { type BoundMethod, bindService } from "../service.ts";
@@ -134,10 +137,10 @@ export function queryService({
             columns: fromColumns(columns),
           });
         }),
-      listRows: ({ version, filter, ...request }, call) =>
+      listRows: ({ version, filter, freshness, ...request }, call) =>
         within(call, request, async (options) => {
           const page = await queries.listRows(
-            { ...request, version: toCount(version), ...(filter && { filter: toFilter(filter, "filter") }) },
+            { ...request, version: toCount(version), ...narrowing(filter, freshness, version) },
             options,
           );
           return create(ListRowsResponseSchema, {
@@ -147,10 +150,10 @@ export function queryService({
             version: BigInt(page.version),
           });
         }),
-      listValues: ({ version, filter, ...request }, call) =>
+      listValues: ({ version, filter, freshness, ...request }, call) =>
         within(call, request, async (options) => {
           const page = await queries.listValues(
-            { ...request, version: toCount(version), ...(filter && { filter: toFilter(filter, "filter") }) },
+            { ...request, version: toCount(version), ...narrowing(filter, freshness, version) },
             options,
           );
           return create(ListValuesResponseSchema, {
@@ -160,10 +163,10 @@ export function queryService({
             version: BigInt(page.version),
           });
         }),
-      getStatistics: ({ version, filter, ...request }, call) =>
+      getStatistics: ({ version, filter, freshness, ...request }, call) =>
         within(call, request, async (options) => {
           const found = await queries.statistics(
-            { ...request, version: toCount(version), ...(filter && { filter: toFilter(filter, "filter") }) },
+            { ...request, version: toCount(version), ...narrowing(filter, freshness, version) },
             options,
           );
           return create(GetStatisticsResponseSchema, {
@@ -174,6 +177,11 @@ export function queryService({
         }),
     },
   );
+}
+
+function narrowing(filter: Filter | undefined, freshness: Freshness | undefined, version: bigint) {
+  const young = toFreshness(freshness, version, "freshness");
+  return { ...(filter && { filter: toFilter(filter, "filter") }), ...(young && { freshness: young }) };
 }
 
 function toLane(lane: Lane): PoolLane {

@@ -12,6 +12,7 @@ import {
   VersionSchema,
 } from "../../gen/drover/v1/dataset_service_pb.js";
 import { fromColumns } from "./columns.ts";
+import { fromIncrement } from "./refresh.ts";
 import { fromWantedRows } from "./row-filters.ts";
 import { fromSource } from "./sources.ts";
 
@@ -39,7 +40,7 @@ export function fromDataset(dataset: DatasetInfo, { columns }: { readonly column
 }
 
 export function fromVersion(version: VersionManifest): Version {
-  const { operationId, readTime = version.createTime, restoredFrom = 0, ...source } = version.lineage;
+  const { operationId, readTime = version.createTime, restoredFrom = 0, increment, ...source } = version.lineage;
   return create(VersionSchema, {
     number: BigInt(version.number),
     rows: BigInt(version.rows),
@@ -54,6 +55,7 @@ export function fromVersion(version: VersionManifest): Version {
     rejectedRows: BigInt(version.rejectedRows),
     readTime: timestampFromDate(new Date(readTime)),
     restoredFrom: BigInt(restoredFrom),
+    ...(increment && { increment: fromIncrement(increment) }),
   });
 }
 

@@ -33,17 +33,19 @@ function eventOf(event: OperationEvent, datasetOf: DatasetOf): WatchLoadResponse
 }
 
 function completed(operation: OperationSnapshot, dataset: DatasetInfo | undefined): LoadCompleted {
-  const { rejectedRows = 0, rejectedSamples = [] } = (operation.outcome ?? {}) as LoadOutcome;
+  const { rejectedRows = 0, rejectedSamples = [], unchanged = false } = (operation.outcome ?? {}) as LoadOutcome;
   return create(LoadCompletedSchema, {
     operation: fromOperation(operation),
     ...(dataset && { dataset: fromDataset(dataset, { columns: true }) }),
     rejectedRows: BigInt(rejectedRows),
     rejectedSamples: rejectedSamples.map(fromRejectedRow),
+    unchanged,
   });
 }
 
-/** What a load's outcome says of rows that were skipped. */
+/** What a load's outcome says beside its version. */
 interface LoadOutcome {
   readonly rejectedRows?: number;
   readonly rejectedSamples?: readonly RejectedRow[];
+  readonly unchanged?: boolean;
 }

@@ -4,12 +4,13 @@ import type {
   Measure as ProtoMeasure,
   TopN as ProtoTopN,
 } from "../../gen/drover/v1/query_pb.js";
-import type { Question as ProtoQuestion } from "../../gen/drover/v1/query_service_pb.js";
+import type { Question as ProtoQuestion, SqlQuery } from "../../gen/drover/v1/query_service_pb.js";
 import type { AggregateQuery, Dimension, Measure, Question, TopN } from "../../queries/model.ts";
 import { measureOps, timeParts, timeUnits, totals, wordOf } from "./enums.ts";
 import { toCalculatedColumns } from "./expressions.ts";
 import { toFilter } from "./filters.ts";
 import { invalidField } from "./invalid-field.ts";
+import { toFreshness } from "./refresh.ts";
 import { toCount, toScalar } from "./values.ts";
 
 const MONDAY = 1;
@@ -21,17 +22,26 @@ export function toQuestion(question: ProtoQuestion | undefined): Question {
     case "aggregate":
       return { kind: "aggregate", query: toAggregateQuery(kind.value, "question.aggregate") };
     case "sql":
-      return {
-        kind: "sql",
-        sql: kind.value.sql,
-        parameters: kind.value.parameters.map((value, index) => toScalar(value, `question.sql.parameters[${index}]`)),
-      };
+      return toSql(kind.value);
     default:
       throw invalidField("question", "an aggregate query or SQL must be set");
   }
 }
 
+function toSql({ sql, parameters, versions, freshness }: SqlQuery): Question {
+  const asked = Object.entries(versions).map(([dataset, version]) => [dataset, toCount(version)] as const);
+  const young = toFreshness(freshness, 0n, "question.sql.freshness");
+  return {
+    kind: "sql",
+    sql,
+    parameters: parameters.map((value, index) => toScalar(value, `question.sql.parameters[${index}]`)),
+    ...(asked.length > 0 && { versions: Object.fromEntries(asked) }),
+    ...(young && { freshness: young }),
+  };
+}
+
 function toAggregateQuery(query: ProtoAggregateQuery, place: string): AggregateQuery {
+  const freshness = toFreshness(query.freshness, query.version, `${place}.freshness`);
   return {
     dataset: query.dataset,
     version: toCount(query.version),
@@ -46,6 +56,7 @@ function toAggregateQuery(query: ProtoAggregateQuery, place: string): AggregateQ
     offset: toCount(query.offset),
     totals: wordOf(totals, query.totals, `${place}.totals`),
     ...(query.top && { top: toTop(query.top) }),
+    ...(freshness && { freshness }),
   };
 }
 

@@ -3,6 +3,7 @@ import type { Dataset } from "../../../node/src/index.ts";
 import type { Act, Context } from "../context.ts";
 import { printable } from "../render/cell.ts";
 import { datasetDetailJson } from "../render/json.ts";
+import { refreshFacts } from "../render/refresh.ts";
 import { pairs, table } from "../render/table.ts";
 import { bytesText, countText, plural, timeText } from "../render/units.ts";
 
@@ -33,6 +34,7 @@ function facts(dataset: Dataset): [string, string][] {
     ["level", storageLevel],
   ];
   if (storageLevelProblem !== "") entries.push(["problem", printable(storageLevelProblem)]);
+  entries.push(...refreshFacts(version.increment, dataset.refresh));
   if (labelText.length > 0) entries.push(["labels", labelText.join(", ")]);
   if (version.rejectedRows > 0) entries.push(["rejected", plural(version.rejectedRows, "row")]);
   for (const warning of version.warnings) entries.push(["warning", printable(warning)]);

@@ -11,6 +11,7 @@ import {
 import type { Act, Context } from "../context.ts";
 import { parseLabels } from "../grammar/assignment.ts";
 import { parseConditions } from "../grammar/condition.ts";
+import { addIncrementOptions, type IncrementFlags, incrementOf } from "../increment-options.ts";
 import { counted, repeatable } from "../options.ts";
 import { printable } from "../render/cell.ts";
 import { datasetDetailJson, operationJson } from "../render/json.ts";
@@ -20,7 +21,7 @@ import { type SourceFlags, sourceOf, withSourceFlags } from "../source-flags.ts"
 import { UsageError } from "../usage-error.ts";
 import { send } from "./upload.ts";
 
-interface LoadFlags extends SourceFlags {
+interface LoadFlags extends SourceFlags, IncrementFlags {
   readonly label: readonly string[];
   readonly where: readonly string[];
   readonly columns?: string;
@@ -30,11 +31,10 @@ interface LoadFlags extends SourceFlags {
 
 /** `drover load NAME URI …` */
 export function registerLoad(program: Command, act: Act): void {
-  withSourceFlags(
-    program
-      .command("load <dataset> [uri]")
-      .description("load a path, a glob, a URL, source:NAME or upload:ID into a dataset; - loads standard input"),
-  )
+  const command = program
+    .command("load <dataset> [uri]")
+    .description("load a path, a glob, a URL, source:NAME or upload:ID into a dataset; - loads standard input");
+  addIncrementOptions(withSourceFlags(command))
     .addOption(repeatable("--label <KEY=VALUE>", "a label of dataset and operation; may be repeated"))
     .addOption(repeatable("-w, --where <CONDITION>", "load only rows that pass; several must all hold"))
     .option("--columns <A,B>", "keep only these columns, in this order")
@@ -51,6 +51,7 @@ Examples:
   zcat log.json.gz | drover load log - -f json
   drover load orders source:orders
   drover load orders --connection sales -o table=public.orders
+  drover load orders orders.csv --watermark changed_at --overlap 1h --key id   then: drover refresh orders
 
 \`drover sources kinds FORMAT\` tells what -o takes.
 `,
@@ -66,12 +67,28 @@ async function load(context: Context, dataset: string, uri: string | undefined, 
   const options = flags.columns === undefined ? named.options : { ...named.options, columns: flags.columns };
   const where = parseConditions(flags.where);
   const labels = parseLabels(flags.label);
+  const increment = incrementOf(flags);
   const operationId = randomUUID();
   await using drover = await context.connect();
   const sent = uri === "-" ? { uri: (await send(context, drover, uri, flags)).uri } : {};
   const source = { ...named, options, ...sent };
-  const begin = () => drover.load(dataset, source, { ...context.call, operationId, labels, where, limit: flags.limit });
-  if (!flags.wait) return await told(context, drover, await begin());
+  const more = { labels, where, limit: flags.limit, increment };
+  const begin = () => drover.load(dataset, source, { ...context.call, operationId, ...more });
+  await carryOut(context, drover, { dataset, operationId, begin, wait: flags.wait });
+}
+
+/** A load or a refresh that is to be begun. */
+export interface LoadToBe {
+  readonly dataset: string;
+  readonly operationId: string;
+  readonly wait: boolean;
+  begin(): Promise<Load>;
+}
+
+/** Begins a load and shows how it goes on, to its end if it is waited for. An interrupt cancels it on the driver. */
+export async function carryOut(context: Context, drover: Drover, load: LoadToBe): Promise<void> {
+  const { dataset, operationId, begin, wait } = load;
+  if (!wait) return await told(context, drover, await begin());
   let started: Load | undefined;
   const cancel = (signal: AbortSignal) => stop(started ?? drover.watchLoad(operationId), signal);
   await context.interrupts.guard(cancel, async () => {
@@ -125,13 +142,14 @@ function jsonEvent(event: LoadEvent, started: Load) {
     case "warning":
       return { event: "warning", message: event.message };
     case "completed": {
-      const { operation, dataset, rejectedRows, rejectedSamples } = event;
+      const { operation, dataset, rejectedRows, rejectedSamples, unchanged } = event;
       return {
         event: "completed",
         operation: operationJson(operation),
         dataset: dataset && datasetDetailJson(dataset),
         rejectedRows,
         rejectedSamples,
+        unchanged,
       };
     }
   }
@@ -139,9 +157,10 @@ function jsonEvent(event: LoadEvent, started: Load) {
 
 async function finished({ output, globals }: Context, event: LoadCompletedEvent): Promise<void> {
   if (!globals.json) rejected(output, event);
-  const { dataset, operation } = resultOf(event);
+  const { dataset, operation, unchanged } = resultOf(event);
   if (globals.json) return;
   const { version } = dataset;
+  if (unchanged) return output.write(`${printable(dataset.name)}: nothing new, version ${version.number} stays\n`);
   const ms = (operation.endTime?.getTime() ?? 0) - (operation.startTime?.getTime() ?? 0);
   const seconds = Math.max(ms, 1) / 1000;
   const rates = `${shortCount(version.rows / seconds)} rows/s, ${bytesText(version.sourceBytes / seconds)}/s`;

@@ -1,11 +1,12 @@
 import type { Command } from "commander";
 import { collect } from "../collect.ts";
 import type { Act, Context } from "../context.ts";
+import { addFreshnessOptions, type FreshnessFlags, freshnessOf } from "../freshness-options.ts";
 import { parseConditions } from "../grammar/condition.ts";
 import { counted, repeatable } from "../options.ts";
 import { ResultWriter } from "../render/result.ts";
 
-interface RowsFlags {
+interface RowsFlags extends FreshnessFlags {
   readonly column: readonly string[];
   readonly where: readonly string[];
   readonly limit: number;
@@ -17,8 +18,7 @@ interface RowsFlags {
 
 /** `drover rows NAME …` */
 export function registerRows(program: Command, act: Act): void {
-  program
-    .command("rows <dataset>")
+  addFreshnessOptions(program.command("rows <dataset>"))
     .description("show raw rows, in the order in which they are stored")
     .addOption(repeatable("-c, --column <COL>", "only this column; may be repeated"))
     .addOption(repeatable("-w, --where <CONDITION>", "only rows that pass; several must all hold"))
@@ -39,6 +39,7 @@ async function rows(context: Context, dataset: string, flags: RowsFlags): Promis
     where,
     columns: flags.column,
     version: flags.atVersion,
+    ...freshnessOf(flags),
     limit: flags.all ? undefined : flags.limit,
     integers: "string",
   });

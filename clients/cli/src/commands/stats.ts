@@ -1,21 +1,21 @@
 import type { Command } from "commander";
 import type { ColumnStatistics, ResultValue } from "../../../node/src/index.ts";
 import type { Act, Context } from "../context.ts";
+import { addFreshnessOptions, type FreshnessFlags, freshnessOf } from "../freshness-options.ts";
 import { parseConditions } from "../grammar/condition.ts";
 import { counted, repeatable } from "../options.ts";
 import { cellText, floatText } from "../render/cell.ts";
 import { table } from "../render/table.ts";
 import { countText } from "../render/units.ts";
 
-interface StatsFlags {
+interface StatsFlags extends FreshnessFlags {
   readonly where: readonly string[];
   readonly atVersion?: number;
 }
 
 /** `drover stats NAME [COL]…` */
 export function registerStats(program: Command, act: Act): void {
-  program
-    .command("stats <dataset> [columns...]")
+  addFreshnessOptions(program.command("stats <dataset> [columns...]"))
     .description("show counts, bounds and quantiles of columns")
     .addOption(repeatable("-w, --where <CONDITION>", "only rows that pass; several must all hold"))
     .addOption(counted("--at-version <V>", "read this version of the dataset", 1))
@@ -26,7 +26,14 @@ async function stats(context: Context, dataset: string, names: readonly string[]
   const where = parseConditions(flags.where);
   const { output, globals, call } = context;
   await using drover = await context.connect();
-  const options = { ...call, where, columns: names, version: flags.atVersion, integers: "string" } as const;
+  const options = {
+    ...call,
+    where,
+    columns: names,
+    version: flags.atVersion,
+    ...freshnessOf(flags),
+    integers: "string",
+  } as const;
   const statistics = await drover.statistics(dataset, options);
   if (globals.json) return output.document(statistics);
   const columns = [

@@ -1,13 +1,14 @@
 import type { Command } from "commander";
 import { collect } from "../collect.ts";
 import type { Act, Context } from "../context.ts";
+import { addFreshnessOptions, type FreshnessFlags, freshnessOf } from "../freshness-options.ts";
 import { parseConditions } from "../grammar/condition.ts";
 import { counted, repeatable } from "../options.ts";
 import { cellText } from "../render/cell.ts";
 import { table } from "../render/table.ts";
 import { countText } from "../render/units.ts";
 
-interface ValuesFlags {
+interface ValuesFlags extends FreshnessFlags {
   readonly prefix?: string;
   readonly where: readonly string[];
   readonly limit: number;
@@ -17,8 +18,7 @@ interface ValuesFlags {
 
 /** `drover values NAME COL` */
 export function registerValues(program: Command, act: Act): void {
-  program
-    .command("values <dataset> <column>")
+  addFreshnessOptions(program.command("values <dataset> <column>"))
     .description("list the different values of a column with their counts")
     .option("--prefix <TEXT>", "only values that start with this, whatever the case")
     .addOption(repeatable("-w, --where <CONDITION>", "only rows that pass; several must all hold"))
@@ -37,6 +37,7 @@ async function values(context: Context, dataset: string, column: string, flags: 
     where,
     prefix: flags.prefix,
     version: flags.atVersion,
+    ...freshnessOf(flags),
     limit: flags.all ? undefined : flags.limit,
     integers: "string",
   } as const;

@@ -1,13 +1,18 @@
 import { UsageError } from "../usage-error.ts";
 
-const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** `500ms`, `30s`, `5m`, `1h`; a bare number is seconds. The answer is in milliseconds. */
+/** `500ms`, `30s`, `5m`, `1h`, `7d`; a bare number is seconds. The answer is in milliseconds. */
 export function parseDuration(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim());
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(text.trim());
   const ms = Number(match?.[1]) * (unitsMs[match?.[2] ?? "s"] ?? Number.NaN);
   if (!(ms > 0)) throw new UsageError(`"${text}" is no time: write for example 500ms, 30s or 5m`);
   return ms;
+}
+
+/** As `parseDuration`; 0 stands for no age at all. */
+export function parseAge(text: string): number {
+  return /^0+(ms|s|m|h|d)?$/.test(text.trim()) ? 0 : parseDuration(text);
 }
 
 /** A whole number of at least `least`. */

@@ -2,11 +2,12 @@ import { create, fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { wholeNumber } from "../checks.ts";
 import { clientError } from "../errors.ts";
 import { type AggregateQuery, AggregateQuerySchema } from "../gen/drover/v1/query_pb.js";
-import { type Question, QuestionSchema } from "../gen/drover/v1/query_service_pb.js";
+import { type Question, QuestionSchema, SqlQuerySchema } from "../gen/drover/v1/query_service_pb.js";
 import { type JsonObject, type Scalar, toWire } from "../values.ts";
 import { Dimension } from "./dimension.ts";
 import type { Expression } from "./expression.ts";
 import type { Filter } from "./filter.ts";
+import { type FreshnessOptions, freshnessToWire } from "./freshness.ts";
 import type { Measure } from "./measure.ts";
 import { lookUp, type TotalsName, totalsKinds } from "./names.ts";
 
@@ -39,7 +40,7 @@ export type Calculated =
   | readonly { readonly name: string; readonly expression: Expression }[];
 
 /** An aggregate question: one row for each combination of the dimensions. */
-export interface QuerySpec {
+export interface QuerySpec extends FreshnessOptions {
   /** What to group by; a string is a column. */
   readonly dimensions?: readonly (Dimension | string)[] | undefined;
   /** What to compute for each group. */
@@ -65,10 +66,12 @@ export interface QuerySpec {
 }
 
 /** SQL over datasets: exactly one SELECT. */
-export interface SqlSpec {
+export interface SqlSpec extends FreshnessOptions {
   readonly sql: string;
   /** Values for `$1`, `$2`, ... */
   readonly parameters?: readonly Scalar[] | undefined;
+  /** The versions of datasets that are not to be read at their current one, by name. */
+  readonly versions?: Readonly<Record<string, number>> | undefined;
 }
 
 /** Makes the contract's question of a spec. */
@@ -77,10 +80,16 @@ export function aggregateQuestion(dataset: string, spec: QuerySpec): Question {
 }
 
 /** Makes the contract's question of SQL. */
-export function sqlQuestion({ sql, parameters = [] }: SqlSpec): Question {
-  return create(QuestionSchema, {
-    kind: { case: "sql", value: { $typeName: "drover.v1.SqlQuery", sql, parameters: parameters.map(toWire) } },
+export function sqlQuestion({ sql, parameters = [], versions = {}, ...fresh }: SqlSpec): Question {
+  const asked = Object.entries(versions).map(([name, version]) => [name, wholeNumber("versions", version)] as const);
+  const freshness = freshnessToWire(fresh);
+  const value = create(SqlQuerySchema, {
+    sql,
+    parameters: parameters.map(toWire),
+    versions: Object.fromEntries(asked),
+    ...(freshness && { freshness }),
   });
+  return create(QuestionSchema, { kind: { case: "sql", value } });
 }
 
 /** Reads the contract's question from its JSON form. Throws INVALID_ARGUMENT where it is not one. */
@@ -94,9 +103,11 @@ export function questionFromJson(json: JsonObject): Question {
 }
 
 function aggregateOf(dataset: string, spec: QuerySpec): AggregateQuery {
+  const freshness = freshnessToWire(spec);
   return create(AggregateQuerySchema, {
     dataset,
     version: wholeNumber("version", spec.version ?? 0),
+    ...(freshness && { freshness }),
     calculatedColumns: calculatedOf(spec.calculatedColumns),
     dimensions: (spec.dimensions ?? []).map((dimension) => dimensionOf(dimension).wire),
     measures: (spec.measures ?? []).map((measure) => measure.wire),

@@ -131,8 +131,12 @@ function defaultFormat(headers: Headers): ResultFormat {
 }
 
 function withoutLineage(dataset: Dataset, access: Access): Dataset {
-  const { version } = dataset;
-  return version === undefined ? dataset : { ...dataset, version: versionFor(dataset.name, version, access) };
+  const { version, refresh } = dataset;
+  if (version === undefined) return dataset;
+  const shown = versionFor(dataset.name, version, access);
+  if (shown === version || refresh?.lastError === undefined) return { ...dataset, version: shown };
+  const { lastError: _, ...rest } = refresh;
+  return { ...dataset, version: shown, refresh: rest };
 }
 
 /** A version without the paths and hosts of where it came from, unless they are this user's own business. */

@@ -1,6 +1,7 @@
 import { clientError } from "../errors.ts";
-import { dateFrom, sourceFrom } from "../from-wire.ts";
+import { sourceFrom } from "../from-wire.ts";
 import * as wire from "../gen/drover/v1/source_service_pb.js";
+import { dateFrom } from "../times.ts";
 import type { JsonObject } from "../values.ts";
 import type {
   Connection,

@@ -6,11 +6,14 @@ import { DriverError } from "../../../errors/driver-error.ts";
 import { verifyCompressed } from "../../byte-stream.ts";
 import type { LoadEngine, LoadEngineOptions, Preview, PreviewOptions, WriteOptions } from "../../engine.ts";
 import type { FileScan, SniffResult, WrittenSegments } from "../../file-scan.ts";
+import type { Increment, IncrementRule, MergedIncrement, StoredRows } from "../../increment.ts";
 import { Connection, openInstance } from "../connection.ts";
 import { writeCsv } from "./csv-load.ts";
 import type { KnownScan } from "./csv-scan.ts";
 import { sniffCsvFiles } from "./csv-sniff.ts";
+import { startOfIncrement } from "./increment-start.ts";
 import { sniffJson, writeJson } from "./json-load.ts";
+import { mergeIncrement } from "./merge-increment.ts";
 import { sniffParquet, writeParquet } from "./parquet-load.ts";
 import { previewScan } from "./preview.ts";
 
@@ -89,6 +92,18 @@ class DuckDBLoadEngine implements LoadEngine {
 
   async setThreads(threads: number): Promise<void> {
     await this.#withConnection((connection) => connection.raw.run(`SET threads = ${Math.max(1, Math.floor(threads))}`));
+  }
+
+  startOfIncrement(
+    rule: IncrementRule,
+    base: StoredRows,
+    options: { signal: AbortSignal },
+  ): Promise<string | undefined> {
+    return this.#withConnection((connection) => startOfIncrement(connection, rule, base, options));
+  }
+
+  mergeIncrement(increment: Increment, options: WriteOptions): Promise<MergedIncrement> {
+    return this.#withConnection((connection) => mergeIncrement(connection, increment, options));
   }
 
   async #withConnection<T>(work: (connection: Connection) => Promise<T>): Promise<T> {

@@ -4,6 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { Freshness } from "./refresh_pb.js";
 import type { Value } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -113,6 +114,13 @@ export declare type AggregateQuery = Message<"drover.v1.AggregateQuery"> & {
    * @generated from field: drover.v1.TopN top = 13;
    */
   top?: TopN | undefined;
+
+  /**
+   * How old the current version may be; with a `version` it makes no sense and is refused.
+   *
+   * @generated from field: drover.v1.Freshness freshness = 14;
+   */
+  freshness?: Freshness | undefined;
 };
 
 /**

@@ -6,8 +6,10 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import type { Message } from "@bufbuild/protobuf";
 import type { Column, Source } from "./types_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Increment, RefreshStatus, Schedule } from "./refresh_pb.js";
 import type { Filter } from "./query_pb.js";
 import type { Operation, Progress } from "./operation_service_pb.js";
+import type { Status } from "../../google/rpc/status_pb.js";
 import type { ExportEvent, ExportLayout } from "./export_pb.js";
 
 /**
@@ -84,6 +86,13 @@ export declare type Dataset = Message<"drover.v1.Dataset"> & {
    * @generated from field: string storage_level_problem = 9;
    */
   storageLevelProblem: string;
+
+  /**
+   * Its refreshes; absent in lists.
+   *
+   * @generated from field: drover.v1.RefreshStatus refresh = 10;
+   */
+  refresh?: RefreshStatus | undefined;
 };
 
 /**
@@ -195,6 +204,13 @@ export declare type Version = Message<"drover.v1.Version"> & {
    * @generated from field: int64 limit = 14;
    */
   limit: bigint;
+
+  /**
+   * How refreshes tell what is new at the source; absent where they read everything.
+   *
+   * @generated from field: drover.v1.Increment increment = 15;
+   */
+  increment?: Increment | undefined;
 };
 
 /**
@@ -299,6 +315,13 @@ export declare type LoadDatasetRequest = Message<"drover.v1.LoadDatasetRequest">
    * @generated from field: int64 limit = 6;
    */
   limit: bigint;
+
+  /**
+   * How refreshes tell what is new at the source; kept with the dataset's versions. Default: they read everything.
+   *
+   * @generated from field: drover.v1.Increment increment = 7;
+   */
+  increment?: Increment | undefined;
 };
 
 /**
@@ -480,6 +503,13 @@ export declare type LoadCompleted = Message<"drover.v1.LoadCompleted"> & {
    * @generated from field: repeated drover.v1.RejectedRow rejected_samples = 4;
    */
   rejectedSamples: RejectedRow[];
+
+  /**
+   * Whether an incremental refresh has found nothing new: then there is no new version.
+   *
+   * @generated from field: bool unchanged = 5;
+   */
+  unchanged: boolean;
 };
 
 /**
@@ -622,6 +652,169 @@ export declare type DeleteDatasetResponse = Message<"drover.v1.DeleteDatasetResp
  * Use `create(DeleteDatasetResponseSchema)` to create a new message.
  */
 export declare const DeleteDatasetResponseSchema: GenMessage<DeleteDatasetResponse>;
+
+/**
+ * Request of RefreshDataset.
+ *
+ * @generated from message drover.v1.RefreshDatasetRequest
+ */
+export declare type RefreshDatasetRequest = Message<"drover.v1.RefreshDatasetRequest"> & {
+  /**
+   * The dataset's name.
+   *
+   * @generated from field: string dataset = 1;
+   */
+  dataset: string;
+
+  /**
+   * How much to read.
+   *
+   * @generated from field: drover.v1.RefreshMode mode = 2;
+   */
+  mode: RefreshMode;
+
+  /**
+   * Takes the place of the dataset's rule, from now on.
+   *
+   * @generated from field: drover.v1.Increment increment = 3;
+   */
+  increment?: Increment | undefined;
+
+  /**
+   * The operation's id, chosen by the client so that a retry is the same refresh. Default: made by the driver.
+   *
+   * @generated from field: string operation_id = 4;
+   */
+  operationId: string;
+};
+
+/**
+ * Describes the message drover.v1.RefreshDatasetRequest.
+ * Use `create(RefreshDatasetRequestSchema)` to create a new message.
+ */
+export declare const RefreshDatasetRequestSchema: GenMessage<RefreshDatasetRequest>;
+
+/**
+ * Response of RefreshDataset.
+ *
+ * @generated from message drover.v1.RefreshDatasetResponse
+ */
+export declare type RefreshDatasetResponse = Message<"drover.v1.RefreshDatasetResponse"> & {
+  /**
+   * The operation: watch it with WatchLoad.
+   *
+   * @generated from field: drover.v1.Operation operation = 1;
+   */
+  operation?: Operation | undefined;
+
+  /**
+   * Whether the call joined a load that was already under way.
+   *
+   * @generated from field: bool joined = 2;
+   */
+  joined: boolean;
+};
+
+/**
+ * Describes the message drover.v1.RefreshDatasetResponse.
+ * Use `create(RefreshDatasetResponseSchema)` to create a new message.
+ */
+export declare const RefreshDatasetResponseSchema: GenMessage<RefreshDatasetResponse>;
+
+/**
+ * Request of RefreshDueDatasets.
+ *
+ * @generated from message drover.v1.RefreshDueDatasetsRequest
+ */
+export declare type RefreshDueDatasetsRequest = Message<"drover.v1.RefreshDueDatasetsRequest"> & {
+};
+
+/**
+ * Describes the message drover.v1.RefreshDueDatasetsRequest.
+ * Use `create(RefreshDueDatasetsRequestSchema)` to create a new message.
+ */
+export declare const RefreshDueDatasetsRequestSchema: GenMessage<RefreshDueDatasetsRequest>;
+
+/**
+ * Response of RefreshDueDatasets: a refresh that has ended.
+ *
+ * @generated from message drover.v1.RefreshDueDatasetsResponse
+ */
+export declare type RefreshDueDatasetsResponse = Message<"drover.v1.RefreshDueDatasetsResponse"> & {
+  /**
+   * The dataset's name.
+   *
+   * @generated from field: string dataset = 1;
+   */
+  dataset: string;
+
+  /**
+   * The operation in its final state; absent where it could not even start.
+   *
+   * @generated from field: drover.v1.Operation operation = 2;
+   */
+  operation?: Operation | undefined;
+
+  /**
+   * Why it failed; absent where it did not.
+   *
+   * @generated from field: google.rpc.Status error = 3;
+   */
+  error?: Status | undefined;
+};
+
+/**
+ * Describes the message drover.v1.RefreshDueDatasetsResponse.
+ * Use `create(RefreshDueDatasetsResponseSchema)` to create a new message.
+ */
+export declare const RefreshDueDatasetsResponseSchema: GenMessage<RefreshDueDatasetsResponse>;
+
+/**
+ * Request of SetSchedule.
+ *
+ * @generated from message drover.v1.SetScheduleRequest
+ */
+export declare type SetScheduleRequest = Message<"drover.v1.SetScheduleRequest"> & {
+  /**
+   * The dataset's name.
+   *
+   * @generated from field: string dataset = 1;
+   */
+  dataset: string;
+
+  /**
+   * When it is refreshed from now on; absent for never.
+   *
+   * @generated from field: drover.v1.Schedule schedule = 2;
+   */
+  schedule?: Schedule | undefined;
+};
+
+/**
+ * Describes the message drover.v1.SetScheduleRequest.
+ * Use `create(SetScheduleRequestSchema)` to create a new message.
+ */
+export declare const SetScheduleRequestSchema: GenMessage<SetScheduleRequest>;
+
+/**
+ * Response of SetSchedule.
+ *
+ * @generated from message drover.v1.SetScheduleResponse
+ */
+export declare type SetScheduleResponse = Message<"drover.v1.SetScheduleResponse"> & {
+  /**
+   * The dataset as it is now.
+   *
+   * @generated from field: drover.v1.Dataset dataset = 1;
+   */
+  dataset?: Dataset | undefined;
+};
+
+/**
+ * Describes the message drover.v1.SetScheduleResponse.
+ * Use `create(SetScheduleResponseSchema)` to create a new message.
+ */
+export declare const SetScheduleResponseSchema: GenMessage<SetScheduleResponse>;
 
 /**
  * Request of RollbackDataset.
@@ -1180,6 +1373,39 @@ export enum StorageLevel {
 export declare const StorageLevelSchema: GenEnum<StorageLevel>;
 
 /**
+ * How much of its source a refresh reads.
+ *
+ * @generated from enum drover.v1.RefreshMode
+ */
+export enum RefreshMode {
+  /**
+   * Not set: by increments where the dataset has a rule for them, else everything.
+   *
+   * @generated from enum value: REFRESH_MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Everything.
+   *
+   * @generated from enum value: REFRESH_MODE_FULL = 1;
+   */
+  FULL = 1,
+
+  /**
+   * Only what is new.
+   *
+   * @generated from enum value: REFRESH_MODE_INCREMENTAL = 2;
+   */
+  INCREMENTAL = 2,
+}
+
+/**
+ * Describes the enum drover.v1.RefreshMode.
+ */
+export declare const RefreshModeSchema: GenEnum<RefreshMode>;
+
+/**
  * How rows travel.
  *
  * @generated from enum drover.v1.AppendFormat
@@ -1274,6 +1500,40 @@ export declare const DatasetService: GenService<{
     methodKind: "unary";
     input: typeof DeleteDatasetRequestSchema;
     output: typeof DeleteDatasetResponseSchema;
+  },
+  /**
+   * Reads the dataset's source again, as its current version names it: in full, or only what is new. Answers at once with its
+   * operation, which WatchLoad watches; those who ask for the same at the same time share it, and so does a LoadDataset of the
+   * same. What was deleted at the source goes only with a full refresh. Errors: DATASET_NOT_FOUND, NOT_REFRESHABLE,
+   * INVALID_INCREMENT, LOAD_CONFLICT.
+   *
+   * @generated from rpc drover.v1.DatasetService.RefreshDataset
+   */
+  refreshDataset: {
+    methodKind: "unary";
+    input: typeof RefreshDatasetRequestSchema;
+    output: typeof RefreshDatasetResponseSchema;
+  },
+  /**
+   * Refreshes every dataset whose schedule wants it now, and tells of each when it has ended. For the timers of a machine whose
+   * drivers end when nobody needs them. What another driver process is at is left to it. Leaving the call cancels nothing.
+   *
+   * @generated from rpc drover.v1.DatasetService.RefreshDueDatasets
+   */
+  refreshDueDatasets: {
+    methodKind: "server_streaming";
+    input: typeof RefreshDueDatasetsRequestSchema;
+    output: typeof RefreshDueDatasetsResponseSchema;
+  },
+  /**
+   * Sets, or takes away, when a dataset is refreshed by itself. Errors: DATASET_NOT_FOUND, INVALID_SCHEDULE, NOT_REFRESHABLE.
+   *
+   * @generated from rpc drover.v1.DatasetService.SetSchedule
+   */
+  setSchedule: {
+    methodKind: "unary";
+    input: typeof SetScheduleRequestSchema;
+    output: typeof SetScheduleResponseSchema;
   },
   /**
    * Makes an older version current again, as a new version over the same segments. Queries that run keep the version that

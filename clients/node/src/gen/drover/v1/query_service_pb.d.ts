@@ -6,6 +6,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { AggregateQuery, Filter } from "./query_pb.js";
 import type { Duration, Value } from "@bufbuild/protobuf/wkt";
+import type { Freshness } from "./refresh_pb.js";
 import type { Progress } from "./operation_service_pb.js";
 import type { Column, Row } from "./types_pb.js";
 import type { ExportEvent, ExportLayout } from "./export_pb.js";
@@ -52,7 +53,7 @@ export declare type Question = Message<"drover.v1.Question"> & {
 export declare const QuestionSchema: GenMessage<Question>;
 
 /**
- * Exactly one SELECT in the engine's dialect. Tables are datasets by name at their current version; only functions of the
+ * Exactly one SELECT in the engine's dialect. Tables are datasets by name, at their current version unless `versions` says otherwise; only functions of the
  * allow-list may be called; files, settings and other databases can't be reached.
  *
  * @generated from message drover.v1.SqlQuery
@@ -71,6 +72,20 @@ export declare type SqlQuery = Message<"drover.v1.SqlQuery"> & {
    * @generated from field: repeated google.protobuf.Value parameters = 2;
    */
   parameters: Value[];
+
+  /**
+   * The versions of datasets that are not to be read at their current one, by name.
+   *
+   * @generated from field: map<string, int64> versions = 3;
+   */
+  versions: { [key: string]: bigint };
+
+  /**
+   * How old the current versions may be.
+   *
+   * @generated from field: drover.v1.Freshness freshness = 4;
+   */
+  freshness?: Freshness | undefined;
 };
 
 /**
@@ -770,6 +785,13 @@ export declare type ListRowsRequest = Message<"drover.v1.ListRowsRequest"> & {
    * @generated from field: bool no_wait = 7;
    */
   noWait: boolean;
+
+  /**
+   * How old the current version may be; counts for the first page, with a `version` it is refused.
+   *
+   * @generated from field: drover.v1.Freshness freshness = 8;
+   */
+  freshness?: Freshness | undefined;
 };
 
 /**
@@ -881,6 +903,13 @@ export declare type ListValuesRequest = Message<"drover.v1.ListValuesRequest"> &
    * @generated from field: bool no_wait = 8;
    */
   noWait: boolean;
+
+  /**
+   * How old the current version may be; counts for the first page, with a `version` it is refused.
+   *
+   * @generated from field: drover.v1.Freshness freshness = 9;
+   */
+  freshness?: Freshness | undefined;
 };
 
 /**
@@ -998,6 +1027,13 @@ export declare type GetStatisticsRequest = Message<"drover.v1.GetStatisticsReque
    * @generated from field: bool no_wait = 5;
    */
   noWait: boolean;
+
+  /**
+   * How old the current version may be; with a `version` it makes no sense and is refused.
+   *
+   * @generated from field: drover.v1.Freshness freshness = 6;
+   */
+  freshness?: Freshness | undefined;
 };
 
 /**
