@@ -257,6 +257,7 @@ export async function compose(
     eventLoop,
     memory,
     workers,
+    statements,
     life,
   });
   const eventLoopDelay = () => eventLoop.quantile(0.99);

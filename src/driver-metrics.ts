@@ -9,6 +9,7 @@ import type { EventLoopMonitor } from "./observability/event-loop.ts";
 import type { Metrics } from "./observability/metrics.ts";
 import type { MemoryStatus } from "./rpc/handlers/driver.ts";
 import type { Pool } from "./scheduling/model.ts";
+import type { StatementLimits } from "./scheduling/statement-limits.ts";
 
 export interface MeasuredParts {
   readonly identity: Identity;
@@ -16,6 +17,7 @@ export interface MeasuredParts {
   readonly pools: readonly Pool[];
   readonly engine: ReadEngine;
   readonly workers: WorkerPool;
+  readonly statements: StatementLimits;
   readonly datasets: DatasetStore;
   readonly eventLoop: EventLoopMonitor;
   readonly life: DriverLife;
@@ -30,7 +32,7 @@ export function countDatasetEvent(metrics: Metrics, event: DatasetEvent): void {
 
 /** Tells the metrics where to read what is read rather than counted. */
 export function measure(metrics: Metrics, parts: MeasuredParts): void {
-  const { identity, readiness, pools, engine, workers, datasets, eventLoop, life, memory } = parts;
+  const { identity, readiness, pools, engine, workers, statements, datasets, eventLoop, life, memory } = parts;
   metrics.collect((set) => {
     set("drover_info", [identity.version, identity.profile, identity.instanceId], 1);
     set("drover_start_time_seconds", [], identity.startTime.getTime() / 1000);
@@ -58,6 +60,9 @@ export function measure(metrics: Metrics, parts: MeasuredParts): void {
     set("drover_workers_limit", ["max"], pool.max);
     set("drover_worker_memory_bytes", [], pool.memoryBytes);
     set("drover_worker_memory_limit_bytes", [], pool.workerBytes);
+    const connections = statements.status();
+    set("drover_statements_running", [], sumOf(connections.map(({ running }) => running)));
+    set("drover_statements_waiting", [], sumOf(connections.map((connection) => connection.waiting)));
     const listed = datasets.list({ labels: {} });
     set("drover_datasets", [], listed.length);
     set("drover_resident_datasets", [], listed.filter(({ resident }) => resident).length);
@@ -74,4 +79,8 @@ export function measure(metrics: Metrics, parts: MeasuredParts): void {
       set("drover_event_loop_delay_seconds", [String(quantile)], eventLoop.quantile(quantile));
     }
   });
+}
+
+function sumOf(numbers: readonly number[]): number {
+  return numbers.reduce((sum, each) => sum + each, 0);
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { ConnectionRecord, DefinitionCatalog, DefinitionTables, SourceRecord } from "../catalog/definitions.ts";
 import { nameKey } from "../datasets/names.ts";
 import { DriverError } from "../errors/driver-error.ts";
@@ -75,8 +76,8 @@ export async function importDefinitions(
   const importing = new Importing(parts, options);
   try {
     await catalog.atomically(async (tables) => {
-      for (const connection of connections) await importing.connection(tables, connection);
-      for (const source of sources) await importing.source(tables, source);
+      for (const connection of connections) await importing.connection(tables, connection).then(letOthersRun);
+      for (const source of sources) await importing.source(tables, source).then(letOthersRun);
       // Written and taken back, so that sources are checked against the connections of the document.
       if (options.validateOnly) throw new OnlyValidated();
     });
@@ -84,6 +85,11 @@ export async function importDefinitions(
     if (!(error instanceof OnlyValidated)) throw error;
   }
   return { ...importing.done, missingSecrets: await missingOf(parts.passwords, importing.secrets, options) };
+}
+
+/** The catalog's statements are synchronous: thousands of them in a row would hold up everybody's calls. */
+async function letOthersRun(): Promise<void> {
+  await setImmediate();
 }
 
 class OnlyValidated extends Error {}

@@ -62,6 +62,16 @@ export const metricCatalogue = {
     help: "Merges of small segments: merged, dropped (the dataset had changed), failed.",
     labels: ["outcome"],
   },
+  drover_statements_running: {
+    type: "gauge",
+    help: "Statements that loads run at database servers, over all connections.",
+    labels: [],
+  },
+  drover_statements_waiting: {
+    type: "gauge",
+    help: "Statements that wait because their connection runs as many as it may.",
+    labels: [],
+  },
   drover_workers: {
     type: "gauge",
     help: "Loader workers by what is counted: now (alive), busy, wanted, pending_to_add (starting), pending_to_remove (ending), max_needed (what all that wait would take without a limit), queued (who waits).",

@@ -127,6 +127,8 @@ const rules: Readonly<Record<string, Rule>> = {
   "DatasetService.GetDataset": { request: { dataset: "d" }, ...reading },
   "DatasetService.ListDatasets": { plain: ok, blind: ok, admin: ok },
   "DatasetService.DeleteDataset": { request: { dataset: "d" }, ...adminOnly },
+  "DatasetService.AppendRows": never,
+  "DatasetService.GetAppend": never,
   "DatasetService.RollbackDataset": never,
   "DatasetService.SetStorageLevel": never,
   "DatasetService.ListVersions": { request: { dataset: "d" }, ...reading },
