@@ -387,7 +387,7 @@ interface WorkerParts {
 }
 
 async function openWorkers(
-  { workers, threads, spill, share }: Settings,
+  { workers, threads, spill, share, parsers }: Settings,
   shares: MemoryShares,
   { workFolder, workerProgram, fileRoots, metrics, logger }: WorkerParts,
 ): Promise<WorkerPool> {
@@ -396,6 +396,7 @@ async function openWorkers(
     ...{ threads, share, max, engineBytes, fileRoots },
     min: Math.min(workers.min, max),
     initial: Math.min(workers.initial, max),
+    parsers: { modules: parsers.modules, timeoutMs: parsers.timeout },
     idleMs: workers.idle,
     hangTimeoutMs: workers.hangTimeout,
     workerBytes: bytes,

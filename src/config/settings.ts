@@ -101,6 +101,19 @@ export const settings = {
       doc: "A worker that gives no sign of life for so long while it works is ended, and its load fails.",
     }),
   },
+  parsers: {
+    modules: list({
+      kind: "list of absolute paths",
+      default: [],
+      doc: "JavaScript modules whose exported functions are value parsers (`js:NAME`). They run in worker processes with the driver's rights: name only what you trust.",
+    }),
+    timeout: duration({
+      min: 100,
+      max: LONGEST_TIMER,
+      default: 5_000,
+      doc: "A value parser that needs longer for a batch of 1,000 values is stopped, and its load fails.",
+    }),
+  },
   residency: {
     budget: bytes({
       default: { text: "60 % of the reading engine's share of `memory`", value: () => Number.POSITIVE_INFINITY },

@@ -14,6 +14,12 @@ export interface FileScan {
   readonly columns?: readonly ScanColumn[];
   /** Types that the client declared, by the column's name; `sniff` takes them over into `columns`. */
   readonly declaredTypes?: Readonly<Record<string, string>>;
+  /** SQL expressions that make values of raw texts, by the column's name; `sniff` takes them over into `columns`. */
+  readonly parsers?: Readonly<Record<string, string>>;
+  /** Columns whose values the connector has made and knows, by name; `sniff` takes them over into `columns`. */
+  readonly found?: Readonly<Record<string, FoundColumn>>;
+  /** Rows that the connector has left out already. They count among the bad ones. */
+  readonly rejected?: { readonly rows: number; readonly samples: readonly RejectedRow[] };
   /** Keep only these, in this order; all when left out. */
   readonly keep?: readonly string[];
   /** Only rows for which it is true. Its columns go by their names in the dataset, and need not be kept. */
@@ -77,6 +83,18 @@ export interface ScanColumn {
    * after the character U+0001, and the only item's text without it. Not for inferred columns.
    */
   readonly encoding?: "hex" | "json" | "list";
+  /** What makes the value of the text, where a cast is not enough. Such a column is `declared`. */
+  readonly parser?: SqlParser;
+}
+
+/** What a connector knows of a column whose texts it has made. */
+export type FoundColumn = Pick<ScanColumn, "type" | "origin" | "encoding">;
+
+/** A client's SQL expression over the raw text, which it calls `value`. Nobody has checked it. */
+export interface SqlParser {
+  readonly sql: string;
+  /** Whether its result is cast to the column's type; else the type is what it makes. */
+  readonly declared: boolean;
 }
 
 export interface CsvScanOptions {

@@ -678,6 +678,12 @@ export const reasons = {
     help: "Declare a wider type, mend the value, or skip such rows by `badRows=skip`.",
     retryable: false,
   },
+  VALUE_PARSER_FAILED: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A value parser (option `parsers`) can't make a value of a text.",
+    help: "Mend the parser or the value that the message names, or skip such rows by `badRows=skip` where the kind has it.",
+    retryable: false,
+  },
   LOAD_TYPE_CONTRADICTION: {
     code: Code.ABORTED,
     when: "A column's inferred type does not hold for all rows; the load starts over with a wider one.",

@@ -1,6 +1,7 @@
 import type { LoadProgress } from "../engine/engine.ts";
 import type { FileScan, ScanColumn } from "../engine/file-scan.ts";
 import type { OptionSchema } from "./options.ts";
+import type { ParserSettings } from "./parsers/settings.ts";
 import type { RowFilter } from "./row-filter.ts";
 
 /** What a client named: a kind, a place and options as it gave them. */
@@ -79,6 +80,8 @@ export interface SourceContext {
    * what `Connector.endStatement` needs to stop the statement if this process dies.
    */
   statement(ending: StatementEnding): Promise<Disposable>;
+  /** What value parsers in JavaScript may be; none without it. */
+  readonly parsers?: ParserSettings;
   /** Takes note of how far the reading is, from connectors that read a source before the engine does. */
   onProgress?(progress: LoadProgress): void;
 }

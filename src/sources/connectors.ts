@@ -1,15 +1,16 @@
 import { DriverError } from "../errors/driver-error.ts";
 import type { Connector } from "./connector.ts";
+import { withParsers } from "./parsers/parsed-connector.ts";
 
 /** Every connector that the driver brings along; loaded when it is first used, and in workers only. */
 const connectors: Readonly<Record<string, () => Promise<Connector>>> = {
   csv: async () => (await import("./csv/connector.ts")).csv,
   tsv: async () => (await import("./tsv/connector.ts")).tsv,
   json: async () => (await import("./json/connector.ts")).json,
-  mysql: async () => (await import("./mysql/connector.ts")).mysql,
+  mysql: async () => withParsers((await import("./mysql/connector.ts")).mysql),
   xml: async () => (await import("./xml/connector.ts")).xml,
   parquet: async () => (await import("./parquet/connector.ts")).parquet,
-  postgres: async () => (await import("./postgres/connector.ts")).postgres,
+  postgres: async () => withParsers((await import("./postgres/connector.ts")).postgres),
 };
 
 /** The connector of a kind. Throws UNKNOWN_FORMAT. */

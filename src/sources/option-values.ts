@@ -46,9 +46,12 @@ export function parseOptions(
   options: Readonly<Record<string, unknown>>,
 ): OptionValues {
   const values = new Map<string, OptionValue>();
+  const singles: (readonly [name: string, key: string, raw: unknown])[] = [];
   for (const [name, raw] of Object.entries(options)) {
     const entry = Object.hasOwn(schema, name) ? schema[name] : undefined;
-    if (!entry)
+    const [map, key] = entry ? [] : mapEntryOf(name, schema);
+    if (map !== undefined) singles.push([map, key ?? "", raw]);
+    else if (!entry)
       throw new DriverError(
         "UNKNOWN_OPTION",
         `${kind} has no option ${JSON.stringify(name)}${suggest(name, Object.keys(schema))}`,
@@ -56,9 +59,22 @@ export function parseOptions(
           metadata: { option: name, format: kind },
         },
       );
-    if (raw !== null && raw !== undefined) values.set(name, parseValue(name, entry, raw));
+    else if (raw !== null && raw !== undefined) values.set(name, parseValue(name, entry, raw));
+  }
+  for (const [name, key, raw] of singles) {
+    if (raw === null || raw === undefined) continue;
+    if (typeof raw !== "string" || raw.includes("\0")) throw invalidOption(`${name}.${key}`, raw, "text");
+    values.set(name, { ...(values.get(name) as Readonly<Record<string, string>> | undefined), [key]: raw });
   }
   return new OptionValues(values);
+}
+
+/** A name such as `types.zip`: one entry of a map, whose text needs no escaping then. */
+function mapEntryOf(name: string, schema: OptionSchema): readonly [map?: string, key?: string] {
+  const at = name.indexOf(".");
+  const map = name.slice(0, Math.max(0, at));
+  const isMap = Object.hasOwn(schema, map) && schema[map]?.type === "stringMap" && at < name.length - 1;
+  return isMap ? [map, name.slice(at + 1)] : [];
 }
 
 /** An INVALID_OPTION error: names the option, what it holds and what it should. */

@@ -33,6 +33,7 @@ export interface LoadOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: LoadProgress) => void;
   readonly orderBy?: string;
+  readonly parsers?: SourceContext["parsers"];
 }
 
 /** A loading engine in a folder of its own, and what tests do with it: connector, sniff, write, read back. */
@@ -84,13 +85,17 @@ export class LoadLab implements AsyncDisposable {
     return path;
   }
 
-  async resolve(uri: string, { options = {}, format, fileRoots, signal }: LoadOptions = {}): Promise<FileScan> {
+  async resolve(
+    uri: string,
+    { options = {}, format, fileRoots, signal, parsers }: LoadOptions = {},
+  ): Promise<FileScan> {
     const { kind } = chooseKind(sourceKinds, { uri, format });
     const context: SourceContext = {
       signal: signal ?? new AbortController().signal,
       fileRoots,
       workDirectory: await this.folder(),
       statement: async () => ({ [Symbol.dispose]: () => undefined }),
+      ...(parsers && { parsers }),
     };
     await using session = await (await loadConnector(kind)).open({ kind, uri, options }, context);
     const plan = await session.plan({ maxPartitions: 1, preview: false });

@@ -1,11 +1,13 @@
 import type { LoadEngine } from "../../engine/engine.ts";
 import type { SourceContext, StatementEnding } from "../../sources/connector.ts";
+import type { ParserSettings } from "../../sources/parsers/settings.ts";
 import type { ParamsOf, ResultOf, WorkerEvent, WorkerMethod } from "./protocol.ts";
 
 /** What a call may use. */
 export interface CallContext {
   readonly signal: AbortSignal;
   readonly fileRoots: readonly string[] | undefined;
+  readonly parsers: ParserSettings;
   /** The worker's own folder. */
   readonly temporaryDirectory: string;
   emit(event: WorkerEvent): void;
@@ -21,6 +23,6 @@ export type CallHandlers<M extends WorkerMethod = WorkerMethod> = { readonly [K 
 
 /** A connector's context out of a call's. */
 export function sourceContext(context: CallContext, workDirectory: string): SourceContext {
-  const { signal, fileRoots, statement } = context;
-  return { signal, fileRoots, workDirectory, statement };
+  const { signal, fileRoots, parsers, statement } = context;
+  return { signal, fileRoots, parsers, workDirectory, statement };
 }

@@ -11,9 +11,9 @@ import type {
   SourceSession,
 } from "../../sources/connector.ts";
 import { encodeBatch } from "../../sources/exchange/encode-batch.ts";
+import { ShownNames } from "../../sources/shown-names.ts";
 import { mergedSegments } from "../merged-segments.ts";
 import { exchangeScan } from "./exchange-scan.ts";
-import { ShownNames } from "./shown-names.ts";
 import { spoolText } from "./text-spool.ts";
 import { WantedRows } from "./wanted-rows.ts";
 

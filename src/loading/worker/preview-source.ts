@@ -6,11 +6,11 @@ import { DriverError } from "../../errors/driver-error.ts";
 import type { PartitionContent } from "../../sources/connector.ts";
 import { loadConnector } from "../../sources/connectors.ts";
 import { encodeBatch } from "../../sources/exchange/encode-batch.ts";
+import { ShownNames } from "../../sources/shown-names.ts";
 import { type CallContext, sourceContext } from "./call-context.ts";
 import { exchangeScan } from "./exchange-scan.ts";
 import { firstRecords } from "./first-records.ts";
 import type { PreviewRequest } from "./protocol.ts";
-import { ShownNames } from "./shown-names.ts";
 
 /** Enough for the types that a load would infer; of a file that still arrives, what there is for certain. */
 const BEGINNING_BYTES = 1024 * 1024;

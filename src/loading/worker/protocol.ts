@@ -11,6 +11,7 @@ import type {
   SourceTest,
   StatementEnding,
 } from "../../sources/connector.ts";
+import type { ParserSettings } from "../../sources/parsers/settings.ts";
 import type { AppendCalls } from "./append/protocol.ts";
 
 /** The first rows of a source. */
@@ -24,6 +25,7 @@ export interface WorkerSetup {
   /** Who may use what the driver makes in the data directory. */
   readonly share: "user" | "group";
   readonly fileRoots: readonly string[] | undefined;
+  readonly parsers: ParserSettings;
   /** The worker's own, empty; the pool removes it when the worker has ended. */
   readonly temporaryDirectory: string;
   readonly engine: { readonly memoryLimitBytes: number; readonly threads: number; readonly maxSpillBytes: number };

@@ -86,6 +86,7 @@ export class CallServer {
     return {
       signal,
       fileRoots: setup.fileRoots,
+      parsers: setup.parsers,
       temporaryDirectory: setup.temporaryDirectory,
       emit: (event) => this.#parts.send({ type: "event", id, event }),
       statement: (ending) => this.#statement(id, ending, signal),

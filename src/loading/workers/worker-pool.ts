@@ -27,6 +27,7 @@ export interface WorkerPoolOptions {
   readonly share: WorkerSetup["share"];
   /** Known once the driver listens. */
   readonly fileRoots: () => readonly string[] | undefined;
+  readonly parsers: WorkerSetup["parsers"];
   readonly onEvent: (event: WorkerPoolEvent) => void;
 }
 
@@ -213,13 +214,14 @@ class ElasticPool implements WorkerPool {
   }
 
   async #spawn(): Promise<Member> {
-    const { workDirectory, share, fileRoots, engineBytes, maxSpillBytes, threads, program } = this.#options;
+    const { workDirectory, share, fileRoots, parsers, engineBytes, maxSpillBytes, threads, program } = this.#options;
     const folder = await mkdtemp(join(workDirectory, "worker-"));
     const process = new WorkerProcess({
       program,
       setup: {
         share,
         fileRoots: fileRoots(),
+        parsers,
         temporaryDirectory: folder,
         engine: { memoryLimitBytes: engineBytes, threads, maxSpillBytes },
       },

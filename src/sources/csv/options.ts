@@ -3,6 +3,7 @@ import { badRowsOf, columnOptions, encodingOf, sharedSettings, textOptions } fro
 import type { SourceSpec } from "../connector.ts";
 import { invalidOption, type OptionValues, parseOptions } from "../option-values.ts";
 import type { OptionSchema } from "../options.ts";
+import { parserOptions, parsersOf } from "../parsers/options.ts";
 
 /** What delimited text can be told. */
 export const options = {
@@ -57,6 +58,7 @@ export const options = {
   },
   ...textOptions,
   ...columnOptions,
+  ...parserOptions,
 } as const satisfies OptionSchema;
 
 /** What the options say. `delimiter` is what separates values unless they tell otherwise. Throws UNKNOWN_OPTION, INVALID_OPTION. */
@@ -67,6 +69,7 @@ export function settingsOf(kind: string, given: SourceSpec["options"], delimiter
     encoding: encodingOf(values),
     ...sharedSettings(values),
     badRows: badRowsOf(values),
+    parsers: parsersOf(values),
   };
 }
 

@@ -1,6 +1,7 @@
 import { declaredColumnOptions, sharedSettings } from "../common-options.ts";
 import { invalidOption, type OptionValues } from "../option-values.ts";
 import type { OptionSchema } from "../options.ts";
+import { parserOptions, parsersOf } from "../parsers/options.ts";
 import { splitName } from "./names.ts";
 
 const MAX_PARTITIONS = 256;
@@ -33,6 +34,7 @@ export const databaseOptions = {
     default: "by the size of the table; 1 for queries without `partitionColumn`",
   },
   ...declaredColumnOptions,
+  ...parserOptions,
 } as const satisfies OptionSchema;
 
 /** What is read: a table with its schema, or a query. */
@@ -53,6 +55,7 @@ export function databaseSettingsOf(values: OptionValues): DatabaseSettings {
   const partitions = values.integer("partitions");
   if (partitions !== undefined && (partitions < 1 || partitions > MAX_PARTITIONS))
     throw invalidOption("partitions", partitions, `from 1 to ${MAX_PARTITIONS}`);
+  parsersOf(values);
   return {
     ...sharedSettings(values),
     relation: relationOf(values),

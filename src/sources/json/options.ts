@@ -2,6 +2,7 @@ import { badRowsOf, columnOptions, encodingOf, sharedSettings, textOptions } fro
 import type { SourceSpec } from "../connector.ts";
 import { invalidOption, parseOptions } from "../option-values.ts";
 import type { OptionSchema } from "../options.ts";
+import { parserOptions, parsersOf } from "../parsers/options.ts";
 
 /** What JSON can be told. */
 export const options = {
@@ -13,6 +14,7 @@ export const options = {
   },
   ...textOptions,
   ...columnOptions,
+  ...parserOptions,
 } as const satisfies OptionSchema;
 
 /** What the options say. Throws UNKNOWN_OPTION, INVALID_OPTION. */
@@ -33,6 +35,7 @@ export function settingsOf(given: SourceSpec["options"]) {
     encoding: encodingOf(values),
     ...sharedSettings(values),
     badRows,
+    parsers: parsersOf(values),
   };
 }
 

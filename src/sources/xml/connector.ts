@@ -47,7 +47,9 @@ class XmlSession implements SourceSession {
     const scan: FileScan = await readRecords(await this.#files(), this.#settings, {
       signal: this.#context.signal,
       workDirectory: this.#context.workDirectory,
+      parsers: this.#context.parsers,
       onProgress: this.#context.onProgress,
+      beginningBytes: this.#context.beginningBytes,
       maxRecords: this.#maxRecords,
     });
     return { form: "files", scan } as const;

@@ -61,7 +61,7 @@ function wideEncoding(path: string, bytes: Buffer): string | undefined {
 export async function* decodedXml(
   path: string,
   encoding: string,
-  { signal }: { signal: AbortSignal },
+  { signal, isBeginning = false }: { readonly signal: AbortSignal; readonly isBeginning?: boolean },
 ): AsyncGenerator<TextChunk> {
   // The parser knows the mark, and with it the places in the text are those in the file.
   const decoder = new TextDecoder(encoding, { fatal: true, ignoreBOM: true });
@@ -83,15 +83,24 @@ export async function* decodedXml(
       });
     }
   };
-  for await (const chunk of chunksOf(path, { signal })) {
+  for await (const chunk of isBeginning ? beginningOf(path, signal) : chunksOf(path, { signal })) {
     const text = decode(chunk);
     yield { text, startByte: startByte - carried.length };
     for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) line++;
     startByte += chunk.length;
     carried = encoding === "utf-8" ? cutCharacter(chunk) : carried;
   }
-  const rest = decode();
+  const rest = isBeginning ? "" : decode();
   if (rest !== "") yield { text: rest, startByte };
+}
+
+/** What there is of a file that still arrives, whose compression is cut off then. */
+async function* beginningOf(path: string, signal: AbortSignal): AsyncGenerator<Buffer> {
+  try {
+    yield* chunksOf(path, { signal });
+  } catch (error) {
+    if (!(error instanceof DriverError) || error.reason !== "SOURCE_TRUNCATED") throw error;
+  }
 }
 
 /** The bytes at the end of a chunk that begin a character of UTF-8 and don't end it. */

@@ -5,6 +5,12 @@ import type { XmlSettings } from "./options.ts";
 import { parseRecordPath, type RecordPath } from "./record-path.ts";
 import { type RecordSuggestion, suggestRecordPaths } from "./suggest-paths.ts";
 
+export interface LookOptions {
+  readonly signal: AbortSignal;
+  /** The file may end anywhere. */
+  readonly beginningBytes?: number | undefined;
+}
+
 export interface FoundPath {
   readonly path: RecordPath;
   readonly warnings: readonly string[];
@@ -18,7 +24,7 @@ const MAX_LOOK_LENGTH = 8 * LOOK_LENGTH;
 export async function findRecordPath(
   origins: readonly FileOrigin[],
   settings: Pick<XmlSettings, "recordPath" | "encoding">,
-  options: { readonly signal: AbortSignal },
+  options: LookOptions,
 ): Promise<FoundPath> {
   if (settings.recordPath) return { path: settings.recordPath, warnings: [] };
   for (const { path: file, bytes } of origins) {
@@ -38,12 +44,13 @@ export async function findRecordPath(
 export async function suggestionsOf(
   file: string,
   encoding: string | undefined,
-  options: { readonly signal: AbortSignal },
+  { signal, beginningBytes }: LookOptions,
 ): Promise<readonly RecordSuggestion[]> {
-  const from = await encodingOfXml(file, encoding, options);
+  const from = await encodingOfXml(file, encoding, { signal });
+  const isBeginning = beginningBytes !== undefined;
   let text = "";
   let wanted = LOOK_LENGTH;
-  for await (const chunk of decodedXml(file, from, options)) {
+  for await (const chunk of decodedXml(file, from, { signal, isBeginning })) {
     text += chunk.text;
     if (text.length < wanted) continue;
     const found = suggestRecordPaths(text, file);

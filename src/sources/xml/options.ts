@@ -2,6 +2,7 @@ import { badRowsOf, columnOptions, encodingOf, sharedSettings, textOptions } fro
 import type { SourceSpec } from "../connector.ts";
 import { invalidOption, parseOptions } from "../option-values.ts";
 import type { OptionSchema } from "../options.ts";
+import { parserOptions, parsersOf } from "../parsers/options.ts";
 import { parseRecordPath, type RecordPath } from "./record-path.ts";
 
 /** What XML can be told. */
@@ -66,6 +67,7 @@ export const options = {
     default: "the byte order mark, else the XML declaration, else utf-8",
   },
   ...columnOptions,
+  ...parserOptions,
 } as const satisfies OptionSchema;
 
 /** What the options say. Throws UNKNOWN_OPTION, INVALID_OPTION. */
@@ -96,6 +98,7 @@ export function settingsOf(given: SourceSpec["options"]) {
     ...(timestampFormat !== undefined && { timestampFormat }),
     ...sharedSettings(values),
     badRows: badRowsOf(values),
+    parsers: parsersOf(values),
   };
 }
 

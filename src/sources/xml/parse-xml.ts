@@ -42,20 +42,32 @@ export interface XmlPlace {
 /** What happened to a document beside its elements. */
 export interface XmlOptions {
   readonly signal: AbortSignal;
+  /** What is read is a beginning: it may end anywhere, and no more than this is read of it. */
+  readonly beginningBytes?: number | undefined;
   /** Told after every chunk how much of the decompressed file was read. */
   readonly onProgress?: (bytes: number) => void;
 }
 
-/** Reads a document from its beginning to its end, or until the handler is done. Memory is bounded by limits of values and depth. */
-export async function parseXml(file: XmlFile, handler: XmlHandler, { signal, onProgress }: XmlOptions): Promise<void> {
+/**
+ * Reads a document from its beginning to its end, or until the handler is done. Memory is bounded by limits of values and depth.
+ * Answers whether all of it was read.
+ */
+export async function parseXml(
+  file: XmlFile,
+  handler: XmlHandler,
+  { signal, beginningBytes, onProgress }: XmlOptions,
+): Promise<boolean> {
   const encoding = await encodingOfXml(file.path, file.encoding, { signal });
   const document = new XmlDocument(file.path, encoding, handler);
-  for await (const chunk of decodedXml(file.path, encoding, { signal })) {
+  const isBeginning = beginningBytes !== undefined;
+  for await (const chunk of decodedXml(file.path, encoding, { signal, isBeginning })) {
     document.write(chunk);
     onProgress?.(chunk.startByte);
-    if (handler.done) return;
+    if (handler.done || (isBeginning && chunk.startByte + chunk.text.length >= beginningBytes)) return false;
   }
+  if (isBeginning && !document.isWhole) return false;
   document.end();
+  return true;
 }
 
 /** One document that arrives in pieces. */
@@ -112,6 +124,11 @@ export class XmlDocument {
     return new DriverError(reason, `${this.#name}, line ${line}, column ${column}, byte ${byte}: ${message}`, {
       metadata: { file: this.#name, line: String(line), column: String(column), byte: String(byte), ...metadata },
     });
+  }
+
+  /** Whether every element is closed. */
+  get isWhole(): boolean {
+    return this.#depth === 0;
   }
 
   /** The line on which the last event ended. */

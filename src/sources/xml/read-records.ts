@@ -3,11 +3,13 @@ import type { FileOrigin, FileScan, ScanColumn } from "../../engine/file-scan.ts
 import { chooseType, exactnessNote } from "../../engine/text/infer-type.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import { exchangeCsv } from "../exchange/dialect.ts";
+import type { ParserSettings } from "../parsers/settings.ts";
 import { findRecordPath, suggestionsOf } from "./find-path.ts";
 import { type FlatColumn, FlatRecords } from "./flat-records.ts";
 import { locateRecords } from "./locate.ts";
 import { NestedRecords, type Shape, ShapeFinder, shapeRoot, typeOfMember } from "./nested-records.ts";
 import type { XmlSettings } from "./options.ts";
+import { parseSpooled } from "./parse-spooled.ts";
 import { parseXml, type XmlHandler } from "./parse-xml.ts";
 import { RecordFinder, type RecordHandler, type RecordPath } from "./record-path.ts";
 import { RecordSpool } from "./spool.ts";
@@ -15,8 +17,10 @@ import { RecordSpool } from "./spool.ts";
 export interface ReadOptions {
   readonly signal: AbortSignal;
   readonly workDirectory: string;
+  readonly parsers: ParserSettings | undefined;
   /** No more than these are read. */
   readonly maxRecords: number;
+  readonly beginningBytes?: number | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
@@ -44,9 +48,10 @@ export async function readRecords(
   const sourceBytes = origins.reduce((total, { bytes }) => total + bytes, 0);
   const passes = settings.nested ? 2 : 1;
   let pass = 0;
+  let isAll = true;
   const walk = async (handler: RecordHandler) => {
     const done = pass++;
-    await walkRecords(origins, path, handler, settings, options, (read) => {
+    isAll = await walkRecords(origins, path, handler, settings, options, (read) => {
       const fraction = (SHARE * (done + Math.min(1, read / Math.max(1, sourceBytes)))) / passes;
       const bytes = pass < passes ? 0 : Math.min(read, sourceBytes);
       options.onProgress?.({ fraction, rows: spool.rows, bytes });
@@ -55,13 +60,13 @@ export async function readRecords(
   const found = settings.nested ? await readNested(walk, settings, spool) : await readFlat(walk, settings, spool);
   spool.end();
   if (spool.rows === 0) throw await noRecords(origins, path, settings, options);
-  const { declaredTypes, keep, badRows, nullStrings: _, dateFormat, timestampFormat } = settings;
+  const { declaredTypes, keep, badRows, parsers, nullStrings: _, dateFormat, timestampFormat } = settings;
   const names = found.map(({ column }) => column.name);
   const totalBytes = spool.files.reduce((total, { bytes }) => total + bytes, 0);
   const notes = found.flatMap(({ column: { name }, note }) =>
     note === undefined ? [] : [`column ${JSON.stringify(name)}: ${note}`],
   );
-  return {
+  const scan: FileScan = {
     kind: "csv",
     paths: spool.files.map((file) => file.path),
     totalBytes,
@@ -77,11 +82,14 @@ export async function readRecords(
     ...(declaredTypes && { declaredTypes }),
     rowBytes: totalBytes / spool.rows,
     badRows,
+    cut: !isAll,
     origins,
     before: { fraction: SHARE, rows: spool.rows, bytes: sourceBytes },
     locate: locateRecords(origins, path, spool.files, settings.encoding),
     warnings: [...warnings, ...notes],
+    ...(parsers.sql && { parsers: parsers.sql }),
   };
+  return parsers.rows.size === 0 ? scan : parseSpooled(scan, parsers.rows, options);
 }
 
 type Walk = (handler: RecordHandler) => Promise<void>;
@@ -126,21 +134,26 @@ async function walkRecords(
   path: RecordPath,
   handler: RecordHandler,
   { encoding }: XmlSettings,
-  { signal, maxRecords }: ReadOptions,
+  { signal, maxRecords, beginningBytes }: ReadOptions,
   onProgress: (readBytes: number) => void,
-): Promise<void> {
+): Promise<boolean> {
+  let isAll = true;
   let left = maxRecords;
   let before = 0;
   for (const origin of origins) {
-    if (left <= 0) return;
+    if (left <= 0) return false;
     if (origin.bytes === 0) continue;
     const finder = new RecordFinder(path, handler, left);
     // Of a compressed file more comes out than it has: its own size is the most that is told.
     const told = (bytes: number) => onProgress(before + Math.min(bytes, origin.bytes));
-    await parseXml({ path: origin.path, encoding }, finder satisfies XmlHandler, { signal, onProgress: told });
+    const file = { path: origin.path, encoding };
+    const options = { signal, beginningBytes, onProgress: told };
+    if (!(await parseXml(file, finder satisfies XmlHandler, options))) isAll = false;
     left -= finder.count;
     before += origin.bytes;
+    if (beginningBytes !== undefined) return isAll && origin === origins.at(-1);
   }
+  return isAll;
 }
 
 async function noRecords(

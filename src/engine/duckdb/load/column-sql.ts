@@ -13,6 +13,7 @@ import {
   whole,
 } from "../../text/text-patterns.ts";
 import { quoteLiteral } from "../quoting.ts";
+import { PARSED, parserCall } from "./parser-sql.ts";
 
 /** How texts become values. */
 export interface TextFormats {
@@ -29,6 +30,8 @@ export interface ColumnSql {
   readonly suspect: string;
   /** Exact, for what is suspected: true when a text does not fit. */
   readonly violation: string;
+  /** What of the value is stored, if it is not all of it. */
+  readonly output?: string;
 }
 
 /**
@@ -44,6 +47,11 @@ export function columnSql(
   formats: TextFormats,
   attempt: boolean,
 ): ColumnSql | undefined {
+  if (column.parser) {
+    const failed = `(${value} IS NULL)`;
+    const output = `${value}.${PARSED}`;
+    return { value: `TRY({'${PARSED}': ${parserCall(column, text)}})`, suspect: failed, violation: failed, output };
+  }
   if (column.type === "VARCHAR") return undefined;
   const checked = checkedValue({ column, text, value, formats, attempt });
   if (!attempt) return checked;

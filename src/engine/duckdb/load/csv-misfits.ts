@@ -1,5 +1,6 @@
 import type { Connection } from "../connection.ts";
 import { type KnownScan, type ReadMode, readCsvSql, textName, typedColumns, valueName } from "./csv-scan.ts";
+import { parserComplaint } from "./value-parsers.ts";
 
 /** A value that does not fit the type which was declared for its column. */
 export interface Misfit {
@@ -9,6 +10,8 @@ export interface Misfit {
   readonly type: string;
   readonly value: string;
   readonly reason: string;
+  /** Whether a parser failed, rather than a type not fit. */
+  readonly isParsed: boolean;
 }
 
 const MAX_VALUE = 200;
@@ -32,11 +35,17 @@ export async function misfitsOf(
       FROM (SELECT row_number() OVER () AS ordinal, ${texts}, ${values} FROM ${readCsvSql(scan, mode)}))
     WHERE misfit IS NOT NULL ORDER BY ordinal LIMIT ${limit}`;
   const rows = await (await connection.run(sql, [], { signal })).getRows();
-  return rows.flatMap(([ordinal, at, found]) => {
-    const column = declared[Number(at)]?.column;
-    if (!column) return [];
-    const value = String(found).slice(0, MAX_VALUE);
-    const reason = `${JSON.stringify(value)} is no ${column.type}`;
-    return [{ ordinal: Number(ordinal), column: column.name, type: column.type, value, reason }];
-  });
+  const misfits: Misfit[] = [];
+  for (const [ordinal, at, found] of rows) {
+    const { column, index } = declared[Number(at)] ?? {};
+    if (!column || index === undefined) continue;
+    misfits.push({
+      ...{ ordinal: Number(ordinal), column: column.name, type: column.type },
+      ...{ value: String(found ?? "").slice(0, MAX_VALUE), isParsed: column.parser !== undefined },
+      reason: column.parser
+        ? await parserComplaint(connection, column, textName(index), found === null ? null : String(found), { signal })
+        : `${JSON.stringify(String(found).slice(0, MAX_VALUE))} is no ${column.type}`,
+    });
+  }
+  return misfits;
 }

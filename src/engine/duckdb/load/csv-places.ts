@@ -1,10 +1,10 @@
 import { DriverError } from "../../../errors/driver-error.ts";
 import { chunksOf } from "../../byte-stream.ts";
+import { findRecords, type RecordPlace } from "../../text/record-lines.ts";
 import type { Connection } from "../connection.ts";
 import { misfitsOf } from "./csv-misfits.ts";
 import { type KnownScan, readCsvSql, recordSyntax } from "./csv-scan.ts";
 import { csvComplaint } from "./engine-error.ts";
-import { findRecords, type RecordPlace } from "./record-lines.ts";
 
 const MAX_NOTES = 1_000;
 
@@ -17,12 +17,12 @@ export async function typeMismatch(
   for (const file of scan.paths) {
     const [misfit] = await misfitsOf(connection, scan, { ordered: file }, 1, signal);
     if (!misfit) continue;
-    const { ordinal, column, type, value, reason } = misfit;
+    const { ordinal, column, type, value, reason, isParsed } = misfit;
     const found = (await recordPlaces(scan, file, [misfit], [], signal)).byOrdinal.get(ordinal);
     const line = String(found?.line ?? 0);
     const shown = found?.file ?? file;
     return new DriverError(
-      "LOAD_TYPE_MISMATCH",
+      isParsed ? "VALUE_PARSER_FAILED" : "LOAD_TYPE_MISMATCH",
       `${shown}, line ${line}, column ${JSON.stringify(column)}: ${reason}`,
       {
         metadata: { file: shown, line, record: String(ordinal), column, value, type },

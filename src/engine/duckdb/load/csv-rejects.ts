@@ -1,12 +1,12 @@
 import { DriverError } from "../../../errors/driver-error.ts";
 import type { RejectedRow } from "../../file-scan.ts";
+import type { RecordPlace } from "../../text/record-lines.ts";
 import type { Connection } from "../connection.ts";
 import { quoteLiteral } from "../quoting.ts";
 import { type Misfit, misfitsOf } from "./csv-misfits.ts";
 import { recordPlaces } from "./csv-places.ts";
 import { type KnownScan, type ReadMode, readCsvSql, textName, typedColumns, valueName } from "./csv-scan.ts";
 import { csvComplaint, engineError } from "./engine-error.ts";
-import type { RecordPlace } from "./record-lines.ts";
 
 export interface Rejected {
   readonly rows: number;
@@ -55,7 +55,7 @@ export class RejectedRows {
     const from = readCsvSql(this.#scan, this.readMode("count"));
     const [row] = await this.#run(`SELECT count(*) FROM (SELECT ${values} FROM ${from}) WHERE ${broken}`, signal);
     const rows = Number(row?.[0] ?? 0);
-    if (rows > this.#max) throw this.#tooMany(rows);
+    this.#require(rows);
     return rows;
   }
 
@@ -69,7 +69,7 @@ export class RejectedRows {
     const cut = Number(counted?.[0] ?? 0) >= this.#noteLimit;
     if (cut && rows <= this.#max) rows = await this.#countAll(signal);
     const total = rows + typedRows;
-    if (total > this.#max) throw this.#tooMany(total);
+    this.#require(total);
     return { rows: total, samples: total === 0 ? [] : await this.#samples(statement, typedRows > 0, signal) };
   }
 
@@ -149,6 +149,11 @@ export class RejectedRows {
       signal.throwIfAborted();
       throw engineError(error, this.#scan);
     }
+  }
+
+  #require(found: number): void {
+    const rows = found + (this.#scan.rejected?.rows ?? 0);
+    if (rows > this.#max) throw this.#tooMany(rows);
   }
 
   #tooMany(rows: number): DriverError {

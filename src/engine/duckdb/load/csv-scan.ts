@@ -1,8 +1,8 @@
 import type { CsvScanOptions, FileScan, ScanColumn } from "../../file-scan.ts";
 import { columnsOf } from "../../plan-columns.ts";
+import type { RecordSyntax } from "../../text/record-lines.ts";
 import { quoteIdentifier, quoteLiteral } from "../quoting.ts";
 import { type ColumnSql, columnSql, decoded, isLongDecimal, longDecimal, type TextFormats } from "./column-sql.ts";
-import type { RecordSyntax } from "./record-lines.ts";
 import { filterSql, limitSql } from "./rows-sql.ts";
 
 export type KnownScan = FileScan & { readonly columns: readonly ScanColumn[] };
@@ -203,7 +203,7 @@ export function loadSelect(scan: KnownScan, mode: ReadMode & { readonly skipBadR
   const values = new Map(
     needed.map(({ column, index }) => [
       column.name,
-      typed.has(index) ? valueName(index) : plainValue(column, textName(index)),
+      typed.has(index) ? (typed.get(index)?.output ?? valueName(index)) : plainValue(column, textName(index)),
     ]),
   );
   const outputs = keptColumns(scan).map(

@@ -2,11 +2,11 @@ import { open } from "node:fs/promises";
 import { DriverError } from "../../../errors/driver-error.ts";
 import { firstBytes } from "../../byte-stream.ts";
 import type { FileScan, ScanColumn, SniffResult } from "../../file-scan.ts";
+import { type CsvSample, sniffCsv } from "../../text/csv-dialect.ts";
 import { chooseType, exactnessNote, statsOf } from "../../text/infer-type.ts";
 import { uniqueNames } from "../../text/unique-names.ts";
 import type { Connection } from "../connection.ts";
 import { quoteLiteral } from "../quoting.ts";
-import { type CsvSample, sniffCsv } from "./csv-dialect.ts";
 import type { KnownScan } from "./csv-scan.ts";
 
 const SAMPLE_BYTES = 256 * 1024;

@@ -13,13 +13,14 @@ import { chooseType, exactnessNote, type TextStats } from "../../text/infer-type
 import { uniqueNames } from "../../text/unique-names.ts";
 import type { Connection } from "../connection.ts";
 import { quoteIdentifier, quoteLiteral } from "../quoting.ts";
-import { columnSql, type TextFormats } from "./column-sql.ts";
+import { type ColumnSql, columnSql, type TextFormats } from "./column-sql.ts";
 import { exactStats, type Run, type TextColumn, TIME_TYPES } from "./column-stats.ts";
 import { type KnownScan, keptColumns, neededColumns, textName, valueName } from "./csv-scan.ts";
 import { engineError } from "./engine-error.ts";
 import { brokenJsonLine } from "./json-place.ts";
 import { hasClash, isLongNumber, type JsonStructure, typeOfStructure } from "./json-structure.ts";
 import { filterSql, limitSql } from "./rows-sql.ts";
+import { parserComplaint } from "./value-parsers.ts";
 import { writeSelect } from "./write-segments.ts";
 
 const MAX_OBJECT_BYTES = 16 * 1024 * 1024;
@@ -257,16 +258,8 @@ export function jsonSelect(scan: KnownScan): {
   const from = `(SELECT whole, ${neededColumns(scan)
     .map(({ index }) => withValue(index, typed))
     .join(", ")} FROM ${sourceSql(scan)})`;
-  const outputs = kept.map(
-    ({ column, index }) =>
-      `${typed.has(index) ? valueName(index) : textName(index)} AS ${quoteIdentifier(column.name)}`,
-  );
-  const values = new Map(
-    neededColumns(scan).map(({ column, index }) => [
-      column.name,
-      typed.has(index) ? valueName(index) : textName(index),
-    ]),
-  );
+  const outputs = kept.map(({ column, index }) => `${storedValue(index, typed)} AS ${quoteIdentifier(column.name)}`);
+  const values = new Map(neededColumns(scan).map(({ column, index }) => [column.name, storedValue(index, typed)]));
   const wanted = filterSql(scan, (name) => values.get(name) ?? "NULL");
   const broken = [...typed.values()].map(({ violation }) => violation);
   const bad = `(${["NOT whole", ...broken].join(" OR ")}) IS TRUE`;
@@ -298,7 +291,7 @@ export async function writeJson(
 
 const NONE: { rows: number; samples: readonly RejectedRow[] } = { rows: 0, samples: [] };
 
-type Typed = ReadonlyMap<number, { column: ScanColumn; value: string; violation: string }>;
+type Typed = ReadonlyMap<number, ColumnSql & { readonly column: ScanColumn }>;
 
 function textual(scan: KnownScan): Typed {
   const formats: TextFormats = {
@@ -314,6 +307,11 @@ function textual(scan: KnownScan): Typed {
       return [[index, { column, ...sql }] as const];
     }),
   );
+}
+
+function storedValue(index: number, typed: Typed): string {
+  const entry = typed.get(index);
+  return entry ? (entry.output ?? valueName(index)) : textName(index);
 }
 
 function withValue(index: number, typed: Typed): string {
@@ -334,19 +332,21 @@ async function rejectedRows(
   const rows = Number((await counted.getRows())[0]?.[0] ?? 0);
   if (rows === 0) return NONE;
   const max = scan.badRows.policy === "skip" ? scan.badRows.maxBadRows : undefined;
-  if (max !== undefined && rows > max)
+  const all = rows + (scan.rejected?.rows ?? 0);
+  if (max !== undefined && all > max)
     throw new DriverError(
       "TOO_MANY_BAD_ROWS",
-      `${rows} rows are bad in ${scan.paths.join(", ")}; maxBadRows is ${max}`,
+      `${all} rows are bad in ${scan.paths.join(", ")}; maxBadRows is ${max}`,
       {
-        metadata: { rows: String(rows), maxBadRows: String(max) },
+        metadata: { rows: String(all), maxBadRows: String(max) },
       },
     );
   const samples = await samplesOf(connection, scan, typed, max === undefined ? 1 : MAX_SAMPLES, signal);
   const [first] = samples;
   if (max !== undefined || !first) return { rows, samples };
+  const isParsed = scan.columns.some(({ name, parser }) => name === first.column && parser !== undefined);
   throw new DriverError(
-    "LOAD_TYPE_MISMATCH",
+    isParsed ? "VALUE_PARSER_FAILED" : "LOAD_TYPE_MISMATCH",
     `${first.file}, line ${first.line}, column ${JSON.stringify(first.column)}: ${first.reason}`,
     { metadata: { file: first.file, line: String(first.line), column: first.column, value: first.text } },
   );
@@ -373,11 +373,17 @@ async function samplesOf(
       WHERE misfit IS NOT NULL ORDER BY ordinal LIMIT ${limit - samples.length}`;
     const rows = await (await connection.run(sql, [], { signal })).getRows();
     for (const [ordinal, at, value] of rows) {
-      const column = entries[Number(at)]?.[1].column;
+      const [index, { column } = {}] = entries[Number(at)] ?? [];
       const text = String(value ?? "").slice(0, 1_000);
-      const reason = column ? `${JSON.stringify(text)} is no ${column.type}` : "not JSON";
-      const line = layoutIn(scan) === "newline_delimited" ? Number(ordinal) : 0;
-      samples.push({ file: path, line, column: column?.name ?? "", reason, text });
+      const raw = value === null ? null : String(value);
+      const reason = column?.parser
+        ? await parserComplaint(connection, column, textName(index ?? 0), raw, { signal })
+        : column
+          ? `${JSON.stringify(text)} is no ${column.type}`
+          : "not JSON";
+      const place = (await scan.locate?.(path, [Number(ordinal)], { signal }))?.get(Number(ordinal));
+      const line = layoutIn(scan) === "newline_delimited" ? (place?.line ?? Number(ordinal)) : 0;
+      samples.push({ file: place?.file ?? path, line, column: column?.name ?? "", reason, text });
     }
     if (samples.length >= limit) break;
   }

@@ -5,7 +5,7 @@ import { suggest } from "../../../config/suggest.ts";
 import { DriverError } from "../../../errors/driver-error.ts";
 import { verifyCompressed } from "../../byte-stream.ts";
 import type { LoadEngine, LoadEngineOptions, Preview, PreviewOptions, WriteOptions } from "../../engine.ts";
-import type { FileScan, SniffResult, WrittenSegments } from "../../file-scan.ts";
+import type { FileScan, ScanColumn, SniffResult, WrittenSegments } from "../../file-scan.ts";
 import type { Increment, IncrementRule, MergedIncrement, StoredRows } from "../../increment.ts";
 import { Connection, openInstance } from "../connection.ts";
 import { writeCsv } from "./csv-load.ts";
@@ -16,6 +16,7 @@ import { sniffJson, writeJson } from "./json-load.ts";
 import { mergeIncrement } from "./merge-increment.ts";
 import { sniffParquet, writeParquet } from "./parquet-load.ts";
 import { previewScan } from "./preview.ts";
+import { prepareParsers } from "./value-parsers.ts";
 
 /** Opens the instance that loads: apart from the reader's, since it may open any file. */
 export async function openLoadEngine(options: LoadEngineOptions): Promise<LoadEngine> {
@@ -34,6 +35,8 @@ function openLoader(options: LoadEngineOptions): Promise<DuckDBInstance> {
     allow_community_extensions: "false",
   });
 }
+
+const MAX_SAMPLES = 100;
 
 type BoundedWriteOptions = WriteOptions & { readonly memoryLimitBytes: number };
 
@@ -55,21 +58,13 @@ class DuckDBLoadEngine implements LoadEngine {
   }
 
   sniff(scan: FileScan, { signal }: { signal: AbortSignal }): Promise<SniffResult> {
-    return this.#withConnection(async (connection) => {
-      const result = await sniffBy(connection, scan, signal);
-      requireKnownColumns(result.scan);
-      return result;
-    });
+    return this.#withConnection((connection) => sniffed(connection, scan, signal));
   }
 
   preview(scan: FileScan, options: PreviewOptions): Promise<Preview> {
     return this.#withConnection(async (connection) => {
-      const { columns } = scan;
-      const sniffed = columns
-        ? { scan: { ...scan, columns }, warnings: [] }
-        : await sniffBy(connection, scan, options.signal);
-      requireKnownColumns(sniffed.scan);
-      return { ...(await previewScan(connection, scan, sniffed.scan, options)), warnings: sniffed.warnings };
+      const { scan: known, warnings } = await sniffed(connection, scan, options.signal);
+      return { ...(await previewScan(connection, scan, known, options)), warnings };
     });
   }
 
@@ -78,11 +73,8 @@ class DuckDBLoadEngine implements LoadEngine {
     if (columns === undefined) throw new DriverError("INTERNAL", "a scan whose columns are not known can't be written");
     return this.#withConnection(async (connection) => {
       try {
-        return await writeVerified(
-          connection,
-          { ...scan, columns },
-          { ...options, memoryLimitBytes: this.#memoryLimitBytes },
-        );
+        const known = await prepareParsers(connection, { ...scan, columns }, options);
+        return await writeVerified(connection, known, { ...options, memoryLimitBytes: this.#memoryLimitBytes });
       } catch (error) {
         await clear(options);
         throw error;
@@ -147,6 +139,18 @@ class DuckDBLoadEngine implements LoadEngine {
   }
 }
 
+/** A scan whose columns are known, with their parsers ready to run on this connection. */
+async function sniffed(connection: Connection, scan: FileScan, signal: AbortSignal): Promise<SniffResult> {
+  const { parsers = {}, found: made = {} } = scan;
+  const names = [...Object.keys(parsers), ...Object.keys(made)];
+  // Nothing is inferred of texts that are not the values.
+  const asText = Object.fromEntries(names.map((name) => [name, "VARCHAR"]));
+  const asked = names.length === 0 ? scan : { ...scan, declaredTypes: { ...scan.declaredTypes, ...asText } };
+  const { scan: found, warnings } = await sniffBy(connection, asked, signal);
+  const known = requireKnownColumns(names.length === 0 ? found : withParsers(found, scan));
+  return { scan: await prepareParsers(connection, known, { signal }), warnings };
+}
+
 function sniffBy(connection: Connection, scan: FileScan, signal: AbortSignal): Promise<SniffResult> {
   switch (scan.kind) {
     case "csv":
@@ -172,12 +176,22 @@ async function writeVerified(
   ] as const;
   try {
     const [written] = await Promise.all(both);
-    return written;
+    return withRejected(written, scan);
   } catch (error) {
     stop.abort(error);
     await Promise.allSettled(both);
     throw error;
   }
+}
+
+/** The rows that the connector has left out count with those of the engine. */
+function withRejected(written: WrittenSegments, { rejected }: FileScan): WrittenSegments {
+  if (rejected === undefined) return written;
+  return {
+    ...written,
+    rejectedRows: written.rejectedRows + rejected.rows,
+    rejectedSamples: [...rejected.samples, ...written.rejectedSamples].slice(0, MAX_SAMPLES),
+  };
 }
 
 function writeBy(connection: Connection, scan: KnownScan, options: BoundedWriteOptions): Promise<WrittenSegments> {
@@ -191,12 +205,39 @@ function writeBy(connection: Connection, scan: KnownScan, options: BoundedWriteO
   }
 }
 
-function requireKnownColumns({ columns, keep, declaredTypes }: KnownScan): void {
+/** The columns with their parsers, or with what other parsers have made of them; declared types go before. */
+function withParsers(found: KnownScan, { parsers = {}, found: made = {}, declaredTypes = {} }: FileScan): KnownScan {
+  const of = <T>(map: Readonly<Record<string, T>>, name: string) => (Object.hasOwn(map, name) ? map[name] : undefined);
+  const columns = found.columns.map((column): ScanColumn => {
+    const declared = of(declaredTypes, column.name);
+    const sql = of(parsers, column.name);
+    if (sql !== undefined)
+      return {
+        ...{ ...column, type: declared ?? "VARCHAR", origin: "declared" },
+        parser: { sql, declared: declared !== undefined },
+      };
+    const known = of(made, column.name);
+    if (known === undefined) return column;
+    if (declared === undefined) return { ...column, ...known };
+    if (known.encoding === undefined && !known.type.endsWith("[]"))
+      return { ...column, type: declared, origin: "declared" };
+    throw new DriverError("LOAD_TYPE_MISMATCH", `column ${JSON.stringify(column.name)} is a list, not ${declared}`, {
+      metadata: { column: column.name, type: declared },
+    });
+  });
+  const { declaredTypes: _, ...rest } = found;
+  return { ...rest, columns, declaredTypes };
+}
+
+/** Throws UNKNOWN_COLUMN where an option names a column that the source does not have. */
+function requireKnownColumns(scan: KnownScan): KnownScan {
+  const { columns, keep, declaredTypes, parsers } = scan;
   const names = columns.map(({ name }) => name);
   const known = new Set(names);
   for (const [option, wanted] of [
     ["columns", keep ?? []],
     ["types", Object.keys(declaredTypes ?? {})],
+    ["parsers", Object.keys(parsers ?? {})],
   ] as const) {
     const unknown = wanted.find((name) => !known.has(name));
     if (unknown !== undefined)
@@ -206,6 +247,7 @@ function requireKnownColumns({ columns, keep, declaredTypes }: KnownScan): void 
         { metadata: { column: unknown } },
       );
   }
+  return scan;
 }
 
 function isBroken(error: unknown): boolean {

@@ -1,4 +1,4 @@
-import { chunksOf } from "../../byte-stream.ts";
+import { chunksOf } from "../byte-stream.ts";
 
 /** A record's place in a file. */
 export interface RecordPlace {

@@ -1,5 +1,5 @@
-import type { FileScan, RejectedRow, WrittenSegments } from "../../engine/file-scan.ts";
-import { DriverError } from "../../errors/driver-error.ts";
+import type { FileScan, RejectedRow, WrittenSegments } from "../engine/file-scan.ts";
+import { DriverError } from "../errors/driver-error.ts";
 
 /** Puts what people call files in the place of where the driver keeps them or their copies. */
 export class ShownNames {

@@ -1,6 +1,6 @@
 import Papa from "papaparse";
-import type { CsvScanOptions } from "../../file-scan.ts";
-import { chooseType, statsOf } from "../../text/infer-type.ts";
+import type { CsvScanOptions } from "../file-scan.ts";
+import { chooseType, statsOf } from "./infer-type.ts";
 
 /** What the beginning of a file shows. */
 export interface CsvSample {

@@ -1,0 +1,7 @@
+/** What value parsers in JavaScript may be. */
+export interface ParserSettings {
+  /** Absolute paths of modules whose exported functions are parsers. */
+  readonly modules: readonly string[];
+  /** How long a batch of texts may take one of them. */
+  readonly timeoutMs: number;
+}
