@@ -1,4 +1,5 @@
 import { Command, Help, Option } from "commander";
+import { registerAppend } from "./commands/append.ts";
 import { registerCancel } from "./commands/cancel.ts";
 import { registerConnections } from "./commands/connections.ts";
 import { registerDatasets } from "./commands/datasets.ts";
@@ -39,6 +40,7 @@ const groups: readonly (readonly [heading: string, ...register: ((program: Comma
     registerRefresh,
     registerSchedule,
     registerPreview,
+    registerAppend,
     registerUpload,
     registerUploads,
     registerDatasets,

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { columnFrom, columnsFrom } from "./answers-from-wire.ts";
+import { type AppendOptions, type AppendStatus, append, appendStatus } from "./append/append.ts";
+import type { AppendSource } from "./append/batches.ts";
 import { wholeNumber } from "./checks.ts";
 import { clientError, statusError } from "./errors.ts";
 import { type DatasetExportOptions, type Export, type ExportOptions, exportDataset, exportQuestion } from "./export.ts";
@@ -255,6 +257,19 @@ export class Drover implements AsyncDisposable {
     const request = { dataset, ...(schedule && { schedule: scheduleToWire(schedule) }) };
     const response = await this.#transport.unary(DatasetService.method.setSchedule, request, options);
     return datasetFrom(required(response.dataset));
+  }
+
+  /**
+   * Appends rows to a dataset, or the bytes of an Arrow IPC stream: visible within half a second, each exactly once. It goes on by
+   * itself after a broken connection, also at the next driver, and with the id of an append that was broken off earlier.
+   */
+  async append(dataset: string, rows: AppendSource, options: AppendOptions = {}): Promise<AppendStatus> {
+    return await append(this.#transport, dataset, rows, options);
+  }
+
+  /** How far an append has come. */
+  async appendStatus(dataset: string, appendId: string, options: CallOptions = {}): Promise<AppendStatus> {
+    return await appendStatus(this.#transport, dataset, appendId, options);
   }
 
   /** A load by its operation's id, to watch or cancel it. */

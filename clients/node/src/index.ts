@@ -5,6 +5,9 @@ export {
   defaultDataDirectory,
   readAddressFile,
 } from "./address-file.ts";
+export type { AppendOptions, AppendProgress, AppendStatus } from "./append/append.ts";
+export type { AppendSource } from "./append/batches.ts";
+export type { AppendRow, AppendValue } from "./append/row-text.ts";
 export {
   type CancelAnswer,
   type CancelOptions,

@@ -42,7 +42,12 @@ class Appends implements AppendService {
       async (handle) => {
         const leave = this.#leave.signal;
         run = new AppendRun({ parts: this.#parts, merging: this.#merging, request, handle, leave });
-        const status = await run.run(parts);
+        const status = await run.run(parts).catch((error: unknown) => {
+          // A client that has left did not fail. It is not waited for: the end of this is the end of that.
+          if (error instanceof DriverError && error.reason === "CANCELLED")
+            void this.#parts.operations.cancel(handle.id, error);
+          throw error;
+        });
         return { result: status, outcome: { ...status, appended: status.rows - request.offset } };
       },
       { signal },

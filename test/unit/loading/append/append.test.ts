@@ -338,11 +338,13 @@ describe("while rows are appended", () => {
     await load("killed");
     const request = appendRequest("killed", { names: ["a"] });
     const total = 300;
+    let left = 8;
     const kills = setInterval(() => {
       const pids = bench.workerPids();
       const pid = pids[Math.floor(Math.random() * pids.length)];
-      if (pid !== undefined && Math.random() < 0.7) process.kill(pid, "SIGKILL");
-    }, 150);
+      if (pid === undefined || left-- <= 0) return;
+      process.kill(pid, "SIGKILL");
+    }, 200);
     try {
       for (let offset = 0; offset < total; ) {
         const parts = Array.from({ length: total - offset }, (_, at) => json([10 + offset + at]));
