@@ -17,6 +17,8 @@ export interface DatasetRecord {
   readonly labels: Readonly<Record<string, string>>;
   readonly createTime: Date;
   readonly storageLevel: StorageLevel;
+  /** The number of the newest version, as far as it was noted. */
+  readonly newestVersion?: number;
 }
 
 /** The datasets' names and labels, and which processes read them. */
@@ -29,8 +31,8 @@ export interface DatasetTables {
   update(record: DatasetRecord): Promise<void>;
   setStorageLevel(uid: string, level: StorageLevel): Promise<void>;
   remove(uid: string): Promise<void>;
-  /** Notes the lineage of a dataset's newest version, as JSON, and makes every other process look at the dataset. */
-  published(uid: string, lineage: string): Promise<void>;
+  /** Notes a dataset's newest version and its lineage, as JSON. */
+  published(uid: string, newest: { readonly version: number; readonly lineage: string }): Promise<void>;
   /** The lineage of the newest version of the dataset with this name, where it is known. */
   lineage(name: string): Promise<string | undefined>;
   /** Makes every other process look at a dataset again. */
@@ -91,8 +93,8 @@ function createTables(db: Kysely<CatalogSchema>, instanceId: string): DatasetTab
     async remove(uid) {
       await db.deleteFrom("datasets").where("uid", "=", uid).execute();
     },
-    async published(uid, lineage) {
-      await db.updateTable("datasets").set({ lineage }).where("uid", "=", uid).execute();
+    async published(uid, { version, lineage }) {
+      await db.updateTable("datasets").set({ newest_version: version, lineage }).where("uid", "=", uid).execute();
     },
     async lineage(name) {
       const row = await db.selectFrom("datasets").select("lineage").where("name", "=", name).executeTakeFirst();
@@ -134,17 +136,26 @@ function createTables(db: Kysely<CatalogSchema>, instanceId: string): DatasetTab
 
 type Row = Selectable<CatalogSchema["datasets"]>;
 
-function toRow({ uid, name, nameKey, labels, createTime, storageLevel }: DatasetRecord): Omit<Row, "lineage"> {
+function toRow({
+  uid,
+  name,
+  nameKey,
+  labels,
+  createTime,
+  storageLevel,
+}: DatasetRecord): Omit<Row, "lineage" | "newest_version"> {
   return {
     ...{ uid, name, name_key: nameKey, labels: JSON.stringify(labels) },
     ...{ create_time: createTime.getTime(), storage_level: storageLevel },
   };
 }
 
-function fromRow({ uid, name, name_key, labels, create_time, storage_level }: Omit<Row, "lineage">): DatasetRecord {
+function fromRow(row: Omit<Row, "lineage">): DatasetRecord {
+  const { uid, name, name_key, labels, create_time, storage_level, newest_version } = row;
   return {
     ...{ uid, name, nameKey: name_key, labels: JSON.parse(labels), createTime: new Date(create_time) },
     storageLevel: toLevel(storage_level),
+    ...(newest_version !== null && { newestVersion: newest_version }),
   };
 }
 

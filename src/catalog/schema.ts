@@ -10,6 +10,8 @@ export interface CatalogSchema {
     labels: string;
     create_time: number;
     storage_level: Generated<string>;
+    /** NULL where no driver that knows the column has published one. */
+    newest_version: Generated<number | null>;
     /** JSON of the newest version's; NULL where no driver that knows the column has published one. */
     lineage: Generated<string | null>;
   };

@@ -74,6 +74,22 @@ export class Dataset {
     return found;
   }
 
+  /** The number of the newest version where its folder is gone: an older one must not stand in for it. */
+  get lost(): number | undefined {
+    const { newestVersion = 0 } = this.record;
+    return newestVersion > (this.#current?.number ?? 0) ? newestVersion : undefined;
+  }
+
+  /** Throws VERSION_DAMAGED where the current version is asked for (0) and its folder is gone. */
+  refuseLost(number: number): void {
+    const { lost } = this;
+    if (number !== 0 || lost === undefined) return;
+    const { name } = this.record;
+    throw new DriverError("VERSION_DAMAGED", `the current version ${lost} of "${name}" is gone`, {
+      metadata: { dataset: name, version: String(lost) },
+    });
+  }
+
   /** Hidden versions whose files may still be there. */
   get retired(): readonly Version[] {
     return [...this.#retired];

@@ -75,14 +75,16 @@ async function tryPublish(
   await makeFolder(versions);
   await syncFolder(datasetsFolder(dataDirectory));
   await syncFolder(datasetFolder(dataDirectory, uid));
-  const number = await nextNumber(versions);
-  if (basedOn !== undefined && !isCurrent(basedOn, uid, number - 1)) {
+  const present = await newestPresent(versions);
+  // No number ever comes again, not even that of a version whose folder is lost.
+  const number = Math.max(record.newestVersion ?? 0, present) + 1;
+  if (basedOn !== undefined && !isCurrent(basedOn, uid, basedOn === "nothing" ? present : number - 1)) {
     await removeIfEmpty(dataDirectory, uid);
     throw conflict(name, basedOn);
   }
   const owner = { name, labels: record.labels, createTime: record.createTime.toISOString() };
   // Nobody else publishes between these two numbers, so nothing that appends have written down is lost.
-  const appends = await carriedAppends(versionFolder(dataDirectory, uid, number - 1), append);
+  const appends = await carriedAppends(versionFolder(dataDirectory, uid, present), append);
   const stored = { manifest: makeManifest(content, number, appends), owner };
   const manifestPath = join(folder, MANIFEST_FILE);
   await writeNewFile(manifestPath, formatManifest(stored));
@@ -93,8 +95,9 @@ async function tryPublish(
     // Nobody deletes the dataset meanwhile, and whoever hears of the change finds the version.
     await catalog.atomically(async (tables) => {
       if ((await tables.find(uid)) === undefined) return;
-      await tables.published(uid, JSON.stringify(content.lineage));
+      await tables.touch(uid);
       done = await renameNew(folder, versionFolder(dataDirectory, uid, number));
+      if (done) await tables.published(uid, { version: number, lineage: JSON.stringify(content.lineage) });
     });
   } catch (error) {
     // What is published stays published.
@@ -107,7 +110,7 @@ async function tryPublish(
     return undefined;
   }
   await syncFolder(versions);
-  return { record, stored, told };
+  return { record: { ...record, newestVersion: number }, stored, told };
 }
 
 /** Of a dataset that was deleted meanwhile nothing shall be left. */
@@ -141,9 +144,8 @@ async function renameNew(from: string, to: string): Promise<boolean> {
   }
 }
 
-async function nextNumber(versions: string): Promise<number> {
-  const numbers = (await namesIn(versions)).map((name) => versionNumber(name) ?? 0);
-  return Math.max(0, ...numbers) + 1;
+async function newestPresent(versions: string): Promise<number> {
+  return Math.max(0, ...(await namesIn(versions)).map((name) => versionNumber(name) ?? 0));
 }
 
 function makeManifest(content: VersionContent, number: number, appends: Appends): VersionManifest {

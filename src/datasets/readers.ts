@@ -45,6 +45,7 @@ export class Readers {
       signal.throwIfAborted();
       if (neighbours.behind) await neighbours.refresh();
       const dataset = index.find(name);
+      dataset.refuseLost(number);
       const version = dataset.version(number);
       // Before anything is waited for: from here on nobody in this process removes it.
       version.pins++;

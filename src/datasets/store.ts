@@ -239,12 +239,13 @@ class FileDatasetStore implements DatasetStore {
 
   isCurrent(name: string, version: number): boolean {
     const dataset = this.#index.get(nameKey(name));
-    return dataset?.record.name === name && dataset.current?.number === version;
+    return dataset?.record.name === name && (dataset.lost ?? dataset.current?.number) === version;
   }
 
   async lineage(name: string): Promise<Lineage | undefined> {
     const dataset = this.#index.get(nameKey(name));
-    const stored = dataset?.record.name === name ? await dataset.current?.read().catch(() => undefined) : undefined;
+    const there = dataset?.record.name === name && dataset.lost === undefined ? dataset.current : undefined;
+    const stored = await there?.read().catch(() => undefined);
     if (stored !== undefined) return stored.manifest.lineage;
     const noted = await this.#options.catalog.datasets.lineage(name);
     return noted === undefined ? undefined : JSON.parse(noted);

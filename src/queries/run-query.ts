@@ -1,4 +1,4 @@
-import type { QueryResult } from "../engine/engine.ts";
+import type { QueryResult, ResultBatch } from "../engine/engine.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { JsonObject, OperationHandle, OperationProgress, OperationRequest } from "../operations/model.ts";
 import type { Lane, Permit } from "../scheduling/model.ts";
@@ -39,6 +39,8 @@ interface Started extends AsyncDisposable {
   readonly prepared: PreparedQuestion;
   readonly planned: number;
   readonly result: QueryResult;
+  /** What fails before the first rows may be mended by a load. */
+  readonly first: ResultBatch | undefined;
 }
 
 /** For now a query has one frame, the exact one. */
@@ -110,12 +112,12 @@ async function execute(
     return start(parts, question, options, handle, stream);
   }, awaiting);
   await using _ = started;
-  const { permit, begun, prepared, planned, result } = started;
-  const { rows, encodedMs } = await sendFrame(result, options.format, (event) => stream.push(event, { signal })).catch(
-    async (error) => {
-      throw await prepared.versions.explain(error);
-    },
-  );
+  const { permit, begun, prepared, planned, result, first } = started;
+  const { rows, encodedMs } = await sendFrame(result, first, options.format, (event) =>
+    stream.push(event, { signal }),
+  ).catch(async (error) => {
+    throw await prepared.versions.explain(error);
+  });
   const executed = performance.now();
   const completion: QueryCompletion = {
     rows,
@@ -154,8 +156,9 @@ async function start(
   const limits = format === "rows" ? ROW_BATCH : {};
   try {
     const result = stack.use(await parts.engine.query(prepared.statement(), { signal, onProgress, ...limits }));
+    const first = await result.next();
     const held = stack.move();
-    return { permit, begun, prepared, planned, result, [Symbol.asyncDispose]: () => held.disposeAsync() };
+    return { permit, begun, prepared, planned, result, first, [Symbol.asyncDispose]: () => held.disposeAsync() };
   } catch (error) {
     throw await prepared.versions.explain(error);
   }
@@ -163,6 +166,7 @@ async function start(
 
 async function sendFrame(
   result: QueryResult,
+  first: ResultBatch | undefined,
   format: ResultFormat,
   push: (event: QueryEvent) => Promise<void>,
 ): Promise<{ readonly rows: number; readonly encodedMs: number }> {
@@ -170,7 +174,7 @@ async function sendFrame(
   const schema = format === "arrow" ? { arrowSchema: result.arrowSchema() } : {};
   await push({ type: "frameStart", frameId: FRAME_ID, exact: true, columns, ...schema });
   let [rows, encodedMs, seq] = [0, 0, 0];
-  for (let batch = await result.next(); batch !== undefined; batch = await result.next()) {
+  for (let batch = first; batch !== undefined; batch = await result.next()) {
     const started = performance.now();
     const content = format === "arrow" ? { arrow: batch.toArrow() } : { rows: batch.toRows() };
     encodedMs += performance.now() - started;

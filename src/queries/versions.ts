@@ -71,7 +71,15 @@ export class PinnedVersions implements AsyncDisposable {
       const damage = await this.#datasets.recheck(dataset, manifest.number).then(() => undefined, DriverError.from);
       if (damage?.reason === "VERSION_DAMAGED") return damage;
     }
-    return error;
+    const [only, ...others] = this.#pins;
+    // The files are all there; of one version alone it is clear whose content is not what it was.
+    if (only === undefined || others.length > 0 || error.metadata.content !== "damaged") return error;
+    const [dataset, { manifest }] = only;
+    const version = String(manifest.number);
+    return new DriverError("VERSION_DAMAGED", `version ${version} of "${dataset}" is damaged: ${error.message}`, {
+      metadata: { dataset, version },
+      cause: error,
+    });
   }
 
   /** What a plan reads, or, without one (SQL), all columns of all versions. */

@@ -1,5 +1,5 @@
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connect, count, type Drover, DroverError, type Progress, sum } from "../../clients/node/src/index.ts";
 import { runCli } from "../helpers/cli.ts";
@@ -195,6 +195,34 @@ describe("a version whose files are lost", { timeout: 60_000 }, () => {
     const [version] = await folders('"name":"gone"');
     await rm(version ?? "", { recursive: true });
     expect(await two.query("gone", { measures: [sum("i")] }).rows()).toEqual([{ sum_i: 3n }]);
+  });
+
+  test("is loaded again where its content is damaged, and is not stood in for by an older one", async () => {
+    const source = join(folder.path, "damaged.csv");
+    // Numbers that no encoding makes small.
+    const numbers: number[] = [];
+    for (let seed = 1; numbers.length < 50_000; numbers.push(seed)) seed = (seed * 48_271) % 2_147_483_647;
+    const write = (last: number) => writeFile(source, `i\n${numbers.join("\n")}\n${last}\n`);
+    const total = (last: number) => [{ sum_i: BigInt(numbers.reduce((one, other) => one + other, last)) }];
+    const asked = (drover: Drover) => drover.query("damaged", { measures: [sum("i")] }).rows();
+    for (const last of [1_000_001, 1_000_002]) {
+      await write(last);
+      await (await one.load("damaged", { uri: source })).result();
+    }
+    await one.setStorageLevel("damaged", "disk");
+    const current = (await folders('"name":"damaged"')).find((path) => resolve(path).endsWith("/2")) ?? "";
+    const [segment = ""] = (await readdir(current)).filter((name) => name.endsWith(".parquet"));
+    await chmod(join(current, segment), 0o644);
+    const content = await readFile(join(current, segment));
+    await writeFile(join(current, segment), content.fill(0xaa, 1_000, content.length >> 1));
+    expect(await asked(one)).toEqual(total(1_000_002));
+    expect((await one.dataset("damaged")).version.number).toBe(3);
+
+    const newest = (await folders('"name":"damaged"')).find((path) => resolve(path).endsWith("/3")) ?? "";
+    await rm(resolve(newest), { recursive: true });
+    expect(await asked(two)).toEqual(total(1_000_002));
+    expect(await asked(one)).toEqual(total(1_000_002));
+    expect(await versions("damaged")).toEqual([4, 2, 1]);
   });
 
   test("stays lost, with both reasons, where its source can't be read any more", async () => {

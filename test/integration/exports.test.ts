@@ -130,6 +130,7 @@ describe("an exported dataset", { timeout: 60_000 }, () => {
     ["tsv", "tsv.zst", { compression: "zstd" }, { quotedNulls: false, types }],
     ["json", "json", {}, { types }],
     ["jsonl", "jsonl.gz", { compression: "gzip" }, { types }],
+    ["xml", "xml.gz", { compression: "gzip" }, { recordPath: "/rows/row", trim: false, types }],
     ["parquet", "parquet", {}, {}],
     ["parquet", "gz.parquet", { compression: "gzip" }, {}],
   ];
@@ -145,7 +146,11 @@ describe("an exported dataset", { timeout: 60_000 }, () => {
       await writeFile(uri, bytes);
       const name = `again ${format} ${ending}`;
       await (await drover.load(name, { uri, options: source })).result();
-      expect(await rowsOf(name)).toEqual(await rowsOf("tricky"));
+      // To a source of XML an element without text is NULL.
+      const expected = (await rowsOf("tricky")).map((row) =>
+        (row as unknown[]).map((value) => (format === "xml" && value === "" ? null : value)),
+      );
+      expect(await rowsOf(name)).toEqual(expected);
       expect((await drover.dataset(name)).columns).toEqual((await drover.dataset("tricky")).columns);
     },
   );

@@ -64,6 +64,10 @@ function kinds(events: readonly RunQueryResponse[]): (string | undefined)[] {
   return events.map(({ event }) => event.case).filter((kind) => kind !== "progress");
 }
 
+function rowsOf(events: readonly RunQueryResponse[]) {
+  return events.flatMap(({ event }) => (event.case === "frameBatch" ? event.value.rows : []));
+}
+
 function arrowOf(events: readonly RunQueryResponse[]) {
   const parts = events.flatMap(({ event }) =>
     event.case === "frameStart" ? [event.value.arrowSchema] : event.case === "frameBatch" ? [event.value.arrow] : [],
@@ -92,9 +96,7 @@ describe("a query's stream", () => {
         .map(({ x }) => x),
     ).toEqual([7]);
     const rows = await collect(createClient(QueryService, json).runQuery(sql("SELECT 7 AS x, 'é' AS t")));
-    expect(
-      rows[2]?.event.case === "frameBatch" && rows[2].event.value.rows[0]?.values.map(({ kind }) => kind.value),
-    ).toEqual([7, "é"]);
+    expect(rowsOf(rows)[0]?.values.map(({ kind }) => kind.value)).toEqual([7, "é"]);
   });
 
   test("carries a large result in batches of at most 1 MiB", async () => {
@@ -114,7 +116,7 @@ describe("a query's stream", () => {
   test("carries rows over gRPC when asked", async () => {
     const call = client.stream(runQuery, { ...sql("SELECT 7 AS x"), format: ResultFormat.ROWS });
     const events = await call.toArray();
-    expect(events[2]?.event.case === "frameBatch" && events[2].event.value.rows).toHaveLength(1);
+    expect(rowsOf(events)).toHaveLength(1);
   });
 
   test("fails with the field at fault", async () => {

@@ -5,7 +5,12 @@ const MAX_DETAIL = 500;
 const PATH = /(?:[A-Za-z]:)?(?:\/[^\s"'`,;:()[\]{}]+){2,}/g;
 
 /** How DuckDB's messages begin, and what they mean to someone who asks a question. */
-const REASONS: readonly { readonly pattern: RegExp; readonly reason: Reason; readonly message?: string }[] = [
+const REASONS: readonly {
+  readonly pattern: RegExp;
+  readonly reason: Reason;
+  readonly message?: string;
+  readonly content?: string;
+}[] = [
   {
     pattern: /max_temp_directory_size|temp_directory|No space left on device/i,
     reason: "SPILL_FULL",
@@ -17,7 +22,15 @@ const REASONS: readonly { readonly pattern: RegExp; readonly reason: Reason; rea
     message: "the query needs more memory than the engine may use",
   },
   {
-    pattern: /^(?:IO|Permission|Serialization) Error|Invalid Input Error: .*(?:magic bytes|Parquet)/i,
+    // What damaged footers and pages were seen to give.
+    pattern:
+      /^Serialization Error|^Invalid Error: (?:don't know what type|TProtocolException|invalid TType|Varint-decoding|Out of buffer)|^IO Error: Could not read enough bytes|^Invalid Input Error: (?:Failed to read file|No magic bytes|.*in Parquet file|.*file might be corrupt)/,
+    reason: "SEGMENT_UNREADABLE",
+    message: "a segment of the dataset can't be read",
+    content: "damaged",
+  },
+  {
+    pattern: /^(?:IO|Permission) Error|Invalid Input Error: .*Parquet/i,
     reason: "SEGMENT_UNREADABLE",
     message: "a segment of the dataset can't be read",
   },
@@ -38,7 +51,8 @@ export function readError(error: unknown): DriverError {
   if (!(error instanceof Error)) return DriverError.from(error);
   const rule = REASONS.find(({ pattern }) => pattern.test(error.message));
   if (!rule) return DriverError.from(error);
-  return new DriverError(rule.reason, rule.message ?? detail(error.message), { cause: error });
+  const { reason, message = detail(error.message), content } = rule;
+  return new DriverError(reason, message, { cause: error, ...(content !== undefined && { metadata: { content } }) });
 }
 
 function detail(message: string): string {
