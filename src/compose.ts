@@ -235,7 +235,7 @@ export async function compose(
     onReattach: (outcome) => metrics.count("drover_query_reattachments_total", [outcome]),
   });
   const exports = createExportService({
-    ...{ engine, datasets, operations, pool: readers, loads: finder },
+    ...{ engine, datasets, operations, pool: readers, loads: finder, fresh: refresh },
     directory: exportDirectory,
     watchSpace: (signal) => watchSpace(() => datasets.checkSpace(), { signal }),
   });

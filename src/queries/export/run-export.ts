@@ -7,6 +7,7 @@ import type { Column } from "../../engine/types.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import type { JsonObject, OperationHandle, OperationProgress } from "../../operations/model.ts";
 import type { EventStream } from "../event-stream.ts";
+import { makeFresh } from "../make-fresh.ts";
 import { prepareQuestion } from "../prepare.ts";
 import { ROW_BATCH } from "../run-query.ts";
 import type { CallOptions } from "../service.ts";
@@ -118,10 +119,17 @@ export class Export {
   ): Promise<AsyncDisposable & { readonly value: T }> {
     const { signal } = this.#handle;
     const { caller, requestedBy, wait = true } = this.#options;
+    const { subject } = this.#request;
+    const onProgress = (progress: OperationProgress) => {
+      this.#handle.report({ phase: progress.phase });
+      this.#stream.offerProgress(progress);
+    };
+    const awaiting = { signal, caller, requestedBy, wait, onProgress };
     const start = async () => {
+      if (subject.kind === "question") await makeFresh(subject.question, this.#parts, awaiting);
       await using stack = new AsyncDisposableStack();
       stack.use(await this.#parts.pool.acquire({ signal, lane: "batch", caller }));
-      const prepared = stack.use(await prepare(this.#request.subject, this.#parts, { signal }));
+      const prepared = stack.use(await prepare(subject, this.#parts, { signal }));
       this.#handle.begin();
       try {
         const value = await begin(stack, prepared);
@@ -131,11 +139,7 @@ export class Export {
         throw await prepared.versions.explain(error);
       }
     };
-    const onProgress = (progress: OperationProgress) => {
-      this.#handle.report({ phase: progress.phase });
-      this.#stream.offerProgress(progress);
-    };
-    return this.#parts.waits.run(start, { signal, caller, requestedBy, wait, onProgress });
+    return this.#parts.waits.run(start, awaiting);
   }
 
   async #send(columns: readonly Column[], source: AsyncIterable<Uint8Array>): Promise<void> {

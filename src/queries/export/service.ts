@@ -5,6 +5,7 @@ import type { JsonObject, Operations } from "../../operations/model.ts";
 import type { Pool } from "../../scheduling/model.ts";
 import { type LoadFinder, LoadWaits } from "../await-load.ts";
 import { EventStream } from "../event-stream.ts";
+import type { FreshDatasets } from "../make-fresh.ts";
 import { configurationOf } from "../run-query.ts";
 import type { CallOptions } from "../service.ts";
 import { checkLayout } from "./layout.ts";
@@ -19,6 +20,8 @@ export interface ExportServiceParts {
   readonly pool: Pool;
   /** Left out: nothing is waited for. */
   readonly loads?: LoadFinder;
+  /** Left out: every version is young enough. */
+  readonly fresh?: FreshDatasets;
   /** A folder that the engine may write, for files that are removed once they are sent. */
   readonly directory: string;
   /** Aborts its signal when the disk is about to be full. */
