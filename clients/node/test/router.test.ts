@@ -129,6 +129,9 @@ const rules: Readonly<Record<string, Rule>> = {
   "DatasetService.DeleteDataset": { request: { dataset: "d" }, ...adminOnly },
   "DatasetService.AppendRows": never,
   "DatasetService.GetAppend": never,
+  "DatasetService.RefreshDataset": never,
+  "DatasetService.RefreshDueDatasets": never,
+  "DatasetService.SetSchedule": never,
   "DatasetService.RollbackDataset": never,
   "DatasetService.SetStorageLevel": never,
   "DatasetService.ListVersions": { request: { dataset: "d" }, ...reading },
@@ -178,7 +181,7 @@ describe("who may call", () => {
   });
 
   describe.each(methods)("%s", (name, method) => {
-    const { request = {}, ...outcomes } = rules[name] as Rule;
+    const { request = {}, ...outcomes }: Rule = rules[name] ?? never;
 
     test.each(["nobody", "thrower"])("is not for %s", async (user) => {
       expect(await call(method, user, { request })).toBe(outcomes.admin === unmounted ? unmounted : "LOGIN_REQUIRED");
