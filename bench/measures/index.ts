@@ -4,9 +4,20 @@ import { driver } from "./driver.ts";
 import { life } from "./life.ts";
 import { loading } from "./loading.ts";
 import { memory } from "./memory.ts";
+import { mysqlMeasures } from "./mysql.ts";
 import { queries } from "./queries.ts";
 import { scale } from "./scale.ts";
 import { workers } from "./workers.ts";
 
 /** Every group, in the order in which they run. */
-export const groups: readonly MeasureGroup[] = [loading, workers, queries, driver, life, cancel, memory, scale];
+export const groups: readonly MeasureGroup[] = [
+  loading,
+  mysqlMeasures,
+  workers,
+  queries,
+  driver,
+  life,
+  cancel,
+  memory,
+  scale,
+];
