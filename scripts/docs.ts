@@ -6,6 +6,7 @@ import { sqlFunctionsMarkdown } from "../src/engine/duckdb/sandbox/sql-markdown.
 import { typesMarkdown } from "../src/engine/duckdb/types/types-markdown.ts";
 import { errorsMarkdown } from "../src/errors/errors-markdown.ts";
 import { metricsMarkdown } from "../src/observability/metrics-markdown.ts";
+import { sourceTypesMarkdown } from "../src/sources/source-types-markdown.ts";
 import { sourcesMarkdown } from "../src/sources/sources-markdown.ts";
 import { clientErrorsMarkdown } from "./client-errors-markdown.ts";
 
@@ -15,6 +16,7 @@ const pages: Readonly<Record<string, string>> = {
   "configuration.md": configMarkdown(),
   "errors.md": `${errorsMarkdown()}\n${clientErrorsMarkdown()}`,
   "metrics.md": metricsMarkdown(),
+  "source-types.md": sourceTypesMarkdown(),
   "sources.md": sourcesMarkdown(),
   "sql.md": sqlFunctionsMarkdown(),
   "types.md": typesMarkdown(),
