@@ -4,6 +4,7 @@ import packageJson from "../package.json" with { type: "json" };
 import { noteAppendEvent } from "./append-log.ts";
 import { openCatalog } from "./catalog/catalog.ts";
 import { claimInstance } from "./catalog/instance.ts";
+import { type ClientReach, clientReach, NO_REACH } from "./client-reach.ts";
 import type { LoadedConfig } from "./config/load-config.ts";
 import { divideMemory, type MemoryShares } from "./config/memory-shares.ts";
 import type { Settings } from "./config/settings.ts";
@@ -18,7 +19,6 @@ import { countDatasetEvent, measure } from "./driver-metrics.ts";
 import { openDriverUploads } from "./driver-uploads.ts";
 import { openReadEngine } from "./engine/duckdb/read-engine.ts";
 import type { ReadEngine } from "./engine/engine.ts";
-import { DriverError } from "./errors/driver-error.ts";
 import type { DriverControl } from "./lifecycle/control.ts";
 import { createIdentity, type Identity } from "./lifecycle/identity.ts";
 import type { StartPhase } from "./lifecycle/launch-messages.ts";
@@ -162,8 +162,8 @@ export async function compose(
     }),
   );
   // Known once it listens; nothing is loaded before.
-  let fileRoots: readonly string[] | undefined = [];
-  const secrets = createSecrets({ environment: process.env, fileRoots: () => fileRoots });
+  let reach = NO_REACH;
+  const secrets = createSecrets({ environment: process.env, fileRoots: () => reach.fileRoots });
   const statementLimit = settings.limits.statements;
   const vault = createVault({ keyFile: join(dataDirectory, "secrets.key"), group });
   const upkeep = parts.use(await openDriverUploads({ dataDirectory, settings, instance, catalog, datasets, logger }));
@@ -175,7 +175,7 @@ export async function compose(
   });
   const statements = createStatementLimits();
   const workers = parts.use(
-    await openWorkers(settings, shares, { workFolder, workerProgram, fileRoots: () => fileRoots, metrics, logger }),
+    await openWorkers(settings, shares, { workFolder, workerProgram, reach: () => reach, metrics, logger }),
   );
   const probe = createSourceProbe({ workers, statements });
   const notes = createProgressNotes({
@@ -322,7 +322,7 @@ export async function compose(
     server,
     listen: async () => {
       await server.listen();
-      fileRoots = await realFileRoots(settings, server);
+      reach = await clientReach(settings, server);
     },
     settle: async () => {
       await operations.recover();
@@ -342,19 +342,6 @@ const CAPABILITIES = [
   ...["result.arrow", "result.rows", "query.aggregate", "query.sql", "dataset.level", "dataset.refresh", "export"],
   ...sourceKinds.map(({ kind }) => `source.${kind}`),
 ];
-
-/** Undefined allows any path: on loopback, whoever holds the token could read the files anyway. */
-async function realFileRoots({ fileRoots }: Settings, { loopback }: RpcServer): Promise<readonly string[] | undefined> {
-  if (fileRoots.includes("*")) return undefined;
-  if (fileRoots.length === 0) return loopback ? undefined : [];
-  return Promise.all(
-    fileRoots.map((folder) =>
-      realpath(folder).catch((error: Error) => {
-        throw new DriverError("CONFIG_INVALID", `fileRoots: ${folder}: ${error.message}`, { cause: error });
-      }),
-    ),
-  );
-}
 
 interface ReaderFolders {
   readonly dataDirectory: string;
@@ -381,7 +368,7 @@ async function openReader(
 interface WorkerParts {
   readonly workFolder: WorkFolder;
   readonly workerProgram: readonly string[];
-  readonly fileRoots: () => readonly string[] | undefined;
+  readonly reach: () => ClientReach;
   readonly metrics: Metrics;
   readonly logger: Logger;
 }
@@ -389,11 +376,13 @@ interface WorkerParts {
 async function openWorkers(
   { workers, threads, spill, share, parsers }: Settings,
   shares: MemoryShares,
-  { workFolder, workerProgram, fileRoots, metrics, logger }: WorkerParts,
+  { workFolder, workerProgram, reach, metrics, logger }: WorkerParts,
 ): Promise<WorkerPool> {
   const { max, bytes, engineBytes } = shares.workers;
   return createWorkerPool({
-    ...{ threads, share, max, engineBytes, fileRoots },
+    ...{ threads, share, max, engineBytes },
+    fileRoots: () => reach().fileRoots,
+    http: () => reach().http,
     min: Math.min(workers.min, max),
     initial: Math.min(workers.initial, max),
     parsers: { modules: parsers.modules, timeoutMs: parsers.timeout },

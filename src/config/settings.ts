@@ -46,6 +46,11 @@ export const settings = {
     default: { text: "`*` on loopback, none on another address", value: () => [] },
     doc: "Folders that paths named by clients must lie under after links are followed. `*` allows any path.",
   }),
+  httpSources: list({
+    kind: "list of origins such as `https://data.example.com` or `https://*.example.com`, or `*`",
+    default: { text: "`*` on loopback, none on another address", value: () => [] },
+    doc: "Servers from which sources named by clients may be fetched; redirects must keep to them. `*` allows any.",
+  }),
   memory: bytes({
     min: 512 * MB,
     default: {
@@ -189,6 +194,11 @@ export const settings = {
       max: 1_000_000,
       default: 10_000,
       doc: "Connections that may be open at once; one more is closed.",
+    }),
+    maxFetchBytes: bytes({
+      min: 1,
+      default: 50_000 * MB,
+      doc: "A larger http(s) source is not fetched: SOURCE_TOO_LARGE.",
     }),
     maxUploadBytes: bytes({
       min: 1,

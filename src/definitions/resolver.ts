@@ -1,6 +1,7 @@
 import type { ConnectionRecord, DefinitionTables } from "../catalog/definitions.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { Server, SourceKind, SourceSpec } from "../sources/connector.ts";
+import { httpSettings } from "../sources/http/options.ts";
 import { chooseKind } from "../sources/kinds.ts";
 import { type Uploads, uploadId } from "../uploads/model.ts";
 import { findConnection, findSource, findUpload } from "./lookup.ts";
@@ -141,11 +142,23 @@ class Resolving {
   #file(kind: SourceKind, spec: SourceSpec): ResolvedSource {
     this.#requireNoServer(kind);
     const { uri } = spec;
+    const { passwords } = this.#parts;
     const options = this.#checked(kind, spec.options);
+    httpSettings(uri, options);
+    const reference = passwords.referenceOf(options.secret);
     return {
       kind,
       named: namedAs(spec, kind),
-      open: async () => ({ ...rowsOf(spec), kind: kind.kind, uri, options }),
+      open: async (open) => {
+        const authorization = reference && (await passwords.read(reference, open));
+        return {
+          ...rowsOf(spec),
+          kind: kind.kind,
+          uri,
+          options,
+          ...(authorization !== undefined && { authorization }),
+        };
+      },
     };
   }
 

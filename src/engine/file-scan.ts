@@ -61,6 +61,8 @@ export interface FileOrigin {
   readonly path: string;
   /** What people call it, where they have not named this path. */
   readonly shownAs?: string;
+  /** Whether it is only the beginning of what they call so. */
+  readonly partial?: boolean;
   readonly bytes: number;
   readonly modifiedNs: bigint;
   readonly inode: bigint;

@@ -516,6 +516,24 @@ export const reasons = {
     help: "Move the file under one of `fileRoots`, or have the administrator add its folder there.",
     retryable: false,
   },
+  URL_NOT_ALLOWED: {
+    code: Code.PERMISSION_DENIED,
+    when: "The driver may not fetch from the server that a URL, or a redirect on the way, names; or a redirect leads from https to http or goes on for too long.",
+    help: "Have the administrator add the server's origin to `httpSources`.",
+    retryable: false,
+  },
+  SOURCE_FETCH_FAILED: {
+    code: Code.UNAVAILABLE,
+    when: "An http(s) source could not be fetched, although it was tried several times: no connection, a connection that broke, silence, or a status that may pass.",
+    help: "Look whether the driver's machine reaches the URL; try again later.",
+    retryable: true,
+  },
+  SOURCE_TOO_LARGE: {
+    code: Code.RESOURCE_EXHAUSTED,
+    when: "An http(s) source has more bytes than may be fetched.",
+    help: "Raise `limits.maxFetchBytes`, or put the file where the driver can read it.",
+    retryable: false,
+  },
   SOURCE_NOT_FOUND: {
     code: Code.NOT_FOUND,
     when: "There is no file at the path, or the glob matches none.",

@@ -20,12 +20,17 @@ export async function findTextFiles(
   context: SourceContext,
   encoding: string | undefined,
 ): Promise<TextFiles> {
-  const origins = await findFiles(source, context);
   const { beginningBytes } = context;
+  const origins = await findFiles(source, context, { beginningBytes });
   if (beginningBytes === undefined) return { origins, cut: false };
   const first = origins.find(({ bytes }) => bytes > 0) ?? origins[0];
   if (first === undefined) return { origins, cut: false };
-  const { bytes, complete } = await beginningOf(first.path, beginningBytes, source, context);
+  const { bytes, complete } = await beginningOf(
+    first.path,
+    beginningBytes,
+    source.arriving || first.partial || false,
+    context.signal,
+  );
   const text = complete ? bytes : wholeLines(bytes, encoding);
   const path = join(context.workDirectory, `beginning-${plainName(first.path)}`);
   await writeFile(path, text, { mode: 0o600 });
@@ -38,8 +43,8 @@ export async function findTextFiles(
 async function beginningOf(
   path: string,
   limit: number,
-  { arriving = false }: Source,
-  { signal }: SourceContext,
+  partial: boolean,
+  signal: AbortSignal,
 ): Promise<{ readonly bytes: Buffer; readonly complete: boolean }> {
   const parts: Buffer[] = [];
   let size = 0;
@@ -50,10 +55,10 @@ async function beginningOf(
       if (size > limit) break;
     }
   } catch (error) {
-    // What still arrives ends in the middle of its compression.
-    if (!arriving || !(error instanceof DriverError) || error.reason !== "SOURCE_TRUNCATED") throw error;
+    // What is not all there ends in the middle of its compression.
+    if (!partial || !(error instanceof DriverError) || error.reason !== "SOURCE_TRUNCATED") throw error;
   }
-  return { bytes: Buffer.concat(parts).subarray(0, limit), complete: size <= limit && !arriving };
+  return { bytes: Buffer.concat(parts).subarray(0, limit), complete: size <= limit && !partial };
 }
 
 /** Up to the last line end; the last line may be cut off in the middle of a character. */

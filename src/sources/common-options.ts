@@ -1,5 +1,6 @@
 import { DECLARABLE_TYPES, declaredType } from "../engine/declared-type.ts";
 import type { BadRows, FileScan } from "../engine/file-scan.ts";
+import { httpOptions } from "./http/options.ts";
 import { invalidOption, type OptionValues } from "./option-values.ts";
 import type { OptionSchema } from "./options.ts";
 
@@ -13,6 +14,7 @@ const keptColumnOptions = {
     default: "all of them",
     example: "date,delay",
   },
+  ...httpOptions,
 } as const satisfies OptionSchema;
 
 /** Of every kind that speaks to a server: where the password of its login is. It is read by the driver and never handed on. */
@@ -26,7 +28,7 @@ export const secretOption = {
 } as const satisfies OptionSchema;
 
 /** Options of every kind of file. */
-export const columnOptions = {
+export const fileOptions = {
   types: {
     type: "stringMap",
     doc: `Types of columns by name, instead of what is inferred: ${DECLARABLE_TYPES.join(", ")} or DECIMAL(p,s). A value that does not fit is an error, never a wider type. HUGEINT is kept as DECIMAL(38,0).`,

@@ -41,6 +41,8 @@ export interface Source extends Omit<SourceSpec, "format" | "connection"> {
   readonly arriving?: boolean;
   /** For kinds that speak to a server. */
   readonly server?: Server;
+  /** For files at http(s) URLs: the Authorization header, or the token in it. */
+  readonly authorization?: string;
 }
 
 /** What the driver knows of a kind of source without loading any of its code. */
@@ -71,6 +73,8 @@ export interface SourceContext {
   readonly signal: AbortSignal;
   /** Folders that paths must lie under, made real; undefined allows any. */
   readonly fileRoots: readonly string[] | undefined;
+  /** Left out, nothing is fetched. */
+  readonly http?: HttpAccess;
   /** For previews: so many bytes from the beginning of the files will do. */
   readonly beginningBytes?: number;
   /** A folder of this session's own for copies and spools; removed when it ends. */
@@ -84,6 +88,15 @@ export interface SourceContext {
   readonly parsers?: ParserSettings;
   /** Takes note of how far the reading is, from connectors that read a source before the engine does. */
   onProgress?(progress: LoadProgress): void;
+  onPhase?(phase: string): void;
+}
+
+/** What may be fetched. */
+export interface HttpAccess {
+  /** Rules for URLs (see `requireAllowedUrl`); undefined allows any. */
+  readonly allowed: readonly string[] | undefined;
+  /** Of one file. */
+  readonly maxBytes: number;
 }
 
 /** How a statement is ended from outside; as the connector likes, without secrets. */

@@ -1,5 +1,7 @@
 import type { FileScan } from "../engine/file-scan.ts";
 import type { Connector, Source, SourceContext, SourceSession } from "./connector.ts";
+import { FETCH_SHARE, testHttpSource } from "./http/fetch-source.ts";
+import { isHttp } from "./http/options.ts";
 import { findFiles, requireUnchanged } from "./source-files.ts";
 
 /** Checks place and options, expands globs, makes copies where the engine can't read the files, and describes them. */
@@ -23,19 +25,26 @@ class FileSession implements SourceSession {
   }
 
   async test() {
+    if (isHttp(this.#source.uri)) return { description: await testHttpSource(this.#source, this.#context) };
     const files = await findFiles(this.#source, this.#context);
     const bytes = files.reduce((total, file) => total + file.bytes, 0);
     return { description: `${files.length === 1 ? "1 file" : `${files.length} files`}, ${bytes} bytes` };
   }
 
   async plan() {
-    this.#scan = await this.#describe(this.#source, this.#context);
+    this.#scan = await this.#described();
     return { columns: undefined, partitions: [{}], totalBytes: this.#scan.totalBytes, warnings: [] };
   }
 
   async read() {
-    this.#scan ??= await this.#describe(this.#source, this.#context);
+    this.#scan ??= await this.#described();
     return { form: "files", scan: this.#scan } as const;
+  }
+
+  async #described(): Promise<FileScan> {
+    const scan = await this.#describe(this.#source, this.#context);
+    // The engine's part of the progress comes after that of the fetching.
+    return isHttp(this.#source.uri) ? { ...scan, before: { fraction: FETCH_SHARE, rows: 0, bytes: 0 } } : scan;
   }
 
   async requireUnchanged() {

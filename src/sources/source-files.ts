@@ -4,16 +4,31 @@ import { isAbsolute, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { FileOrigin } from "../engine/file-scan.ts";
 import { DriverError } from "../errors/driver-error.ts";
-import type { Source } from "./connector.ts";
+import type { Source, SourceContext } from "./connector.ts";
+import { fetchSource } from "./http/fetch-source.ts";
+import { isHttp } from "./http/options.ts";
 import { requireAllowed, requireAllowedFolder } from "./path-roots.ts";
 import { shownUri } from "./shown-uri.ts";
 
 const MAX_FILES = 10_000;
 
-/** Finds the files of a path or glob, sorted by name, with their links resolved and their state noted. */
+/**
+ * Finds the files of a path or glob, sorted by name, with their links resolved and their state noted. A file at an http(s) URL is fetched
+ * first, or only `beginningBytes` of it.
+ */
 export async function findFiles(
+  source: Source,
+  context: SourceContext,
+  options: { readonly beginningBytes?: number | undefined } = {},
+): Promise<readonly FileOrigin[]> {
+  if (isHttp(source.uri)) return [await fetchSource(source, context, options.beginningBytes)];
+  return findLocalFiles(source, context);
+}
+
+/** The same for files of this machine. */
+export async function findLocalFiles(
   { uri, roots, shownAs }: Pick<Source, "uri" | "roots" | "shownAs">,
-  context: { readonly fileRoots: readonly string[] | undefined; readonly signal: AbortSignal },
+  context: Pick<SourceContext, "fileRoots" | "signal">,
 ): Promise<readonly FileOrigin[]> {
   const { signal } = context;
   const fileRoots = roots ?? context.fileRoots;

@@ -1,5 +1,5 @@
 import type { LoadEngine } from "../../engine/engine.ts";
-import type { SourceContext, StatementEnding } from "../../sources/connector.ts";
+import type { HttpAccess, SourceContext, StatementEnding } from "../../sources/connector.ts";
 import type { ParserSettings } from "../../sources/parsers/settings.ts";
 import type { ParamsOf, ResultOf, WorkerEvent, WorkerMethod } from "./protocol.ts";
 
@@ -8,6 +8,7 @@ export interface CallContext {
   readonly signal: AbortSignal;
   readonly fileRoots: readonly string[] | undefined;
   readonly parsers: ParserSettings;
+  readonly http: HttpAccess;
   /** The worker's own folder. */
   readonly temporaryDirectory: string;
   emit(event: WorkerEvent): void;
@@ -23,6 +24,6 @@ export type CallHandlers<M extends WorkerMethod = WorkerMethod> = { readonly [K 
 
 /** A connector's context out of a call's. */
 export function sourceContext(context: CallContext, workDirectory: string): SourceContext {
-  const { signal, fileRoots, parsers, statement } = context;
-  return { signal, fileRoots, parsers, workDirectory, statement };
+  const { signal, fileRoots, http, parsers, statement } = context;
+  return { signal, fileRoots, http, parsers, workDirectory, statement };
 }

@@ -91,6 +91,7 @@ class OpenLoad implements AsyncDisposable {
           signal,
           statement: (ending) => current().statement(ending),
           onProgress: (progress) => current().emit({ type: "progress", progress }),
+          onPhase: (phase) => current().emit({ type: "phase", phase }),
         });
         opened.#load = new LoadSession({
           session: opened.#session,

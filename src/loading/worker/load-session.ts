@@ -160,7 +160,11 @@ export class LoadSession {
 /** The progress of the engine after that of a connector which has read the source before. */
 function continued(progress: LoadProgress, { before }: FileScan): LoadProgress {
   if (before === undefined) return progress;
-  return { ...before, fraction: before.fraction + (1 - before.fraction) * (progress.fraction ?? 0) };
+  return {
+    rows: Math.max(before.rows, progress.rows),
+    bytes: Math.max(before.bytes, progress.bytes),
+    fraction: before.fraction + (1 - before.fraction) * (progress.fraction ?? 0),
+  };
 }
 
 async function* encoded(batches: AsyncIterable<ColumnBatch>): AsyncGenerator<Uint8Array> {

@@ -3,6 +3,7 @@ import type { ScanColumn, SegmentLimits, WrittenSegments } from "../../engine/fi
 import type { Increment, IncrementRule, MergedIncrement, StoredRows } from "../../engine/increment.ts";
 import type { ErrorJson } from "../../errors/error-json.ts";
 import type {
+  HttpAccess,
   Partition,
   SharedSnapshot,
   Source,
@@ -26,6 +27,7 @@ export interface WorkerSetup {
   readonly share: "user" | "group";
   readonly fileRoots: readonly string[] | undefined;
   readonly parsers: ParserSettings;
+  readonly http: HttpAccess;
   /** The worker's own, empty; the pool removes it when the worker has ended. */
   readonly temporaryDirectory: string;
   readonly engine: { readonly memoryLimitBytes: number; readonly threads: number; readonly maxSpillBytes: number };

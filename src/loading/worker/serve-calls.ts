@@ -87,6 +87,7 @@ export class CallServer {
       signal,
       fileRoots: setup.fileRoots,
       parsers: setup.parsers,
+      http: setup.http,
       temporaryDirectory: setup.temporaryDirectory,
       emit: (event) => this.#parts.send({ type: "event", id, event }),
       statement: (ending) => this.#statement(id, ending, signal),

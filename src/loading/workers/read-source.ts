@@ -75,8 +75,11 @@ class Reading {
   async #read(): Promise<WrittenSegments> {
     const { pool, listener } = this.#options;
     const leader = await this.#join("first");
-    const plan = await leader.call("planLoad", { maxPartitions: pool.maxForLoads }, this.#signal);
+    const plan = await leader.call("planLoad", { maxPartitions: pool.maxForLoads }, this.#signal, (event) =>
+      this.#hear(event, BEFORE),
+    );
     this.#plan = plan;
+    this.#progress.delete(BEFORE);
     listener.onWarning(plan.warnings);
     listener.onProgress({ totalBytes: plan.totalBytes });
     await this.#gather(leader, plan);
@@ -168,12 +171,14 @@ class Reading {
   /** The engine's own where there is one partition, else by bytes or rows. */
   #fraction({ fraction }: LoadProgress, rows: number, bytes: number): number | undefined {
     const { partitions, totalBytes, estimatedRows } = this.#plan ?? { partitions: [], totalBytes: 0 };
-    if (fraction !== undefined && partitions.length === 1) return fraction;
+    if (fraction !== undefined && partitions.length <= 1) return fraction;
     if (totalBytes > 0) return Math.min(MAX_ESTIMATE, bytes / totalBytes);
     return estimatedRows ? Math.min(MAX_ESTIMATE, rows / estimatedRows) : undefined;
   }
 }
 
+/** In the place of a partition's number: what is done before there are any. */
+const BEFORE = -1;
 const MAX_ESTIMATE = 0.99;
 
 /** A worker that takes part in a load, and what is left to do when it dies. */

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DriverError } from "../../errors/driver-error.ts";
+import type { HttpAccess } from "../../sources/connector.ts";
 import type { WorkerSetup } from "../worker/protocol.ts";
 import type { LeasePurpose, WorkerLease, WorkerPool, WorkerPoolStatus } from "./model.ts";
 import { WorkerProcess } from "./worker-process.ts";
@@ -28,6 +29,8 @@ export interface WorkerPoolOptions {
   /** Known once the driver listens. */
   readonly fileRoots: () => readonly string[] | undefined;
   readonly parsers: WorkerSetup["parsers"];
+  /** Known once the driver listens, too. Left out, nothing is fetched. */
+  readonly http?: () => HttpAccess;
   readonly onEvent: (event: WorkerPoolEvent) => void;
 }
 
@@ -35,6 +38,8 @@ export type WorkerPoolEvent =
   | { readonly type: "started"; readonly pid: number | undefined; readonly durationMs: number }
   | { readonly type: "ended"; readonly pid: number | undefined; readonly error: DriverError }
   | { readonly type: "detail"; readonly pid: number | undefined; readonly detail: string };
+
+const NOTHING: HttpAccess = { allowed: [], maxBytes: 0 };
 
 interface Member {
   readonly process: WorkerProcess;
@@ -214,7 +219,8 @@ class ElasticPool implements WorkerPool {
   }
 
   async #spawn(): Promise<Member> {
-    const { workDirectory, share, fileRoots, parsers, engineBytes, maxSpillBytes, threads, program } = this.#options;
+    const { workDirectory, share, fileRoots, http, parsers, engineBytes, maxSpillBytes, threads, program } =
+      this.#options;
     const folder = await mkdtemp(join(workDirectory, "worker-"));
     const process = new WorkerProcess({
       program,
@@ -222,6 +228,7 @@ class ElasticPool implements WorkerPool {
         share,
         fileRoots: fileRoots(),
         parsers,
+        http: http?.() ?? NOTHING,
         temporaryDirectory: folder,
         engine: { memoryLimitBytes: engineBytes, threads, maxSpillBytes },
       },

@@ -1,5 +1,5 @@
 import type { CsvScanOptions } from "../../engine/file-scan.ts";
-import { badRowsOf, columnOptions, encodingOf, sharedSettings, textOptions } from "../common-options.ts";
+import { badRowsOf, encodingOf, fileOptions, sharedSettings, textOptions } from "../common-options.ts";
 import type { SourceSpec } from "../connector.ts";
 import { invalidOption, type OptionValues, parseOptions } from "../option-values.ts";
 import type { OptionSchema } from "../options.ts";
@@ -57,7 +57,7 @@ export const options = {
     example: "#",
   },
   ...textOptions,
-  ...columnOptions,
+  ...fileOptions,
   ...parserOptions,
 } as const satisfies OptionSchema;
 

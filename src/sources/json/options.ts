@@ -1,4 +1,4 @@
-import { badRowsOf, columnOptions, encodingOf, sharedSettings, textOptions } from "../common-options.ts";
+import { badRowsOf, encodingOf, fileOptions, sharedSettings, textOptions } from "../common-options.ts";
 import type { SourceSpec } from "../connector.ts";
 import { invalidOption, parseOptions } from "../option-values.ts";
 import type { OptionSchema } from "../options.ts";
@@ -13,7 +13,7 @@ export const options = {
     choices: ["auto", "array", "newline"],
   },
   ...textOptions,
-  ...columnOptions,
+  ...fileOptions,
   ...parserOptions,
 } as const satisfies OptionSchema;
 

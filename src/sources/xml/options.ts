@@ -1,4 +1,4 @@
-import { badRowsOf, columnOptions, encodingOf, sharedSettings, textOptions } from "../common-options.ts";
+import { badRowsOf, encodingOf, fileOptions, sharedSettings, textOptions } from "../common-options.ts";
 import type { SourceSpec } from "../connector.ts";
 import { invalidOption, parseOptions } from "../option-values.ts";
 import type { OptionSchema } from "../options.ts";
@@ -66,7 +66,7 @@ export const options = {
     doc: "How the text is encoded, whatever the document says of itself: any encoding of the WHATWG Encoding Standard.",
     default: "the byte order mark, else the XML declaration, else utf-8",
   },
-  ...columnOptions,
+  ...fileOptions,
   ...parserOptions,
 } as const satisfies OptionSchema;
 

@@ -2,11 +2,11 @@ import { appendFile, mkdir, realpath, rename, symlink, utimes, writeFile } from 
 import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
 import { isBelow } from "../../../src/sources/path-roots.ts";
-import { findFiles, requireUnchanged } from "../../../src/sources/source-files.ts";
+import { findLocalFiles, requireUnchanged } from "../../../src/sources/source-files.ts";
 import { temporaryFolder } from "../../helpers/temporary-folder.ts";
 
 const signal = new AbortController().signal;
-const find = (uri: string, fileRoots?: readonly string[]) => findFiles({ uri }, { fileRoots, signal });
+const find = (uri: string, fileRoots?: readonly string[]) => findLocalFiles({ uri }, { fileRoots, signal });
 
 describe("places", () => {
   it("are paths, globs in the order of names, or file URIs", async () => {

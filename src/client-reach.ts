@@ -1,0 +1,45 @@
+import { realpath } from "node:fs/promises";
+import type { Settings } from "./config/settings.ts";
+import { DriverError } from "./errors/driver-error.ts";
+import type { HttpAccess } from "./sources/connector.ts";
+import { isUrlRule } from "./sources/http/allowed-urls.ts";
+
+/** What sources that clients name may reach. */
+export interface ClientReach {
+  /** Folders, made real; undefined allows any path. */
+  readonly fileRoots: readonly string[] | undefined;
+  readonly http: HttpAccess;
+}
+
+/** Before it is known where the driver listens. */
+export const NO_REACH: ClientReach = { fileRoots: [], http: { allowed: [], maxBytes: 0 } };
+
+/** On loopback anything unless the settings say otherwise: whoever holds the token could read and fetch it anyway. */
+export async function clientReach(
+  settings: Settings,
+  { loopback }: { readonly loopback: boolean },
+): Promise<ClientReach> {
+  const usual = loopback ? undefined : [];
+  const { fileRoots, httpSources, limits } = settings;
+  const roots = fileRoots.length === 0 ? usual : await Promise.all(fileRoots.map(realRoot));
+  const allowed = httpSources.length === 0 ? usual : httpSources.map(checkedRule);
+  return {
+    fileRoots: fileRoots.includes("*") ? undefined : roots,
+    http: { allowed: httpSources.includes("*") ? undefined : allowed, maxBytes: limits.maxFetchBytes },
+  };
+}
+
+function realRoot(folder: string): Promise<string> {
+  if (folder === "*") return Promise.resolve(folder);
+  return realpath(folder).catch((error: Error) => {
+    throw new DriverError("CONFIG_INVALID", `fileRoots: ${folder}: ${error.message}`, { cause: error });
+  });
+}
+
+function checkedRule(rule: string): string {
+  if (isUrlRule(rule)) return rule;
+  throw new DriverError(
+    "CONFIG_INVALID",
+    `httpSources: ${JSON.stringify(rule)} is no origin (https://data.example.com)`,
+  );
+}
