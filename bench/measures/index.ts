@@ -5,6 +5,7 @@ import { life } from "./life.ts";
 import { loading } from "./loading.ts";
 import { memory } from "./memory.ts";
 import { mysqlMeasures } from "./mysql.ts";
+import { postgresMeasures } from "./postgres.ts";
 import { queries } from "./queries.ts";
 import { scale } from "./scale.ts";
 import { workers } from "./workers.ts";
@@ -13,6 +14,7 @@ import { workers } from "./workers.ts";
 export const groups: readonly MeasureGroup[] = [
   loading,
   mysqlMeasures,
+  postgresMeasures,
   workers,
   queries,
   driver,

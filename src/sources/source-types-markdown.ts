@@ -1,5 +1,6 @@
 import type { SourceTypes } from "./database/source-type.ts";
 import { mysqlTypes } from "./mysql/type-rows.ts";
+import { postgresTypes } from "./postgres/type-rows.ts";
 
 const INTRODUCTION = `<!-- Generated from the types of src/sources; do not edit. -->
 # Types of databases
@@ -9,7 +10,7 @@ error, never another value. \`types=name=TYPE\` declares another type for a colu
 `;
 
 /** docs/source-types.md. */
-export function sourceTypesMarkdown(all: readonly SourceTypes[] = [mysqlTypes]): string {
+export function sourceTypesMarkdown(all: readonly SourceTypes[] = [postgresTypes, mysqlTypes]): string {
   return [INTRODUCTION, ...all.map(section)].join("\n");
 }
 

@@ -14,6 +14,8 @@ export type Look =
   /** Numbers that may be NaN or infinite, or have any number of digits. */
   | { readonly kind: "decimal"; readonly precision: number | undefined; readonly scale: number | undefined }
   | { readonly kind: "money" }
+  /** JSON as it was written, which may hold halves of characters that no reader takes. */
+  | { readonly kind: "json" }
   /** Arrays that may have any number of dimensions. */
   | { readonly kind: "array"; readonly element: Look | undefined };
 
@@ -22,6 +24,8 @@ export interface Looked {
   /** The greatest absolute value as text: `NaN`, `Infinity`, digits; null without values. */
   readonly greatest?: string | null;
   readonly scale?: number | null;
+  /** Whether JSON may hold halves of characters. */
+  readonly halves?: boolean;
   /** The least and greatest number of dimensions; null without values. */
   readonly dimensions?: readonly [number, number] | null;
   /** Whether all arrays begin at 1. */
@@ -52,6 +56,7 @@ const PLAIN: Readonly<Record<string, string>> = {
   float8: "DOUBLE",
   time: "TIME",
   uuid: "UUID",
+  jsonb: "JSON",
 };
 
 /** PostgreSQL writes years before 1 as `0044-03-15 10:00:00 BC`, the engine reads `0044-03-15 (BC) 10:00:00`. */
@@ -64,7 +69,7 @@ const TIMES: Readonly<Record<string, { readonly type: string; readonly first: st
 /** What must be asked of all rows before `mapType` can tell the column's type; undefined for most types. */
 export function lookOf(type: PgType, modifier: number): Look | undefined {
   if (type.element) return { kind: "array", element: lookOf(type.element, modifier) };
-  if (type.name === "money") return { kind: "money" };
+  if (type.name === "money" || type.name === "json") return { kind: type.name };
   if (type.name !== "numeric") return undefined;
   const { precision, scale } = precisionOf(modifier) ?? {};
   return { kind: "decimal", precision, scale };
@@ -94,6 +99,7 @@ export function mapType(type: PgType, modifier: number, looked: Looked = {}): Ma
   if (time) return { type: time.type, sql: timeSql(time.first) };
   if (type.name === "bytea")
     return { type: "BLOB", encoding: "hex", sql: (column) => `pg_catalog.encode(${column}, 'hex')` };
+  if (type.name === "json") return plain(looked.halves ? "VARCHAR" : "JSON");
   if (type.name === "numeric") return mapDecimal(modifier, looked);
   if (type.name === "money") return { type: `DECIMAL(19,${looked.scale ?? 2})`, sql: (column) => `${column}::numeric` };
   return plain("VARCHAR");
@@ -120,6 +126,9 @@ function mapDecimal(modifier: number, looked: Looked): Mapping {
   return { ...plain("VARCHAR"), warning: `it holds numbers of up to ${digits} digits and is kept as text` };
 }
 
+/** Their texts would mean something else as elements: digits of bytes, JSON within JSON, amounts in a currency. */
+const TEXT_ELEMENTS: ReadonlySet<string> = new Set(["bytea", "json", "jsonb", "money"]);
+
 function mapArray(element: PgType, modifier: number, looked: Looked): Mapping {
   const { dimensions, fromOne = true } = looked;
   const [least, most] = dimensions ?? [1, 1];
@@ -128,9 +137,8 @@ function mapArray(element: PgType, modifier: number, looked: Looked): Mapping {
       ...plain("VARCHAR"),
       warning: `its arrays ${fromOne ? "differ in their dimensions" : "do not all begin at 1"}, and it is kept as text`,
     };
-  const mapped = element.name === "money" ? plain("VARCHAR") : mapType(element, modifier, looked);
-  // Hexadecimal digits in text: the engine would read them as characters.
-  const type = mapped.encoding === "hex" ? "VARCHAR" : mapped.type;
+  const mapped = TEXT_ELEMENTS.has(element.name) ? plain("VARCHAR") : mapType(element, modifier, looked);
+  const { type } = mapped;
   const json = (column: string) => `pg_catalog.to_json(${column}::text[])::text`;
   const before = "'\"([^\" ]+)([^\"]*) BC\"', '\"\\1 (BC)\\2\"', 'g'";
   return {
@@ -151,6 +159,8 @@ export function lookSql(look: Look, column: string): readonly string[] {
         : [`pg_catalog.max(pg_catalog.abs(${column}))`, `pg_catalog.max(pg_catalog.scale(${column}))`];
     case "money":
       return ["NULL::numeric", `pg_catalog.max(pg_catalog.scale(${column}::numeric))`];
+    case "json":
+      return [`pg_catalog.bool_or(pg_catalog.strpos(pg_catalog.lower(${column}::text), '\\ud') > 0)`, "NULL::int"];
     case "array": {
       const inner = (sql: string) =>
         sql.startsWith("NULL") ? sql : `pg_catalog.max((SELECT ${sql} FROM pg_catalog.unnest(${column}) AS e(v)))`;
@@ -171,6 +181,7 @@ export function lookSql(look: Look, column: string): readonly string[] {
 /** What the aggregates of one look have answered. */
 export function lookedAt(look: Look, answers: readonly (string | null)[]): Looked {
   const [greatest = null, scale = null, least = null, most = null, fromOne = null] = answers;
+  if (look.kind === "json") return { halves: greatest === "t" };
   return {
     greatest,
     scale: scale === null ? null : Number(scale),

@@ -119,7 +119,9 @@ const samples: readonly (readonly [string, readonly string[], string, readonly (
   ["uuid", ["'00112233-4455-6677-8899-aabbccddeeff'"], "UUID", ["00112233-4455-6677-8899-aabbccddeeff"]],
   ["bytea", ["'\\x00ff225c0a2c'", "''", "NULL"], "BLOB", ["", "\\x00\\xFF\\x22\\x5C\\x0A,", null]],
   ["json", [`'{"b": 1, "a":1.0, "b":[]}'`, `'"\\ud800"'`], "VARCHAR", ['"\\ud800"', '{"b": 1, "a":1.0, "b":[]}']],
-  ["jsonb", [`'{"n":12345678901234567890123.10}'`], "VARCHAR", ['{"n": 12345678901234567890123.10}']],
+  ["json", [`'{"b": 1, "a":1.0, "b":[]}'`], "JSON", ['{"b": 1, "a":1.0, "b":[]}']],
+  ["jsonb[]", [`ARRAY['{"a":[1]}'::jsonb, NULL]`], "VARCHAR[]", [`['{"a": [1]}', NULL]`]],
+  ["jsonb", [`'{"n":12345678901234567890123.10}'`], "JSON", ['{"n": 12345678901234567890123.10}']],
   [
     "text",
     ["''", "NULL", "'NULL'", `E'a"b,\\n\\r\\\\c\\t'`, "'\\.'", "'Zürich 🚀'"],
