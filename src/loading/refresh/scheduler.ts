@@ -43,7 +43,8 @@ export class Scheduler implements AsyncDisposable {
   readonly #parts: SchedulerParts;
   readonly #running = new Map<string, BegunRun>();
   #timer: NodeJS.Timeout | undefined;
-  #looking = false;
+  #looking: Promise<void> | undefined;
+  #closed = false;
   #isRunner = false;
   #soonest: Date | undefined;
   #latest: Date | undefined;
@@ -59,7 +60,9 @@ export class Scheduler implements AsyncDisposable {
 
   /** Whoever stops the driver cancels its operations first. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     clearInterval(this.#timer);
+    await this.#looking;
     await this.settled();
   }
 
@@ -71,8 +74,13 @@ export class Scheduler implements AsyncDisposable {
 
   /** Starts what is due, if this process is the one that does. Never fails. */
   async look(): Promise<void> {
-    if (this.#looking || !this.#parts.isServing()) return;
-    this.#looking = true;
+    if (this.#looking !== undefined || this.#closed || !this.#parts.isServing()) return;
+    this.#looking = this.#look();
+    await this.#looking;
+    this.#looking = undefined;
+  }
+
+  async #look(): Promise<void> {
     try {
       const { refreshes } = this.#parts;
       this.#soonest = await refreshes.soonest();
@@ -86,15 +94,14 @@ export class Scheduler implements AsyncDisposable {
       }
     } catch (error) {
       this.#parts.onError(error);
-    } finally {
-      this.#looking = false;
     }
   }
 
   /** Refreshes what is due now and answers each as it ends; what another process is at is left to it. */
   async *runDue({ signal }: { readonly signal: AbortSignal }): AsyncGenerator<DueRun, void, undefined> {
     const waiting = [...(await this.#due())];
-    const running = new Set<BegunRun>();
+    // What was due and runs already is waited for, too.
+    const running = new Set(this.#running.values());
     while (waiting.length > 0 || running.size > 0) {
       signal.throwIfAborted();
       while (waiting.length > 0 && this.#running.size < this.#parts.maxAtOnce) {
