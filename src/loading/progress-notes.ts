@@ -1,5 +1,4 @@
-import { mkdirSync } from "node:fs";
-import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { folderMode } from "../config/file-modes.ts";
 import type { OperationProgress } from "../operations/model.ts";
@@ -28,7 +27,6 @@ export function createProgressNotes({ instanceId, folderOf }: ProgressNotesOptio
   const fileOf = (instance: string, operationId: string) => join(folder(instance), `${operationId}.json`);
   return {
     keep(operationId, progress) {
-      mkdirSync(folder(instanceId), { recursive: true, mode: folderMode() });
       const file = fileOf(instanceId, operationId);
       let noted = "";
       let writing = Promise.resolve();
@@ -36,6 +34,7 @@ export function createProgressNotes({ instanceId, folderOf }: ProgressNotesOptio
         const text = JSON.stringify(progress() ?? {});
         if (text === noted) return;
         noted = text;
+        await mkdir(folder(instanceId), { recursive: true, mode: folderMode() });
         await writeFile(`${file}.new`, text);
         await rename(`${file}.new`, file);
       };

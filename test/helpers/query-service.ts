@@ -18,6 +18,8 @@ import { temporaryFolder } from "./temporary-folder.ts";
 
 /** The query service over a real engine, store, register and pool. */
 export interface OpenedQueryService extends AsyncDisposable {
+  /** The engine may read and write there. */
+  readonly folder: string;
   readonly service: QueryService;
   readonly engine: ReadEngine;
   readonly datasets: DatasetStore;
@@ -57,6 +59,7 @@ export async function openQueryService(
     limits: { maxAnswerBytes: 4 << 20, maxPageBytes: 1 << 20, ...REATTACH, ...limits },
   });
   return {
+    folder: folder.path,
     service,
     engine,
     datasets,
