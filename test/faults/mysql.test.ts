@@ -6,14 +6,17 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { connectByAddressFile, type Drover } from "@drover/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DriverError } from "../../src/errors/driver-error.ts";
 import type { Source, StatementEnding } from "../../src/sources/connector.ts";
 import { mysql } from "../../src/sources/mysql/connector.ts";
 import { startCutProxy } from "../helpers/cut-proxy.ts";
+import { startDriver, type TestDriver } from "../helpers/driver.ts";
 import { LoadLab } from "../helpers/load-engine.ts";
 import { type MariadbServer, startMariadb } from "../helpers/mariadb-server.ts";
 import { mysqlDatabase, mysqlSource, type TestDatabase } from "../helpers/mysql-database.ts";
+import { workersOf } from "../helpers/process-tree.ts";
 import { freePort } from "../helpers/server-process.ts";
 import { labContext, loadSource, type SourceLoadOptions } from "../helpers/source-load.ts";
 
@@ -126,6 +129,52 @@ it("a dead worker's statement is ended from outside, and no other one", async ()
   await mysql.endStatement?.(source(SLOW), ending, { signal });
   await until(idle);
   await mysql.endStatement?.(source(SLOW), ending, { signal });
+});
+
+describe("a load through a driver", () => {
+  let driver: TestDriver;
+  let drover: Drover;
+  const secret = "env:DROVER_SECRET_MY";
+  beforeAll(async () => {
+    driver = await startDriver({ env: { DROVER_SECRET_MY: db.password } });
+    drover = await connectByAddressFile({ dataDirectory: driver.dataDir });
+  });
+  afterAll(async () => {
+    await drover?.close();
+    await driver?.[Symbol.asyncDispose]();
+  });
+
+  it("may be cut into parts", async () => {
+    const uri = `jdbc:mariadb://127.0.0.1:${db.port}/${db.name}?user=${db.user}&sslMode=trust#numbers`;
+    const { dataset } = await (await drover.load("numbers", { uri, options: { secret, partitions: 4 } })).result();
+    expect(dataset.version.rows).toBe(100_000);
+    expect(dataset.version.warnings).toEqual([]);
+    const [row] = await drover.sql("SELECT count(DISTINCT id) AS ids, sum(id) AS total FROM numbers").rows();
+    expect(row).toEqual({ ids: 100_000n, total: 5_000_050_000n });
+  });
+
+  it("whose worker is killed leaves no statement behind, twice, and then costs its load only", async () => {
+    const uri = `mysql://${db.user}@127.0.0.1:${db.port}/${db.name}`;
+    const slow = await drover.load("slow", { uri, options: { ...SLOW, secret } });
+    const ended = slow.result().catch((error: unknown) => error);
+    for (let time = 0; time < 2; time++) {
+      await until(runs("SLEEP"));
+      const before = (await running()).map(([id]) => id);
+      for (const pid of await workersOf(driver.pid)) process.kill(pid, "SIGKILL");
+      await until(async () => !(await running()).some(([id]) => before.includes(id)));
+    }
+    expect(await ended).toMatchObject({ reason: expect.stringMatching(/^WORKER_/) });
+    await until(idle);
+    expect((await drover.dataset("numbers")).version.rows).toBe(100_000);
+  });
+
+  it("that its client cancels ends in the database", async () => {
+    const uri = `mysql://${db.user}@127.0.0.1:${db.port}/${db.name}`;
+    const slow = await drover.load("slow", { uri, options: { ...SLOW, secret } });
+    await until(runs("SLEEP"));
+    await slow.cancel();
+    await until(idle);
+  });
 });
 
 describe("a server that can't be used is told by its reason", () => {

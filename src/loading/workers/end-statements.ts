@@ -9,8 +9,25 @@ export async function endStatements(
   source: Source,
   endings: readonly StatementEnding[],
 ): Promise<void> {
-  if (endings.length === 0) return;
   const signal = AbortSignal.timeout(TIMEOUT_MS);
-  await using other = await pool.lease("interactive", { signal });
-  for (const ending of endings) await other.call("endStatement", { source, ending }, { signal });
+  const results = await Promise.allSettled(endings.map((ending) => endStatement(pool, source, ending, signal)));
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+}
+
+/** What has killed one worker may have killed those as well that wait for work: they are found dead one by one. */
+async function endStatement(
+  pool: WorkerPool,
+  source: Source,
+  ending: StatementEnding,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    await using other = await pool.lease("interactive", { signal });
+    try {
+      await other.call("endStatement", { source, ending }, { signal });
+      return;
+    } catch (error) {
+      if (!other.isOver || signal.aborted) throw error;
+    }
+  }
 }
