@@ -9,6 +9,7 @@ import { postgresMeasures } from "./postgres.ts";
 import { queries } from "./queries.ts";
 import { scale } from "./scale.ts";
 import { workers } from "./workers.ts";
+import { xml } from "./xml.ts";
 
 /** Every group, in the order in which they run. */
 export const groups: readonly MeasureGroup[] = [
@@ -16,6 +17,7 @@ export const groups: readonly MeasureGroup[] = [
   mysqlMeasures,
   postgresMeasures,
   workers,
+  xml,
   queries,
   driver,
   life,

@@ -1,6 +1,7 @@
-import { existsSync } from "node:fs";
+import { createWriteStream, existsSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { bareEngine } from "./bare-engine.ts";
 
 const flightsParquet = join(import.meta.dirname, "../../node_modules/vega-datasets/data/flights-3m.parquet");
@@ -31,6 +32,45 @@ export function wideCsv(cache: string): Promise<string> {
     (_, column) => `(hash(i * 2000 + ${column}) % 1000)::INTEGER AS c${column}`,
   );
   return generated(join(cache, "wide-2000.csv"), `SELECT ${columns.join(", ")} FROM range(20000) numbers(i)`);
+}
+
+/** Sales as XML, so many bytes at least: attributes, nested elements, entities and a repeated element in records of 280 bytes. */
+export async function salesXml(cache: string, bytes: number): Promise<string> {
+  const path = join(cache, `sales-${bytes / 1e6}mb.xml`);
+  if (existsSync(path)) return path;
+  await pipeline(salesDocument(bytes), createWriteStream(`${path}.part`));
+  await rename(`${path}.part`, path);
+  return path;
+}
+
+const CITIES = ["Berlin", "Paris", "Madrid", "Rome", "Lisbon", "Vienna"];
+
+function* salesDocument(bytes: number): Generator<string> {
+  yield '<?xml version="1.0" encoding="UTF-8"?>\n<sales>\n';
+  for (let written = 0, id = 0; written < bytes; ) {
+    let part = "";
+    for (let record = 0; record < 1_000; record++, id++) part += sale(id);
+    written += part.length;
+    yield part;
+  }
+  yield "</sales>\n";
+}
+
+function sale(id: number): string {
+  const chance = Math.imul(id, 2_654_435_761) >>> 0;
+  const day = `2024-${String(1 + (chance % 12)).padStart(2, "0")}-${String(1 + (chance % 28)).padStart(2, "0")}`;
+  return `  <sale id="${id}" channel="${chance % 3 === 0 ? "shop" : "web"}">
+    <date>${day}</date>
+    <customer>
+      <name>Customer &amp; Sons ${chance % 50_000}</name>
+      <city>${CITIES[chance % 6]}</city>
+    </customer>
+    <quantity>${chance % 100}</quantity>
+    <price currency="EUR">${(chance % 100_000) / 100}</price>
+    <tag>t${chance % 7}</tag>
+    <tag>u${chance % 5}</tag>
+  </sale>
+`;
 }
 
 async function generated(path: string, select: string): Promise<string> {

@@ -4,7 +4,7 @@ export interface Measure {
   readonly name: string;
   /** What is compared with what, for people. */
   readonly title: string;
-  readonly unit: "x" | "ms" | "MB" | "%" | "rows/s";
+  readonly unit: "x" | "ms" | "MB" | "%" | "rows/s" | "MB/s";
   /** `report`: only to be told. */
   readonly target: { readonly atMost: number } | { readonly atLeast: number } | "report";
   value(bench: Bench): Promise<number>;

@@ -27,3 +27,9 @@ export async function contextSwitches(pid: number): Promise<number> {
   );
   return counts.reduce((sum, count) => sum + count, 0);
 }
+
+/** The most that a process ever had in memory, in MB (1e6 bytes); 0 once it has ended. */
+export async function peakRssMb(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "latin1").catch(() => "");
+  return (Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024) / 1e6;
+}
