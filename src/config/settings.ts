@@ -291,7 +291,7 @@ export const settings = {
     idle: duration({
       max: LONGEST_TIMER,
       default: { text: "30 min for a driver that a client has started, else off", value: () => 0 },
-      doc: "A driver without leases, operations and authenticated calls for so long ends; 0: never.",
+      doc: "A driver without leases, operations and authenticated calls for so long ends, unless it is to refresh a dataset within that time; 0: never.",
     }),
     max: duration({
       max: LONGEST_TIMER,
