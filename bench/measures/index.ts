@@ -1,4 +1,5 @@
 import type { MeasureGroup } from "../support/measure.ts";
+import { append } from "./append.ts";
 import { cancel } from "./cancel.ts";
 import { driver } from "./driver.ts";
 import { life } from "./life.ts";
@@ -14,6 +15,7 @@ import { xml } from "./xml.ts";
 /** Every group, in the order in which they run. */
 export const groups: readonly MeasureGroup[] = [
   loading,
+  append,
   mysqlMeasures,
   postgresMeasures,
   workers,

@@ -37,6 +37,10 @@ export interface LoadCatalog {
    * over. Never fails: what can't be written now is written later.
    */
   end(operationId: string, result: LoadResult | undefined, shared?: readonly string[]): Promise<void>;
+  /** Asks the other process that loads a dataset to stop that for everybody. */
+  askToStop(nameKey: string, reason: DriverError): Promise<void>;
+  /** Why another process wants this process's load to stop. */
+  stopWanted(operationId: string): Promise<DriverError | undefined>;
 }
 
 export interface LoadCatalogOptions {
@@ -66,7 +70,7 @@ export function createLoadCatalog(db: Kysely<CatalogSchema>, options: LoadCatalo
       const { name_key, configuration } = load;
       await trx
         .insertInto("loads")
-        .values(others.map((other) => ({ ...other, ...ended, name_key, configuration })))
+        .values(others.map((other) => ({ ...other, ...ended, name_key, configuration, stop: null })))
         .onConflict((conflict) => conflict.doNothing())
         .execute();
     });
@@ -95,10 +99,26 @@ export function createLoadCatalog(db: Kysely<CatalogSchema>, options: LoadCatalo
         const row = { operation_id: operationId, instance_id: instanceId, name_key: nameKey, configuration };
         await trx
           .insertInto("loads")
-          .values({ ...row, end_time: null, result: null })
+          .values({ ...row, end_time: null, result: null, stop: null })
           .execute();
         return undefined;
       }),
+    async askToStop(nameKey, reason) {
+      const running = db.updateTable("loads").set({ stop: JSON.stringify(errorToJson(reason)) });
+      await running
+        .where("name_key", "=", nameKey)
+        .where("end_time", "is", null)
+        .where("instance_id", "!=", instanceId)
+        .execute();
+    },
+    async stopWanted(operationId) {
+      const row = await db
+        .selectFrom("loads")
+        .select("stop")
+        .where("operation_id", "=", operationId)
+        .executeTakeFirst();
+      return row?.stop ? errorFromJson(JSON.parse(row.stop)) : undefined;
+    },
     end: (operationId, result, shared = []) =>
       end(operationId, result, shared).catch(() => void endLater(operationId, result, shared)),
   };

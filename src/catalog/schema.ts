@@ -47,6 +47,8 @@ export interface CatalogSchema {
     end_time: number | null;
     /** JSON, once it has ended. */
     result: string | null;
+    /** JSON: why somebody wants it to stop. */
+    stop: string | null;
   };
   connections: {
     uid: string;

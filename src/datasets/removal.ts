@@ -47,7 +47,7 @@ export class Removal {
       const stored = await version.read().catch(() => undefined);
       const { createTime = new Date().toISOString(), segments = [], lineage } = stored?.manifest ?? {};
       const bytes = ownBytes(version.number, segments, counted);
-      known.push({ number: version.number, createTime, bytes, extends: lineage?.extends !== undefined });
+      known.push({ number: version.number, createTime, bytes, extends: lineage?.extends });
     }
     const leaving = new Set(versionsToRemove(known, policy, Date.now()));
     const hidden = versions.filter(({ number, retired }) => leaving.has(number) && !retired);

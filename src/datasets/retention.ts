@@ -13,8 +13,8 @@ export interface RetainedVersion {
   readonly createTime: string;
   /** Of the segments that no newer version has. */
   readonly bytes: number;
-  /** Whether it only adds to the version before it, or merges it: the work of a stream of appends. */
-  readonly extends?: boolean;
+  /** The version that it only adds to, or merges: the work of a stream of appends. */
+  readonly extends?: number | undefined;
 }
 
 /**
@@ -39,7 +39,8 @@ export function versionsToRemove(
     bytes += version.bytes;
     const newer = versions[index - 1];
     if (newer === undefined) continue;
-    if (version.extends && newer.extends) {
+    // Those between them may be gone already.
+    if (version.extends !== undefined && newer.extends !== undefined && newer.extends >= version.number) {
       const followed = Date.parse(newer.createTime);
       if (++passing > MAX_PASSING || now - followed > PASSING_KEPT_MS) removed.push(version.number);
       continue;

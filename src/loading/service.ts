@@ -53,10 +53,12 @@ export function createLoadService(parts: LoadServiceParts): LoadService {
   return new Loads(parts);
 }
 
+const STOP_LOOK_EVERY_MS = 250;
+
 class Loads implements LoadService {
   readonly #parts: LoadServiceParts;
   /** The load that runs, by dataset. */
-  readonly #flights = new Map<string, { readonly flight: Flight; readonly configuration: string }>();
+  readonly #flights = new Map<string, { readonly flight: Flight; readonly identity: Shared }>();
 
   constructor(parts: LoadServiceParts) {
     this.#parts = parts;
@@ -83,13 +85,14 @@ class Loads implements LoadService {
   }
 
   others(operationId: string): number {
-    return Math.max(0, (this.#flightOf(operationId)?.participants.length ?? 1) - 1);
+    return Math.max(0, (this.#find(operationId)?.flight.participants.length ?? 1) - 1);
   }
 
   async cancelForAll(operationId: string, reason: DriverError): Promise<void> {
-    const flight = this.#flightOf(operationId);
-    flight?.stopForAll();
-    await this.#cancelAll(flight?.participants ?? [operationId], reason);
+    const found = this.#find(operationId);
+    // Where another process carries it out.
+    if (found !== undefined) await this.#parts.claims.askToStop(found.identity.nameKey, reason);
+    await this.#stopForAll(found?.flight, [operationId], reason);
   }
 
   /** A repeated call with the same id is no new work, unless the end of an earlier driver cut it short. */
@@ -111,7 +114,7 @@ class Loads implements LoadService {
     if (present === undefined) return undefined;
     const { flight } = present;
     // A load that nobody wants any more gives no version to whoever joins it now.
-    if (!flight.signal.aborted && present.configuration === configuration)
+    if (!flight.signal.aborted && present.identity.configuration === configuration)
       return { operation: this.#takePart(flight, idOf(request), request, source), joined: true };
     throw new DriverError("LOAD_CONFLICT", `operation "${flight.id}" is loading ${JSON.stringify(dataset)}`, {
       metadata: { dataset, operation: flight.id },
@@ -122,7 +125,7 @@ class Loads implements LoadService {
     const { dataset } = request;
     const id = idOf(request);
     const flight = new Flight(id, () => this.#carryOut(flight, request, source, { operationId: id, ...identity }));
-    this.#flights.set(dataset, { flight, configuration: identity.configuration });
+    this.#flights.set(dataset, { flight, identity });
     try {
       return { operation: this.#takePart(flight, id, request, source), joined: false };
     } catch (error) {
@@ -150,6 +153,7 @@ class Loads implements LoadService {
     const { claims, notes, operations } = this.#parts;
     const carryOut = async () => {
       await using _ = notes?.keep(identity.operationId, () => operations.find(flight.id)?.progress);
+      using __ = this.#watchForStop(identity.operationId, flight);
       return await runLoad(this.#parts, source, request, flight);
     };
     try {
@@ -164,9 +168,24 @@ class Loads implements LoadService {
     }
   }
 
-  #flightOf(operationId: string): Flight | undefined {
-    for (const { flight } of this.#flights.values()) if (flight.participants.includes(operationId)) return flight;
+  #find(operationId: string): { readonly flight: Flight; readonly identity: Shared } | undefined {
+    for (const found of this.#flights.values()) if (found.flight.participants.includes(operationId)) return found;
     return undefined;
+  }
+
+  /** Looks now and then whether another process wants a load to stop that this one carries out. */
+  #watchForStop(operationId: string, flight: Flight): Disposable {
+    const look = async () => {
+      const reason = await this.#parts.claims.stopWanted(operationId).catch(() => undefined);
+      if (reason !== undefined) await this.#stopForAll(flight, [], reason);
+    };
+    const timer = setInterval(() => void look(), STOP_LOOK_EVERY_MS);
+    return { [Symbol.dispose]: () => clearInterval(timer) };
+  }
+
+  async #stopForAll(flight: Flight | undefined, others: readonly string[], reason: DriverError): Promise<void> {
+    flight?.stopForAll();
+    await this.#cancelAll(flight?.participants ?? others, reason);
   }
 
   async #cancelAll(ids: readonly string[], reason: DriverError): Promise<void> {

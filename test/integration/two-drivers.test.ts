@@ -175,12 +175,14 @@ describe("a load that the other driver carries out already", () => {
     expect(await sum(one, "a")).toBe("7");
   });
 
-  test("stops here when it is stopped there for everybody", async () => {
+  test.each(["there", "here"])("stops for everybody when that is asked for %s", async (where) => {
     const uri = await writeSource(folder.path, 7, SLOW_ROWS);
     await reading(one, "a", uri, "first");
     for (const operationId of ["second", "third"]) await startLoad(two, "a", uri, { operationId });
     await until(two, "second", waitsFor("first"));
-    await call(one, "OperationService/CancelOperation", { id: "first", everybody: true });
+    if (where === "there") await call(one, "OperationService/CancelOperation", { id: "first", everybody: true });
+    else await call(two, "OperationService/CancelOperation", { id: "third", everybody: true });
+    expect((await end(one, "first")).state).toBe("OPERATION_STATE_CANCELLED");
     for (const id of ["second", "third"]) expect((await end(two, id)).state).toBe("OPERATION_STATE_CANCELLED");
     expect(await sum(two, "a")).toBe("DATASET_NOT_FOUND");
   });

@@ -7,6 +7,7 @@ import { definitions } from "./0003-definitions.ts";
 import { storageLevels } from "./0007-storage-levels.ts";
 import { uploads } from "./0008-uploads.ts";
 import { datasetRefreshes } from "./0009-dataset-refreshes.ts";
+import { stoppedLoads } from "./0010-stopped-loads.ts";
 import type { Migration } from "./migration.ts";
 
 const migrations: readonly Migration[] = [
@@ -16,6 +17,7 @@ const migrations: readonly Migration[] = [
   storageLevels,
   uploads,
   datasetRefreshes,
+  stoppedLoads,
 ];
 
 /** The catalog's format that this driver writes. */

@@ -43,6 +43,7 @@ export async function flush(
   try {
     const path = join(staged.directory, ROWS_FILE);
     await writeChunks(path, batch.chunks);
+    batch.written();
     let written: WrittenSegments | undefined;
     let writes = 0;
     const extend = async (base: Base) => {
@@ -144,7 +145,7 @@ async function extension(
       segments: [...kept, ...segments],
       rows: manifest.rows + rows,
       bytes: manifest.bytes + bytes,
-      sourceBytes: manifest.sourceBytes,
+      sourceBytes: manifest.sourceBytes + sourceBytes,
       lineage: { ...extendedLineage(manifest.lineage, manifest.number), ...freshness(manifest), operationId, appended },
       warnings: manifest.warnings,
       rejectedRows: manifest.rejectedRows,

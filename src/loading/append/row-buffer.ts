@@ -9,6 +9,8 @@ export const MAX_BUFFERED_BYTES = 8 * 2 ** 20;
 export interface RowBatch {
   readonly chunks: readonly Uint8Array[];
   readonly bytes: number;
+  /** To be said once the chunks are on disk: their memory is used again. */
+  written(): void;
 }
 
 /** Rows that have come and not been taken for a flush, in whole pieces. */
@@ -23,11 +25,16 @@ export function createRowBuffer(format: RowFormat): RowBuffer {
   return format === "json" ? new LineBuffer() : new MessageBuffer();
 }
 
-const NEWLINE = Buffer.from("\n");
+const NEWLINE = 0x0a;
+const FIRST_BYTES = 64 * 1024;
 
-/** Lines. Each piece is whole lines; only the last one may lack its end. */
+/**
+ * Lines. Each piece is whole lines; only the last one may lack its end. They are copied together: pieces that are kept until they
+ * are written cost the collector more than the copy.
+ */
 class LineBuffer implements RowBuffer {
-  #chunks: Uint8Array[] = [];
+  #lines: Buffer = Buffer.alloc(0);
+  #spare: Buffer | undefined;
   #bytes = 0;
 
   get bytes(): number {
@@ -36,16 +43,32 @@ class LineBuffer implements RowBuffer {
 
   add(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.#chunks.push(bytes);
+    this.#require(bytes.length + 1);
+    this.#lines.set(bytes, this.#bytes);
     this.#bytes += bytes.length;
-    if (bytes[bytes.length - 1] !== NEWLINE[0]) this.#chunks.push(NEWLINE);
+    if (bytes[bytes.length - 1] !== NEWLINE) this.#lines[this.#bytes++] = NEWLINE;
   }
 
   take(): RowBatch {
-    const [chunks, bytes] = [this.#chunks, this.#bytes];
-    this.#chunks = [];
+    const lines = this.#lines;
+    const batch = {
+      chunks: [lines.subarray(0, this.#bytes)],
+      bytes: this.#bytes,
+      written: () => {
+        this.#spare = lines;
+      },
+    };
+    this.#lines = this.#spare ?? Buffer.alloc(0);
+    this.#spare = undefined;
     this.#bytes = 0;
-    return { chunks, bytes };
+    return batch;
+  }
+
+  #require(size: number): void {
+    if (this.#bytes + size <= this.#lines.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(FIRST_BYTES, this.#lines.length * 2, this.#bytes + size));
+    this.#lines.copy(grown, 0, 0, this.#bytes);
+    this.#lines = grown;
   }
 }
 
@@ -83,7 +106,7 @@ class MessageBuffer implements RowBuffer {
     }
     this.#messages = [];
     this.#bytes = 0;
-    return { chunks, bytes };
+    return { chunks, bytes, written: () => undefined };
   }
 }
 

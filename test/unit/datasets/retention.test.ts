@@ -39,17 +39,20 @@ describe("retention", () => {
   });
 
   it("counts a row of versions that appends have made as one, and lets the older of them go soon", () => {
-    const second = (number: number, seconds: number, isStep: boolean) => ({
+    const second = (number: number, seconds: number, isStep: boolean, from = number - 1) => ({
       number,
       createTime: new Date(now - seconds * 1_000).toISOString(),
       bytes: 10,
-      extends: isStep,
+      ...(isStep && { extends: from }),
     });
     const steps = Array.from({ length: 100 }, (_, at) => second(102 - at, at, true));
     const versions = [second(103, 0, false), ...steps, second(2, 1_000, false), second(1, 2_000, false)];
     const removed = versionsToRemove(versions, { ...all, maxVersions: 3 }, now);
     // The load, the last of the appends, and what they began with stay; of the others those that were followed just now.
     expect(removed).toEqual([...steps.slice(32).map(({ number }) => number), 1]);
+    // A version that an older one was made of again does not follow from the one before it.
+    const restored = [second(12, 0, true, 3), second(11, 100, true), second(10, 200, true), second(9, 300, false)];
+    expect(versionsToRemove(restored, { ...all, maxVersions: 3 }, now)).toEqual([10]);
   });
 
   it("never removes the current version, whatever the limits and clocks", () => {
