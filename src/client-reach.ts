@@ -1,4 +1,5 @@
 import { realpath } from "node:fs/promises";
+import { join } from "node:path";
 import type { Settings } from "./config/settings.ts";
 import { DriverError } from "./errors/driver-error.ts";
 import type { HttpAccess } from "./sources/connector.ts";
@@ -8,16 +9,24 @@ import { isUrlRule } from "./sources/http/allowed-urls.ts";
 export interface ClientReach {
   /** Folders, made real; undefined allows any path. */
   readonly fileRoots: readonly string[] | undefined;
+  /** Files and folders of the driver itself, which no source may name wherever the roots are. */
+  readonly reserved: readonly string[];
   readonly http: HttpAccess;
 }
 
+/** What lies in a data directory: secrets, and datasets that only the driver may open. */
+const RESERVED = [
+  ...["secrets.key", "token", "catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm", "drivers", "instances"],
+  ...["datasets", "staging", "uploads", "work", "trash", "logs", "profiles"],
+];
+
 /** Before it is known where the driver listens. */
-export const NO_REACH: ClientReach = { fileRoots: [], http: { allowed: [], maxBytes: 0 } };
+export const NO_REACH: ClientReach = { fileRoots: [], reserved: [], http: { allowed: [], maxBytes: 0 } };
 
 /** On loopback anything unless the settings say otherwise: whoever holds the token could read and fetch it anyway. */
 export async function clientReach(
   settings: Settings,
-  { loopback }: { readonly loopback: boolean },
+  { loopback, dataDirectory }: { readonly loopback: boolean; readonly dataDirectory: string },
 ): Promise<ClientReach> {
   const usual = loopback ? undefined : [];
   const { fileRoots, httpSources, limits } = settings;
@@ -25,6 +34,7 @@ export async function clientReach(
   const allowed = httpSources.length === 0 ? usual : httpSources.map(checkedRule);
   return {
     fileRoots: fileRoots.includes("*") ? undefined : roots,
+    reserved: [settings.tokenFile, ...RESERVED.map((name) => join(dataDirectory, name))],
     http: { allowed: httpSources.includes("*") ? undefined : allowed, maxBytes: limits.maxFetchBytes },
   };
 }

@@ -322,7 +322,7 @@ export async function compose(
     server,
     listen: async () => {
       await server.listen();
-      reach = await clientReach(settings, server);
+      reach = await clientReach(settings, { loopback: server.loopback, dataDirectory });
     },
     settle: async () => {
       await operations.recover();
@@ -382,6 +382,7 @@ async function openWorkers(
   return createWorkerPool({
     ...{ threads, share, max, engineBytes },
     fileRoots: () => reach().fileRoots,
+    reserved: () => reach().reserved,
     http: () => reach().http,
     min: Math.min(workers.min, max),
     initial: Math.min(workers.initial, max),

@@ -512,7 +512,7 @@ export const reasons = {
   },
   PATH_NOT_ALLOWED: {
     code: Code.PERMISSION_DENIED,
-    when: "The path, links resolved, lies outside of the folders that the driver may read.",
+    when: "The path, links resolved, lies outside of the folders that the driver may read, or belongs to the driver itself.",
     help: "Move the file under one of `fileRoots`, or have the administrator add its folder there.",
     retryable: false,
   },

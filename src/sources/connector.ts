@@ -73,6 +73,8 @@ export interface SourceContext {
   readonly signal: AbortSignal;
   /** Folders that paths must lie under, made real; undefined allows any. */
   readonly fileRoots: readonly string[] | undefined;
+  /** Files and folders that no source may name, wherever the roots are: the driver's own. Default: none. */
+  readonly reserved?: readonly string[];
   /** Left out, nothing is fetched. */
   readonly http?: HttpAccess;
   /** For previews: so many bytes from the beginning of the files will do. */

@@ -7,7 +7,7 @@ import { DriverError } from "../errors/driver-error.ts";
 import type { Source, SourceContext } from "./connector.ts";
 import { fetchSource } from "./http/fetch-source.ts";
 import { isHttp } from "./http/options.ts";
-import { requireAllowed, requireAllowedFolder } from "./path-roots.ts";
+import { isBelow, requireAllowed, requireAllowedFolder } from "./path-roots.ts";
 import { shownUri } from "./shown-uri.ts";
 
 const MAX_FILES = 10_000;
@@ -28,7 +28,7 @@ export async function findFiles(
 /** The same for files of this machine. */
 export async function findLocalFiles(
   { uri, roots, shownAs }: Pick<Source, "uri" | "roots" | "shownAs">,
-  context: Pick<SourceContext, "fileRoots" | "signal">,
+  context: Pick<SourceContext, "fileRoots" | "reserved" | "signal">,
 ): Promise<readonly FileOrigin[]> {
   const { signal } = context;
   const fileRoots = roots ?? context.fileRoots;
@@ -39,7 +39,8 @@ export async function findLocalFiles(
   const origins: FileOrigin[] = [];
   for (const file of found) {
     signal.throwIfAborted();
-    const origin = await originOf(file, fileRoots);
+    // What the driver itself has resolved may be its own: an upload.
+    const origin = await originOf(file, { fileRoots, reserved: roots === undefined ? (context.reserved ?? []) : [] });
     origins.push(shownAs === undefined ? origin : { ...origin, shownAs });
   }
   return origins;
@@ -106,10 +107,17 @@ async function expand(pattern: string, uri: string, signal: AbortSignal): Promis
   return found.map((file) => normalize(file)).sort();
 }
 
-async function originOf(file: string, fileRoots: readonly string[] | undefined): Promise<FileOrigin> {
+interface Allowed {
+  readonly fileRoots: readonly string[] | undefined;
+  readonly reserved: readonly string[];
+}
+
+async function originOf(file: string, { fileRoots, reserved }: Allowed): Promise<FileOrigin> {
   try {
     const path = await realpath(file);
     requireAllowed(path, file, fileRoots);
+    if (reserved.some((own) => isBelow(path, own)))
+      throw new DriverError("PATH_NOT_ALLOWED", `${file} belongs to the driver itself`, { metadata: { path: file } });
     const state = await stat(path, { bigint: true });
     if (state.isDirectory()) throw new DriverError("SOURCE_IS_FOLDER", `${file} is a folder`, { metadata: { file } });
     if (!state.isFile())

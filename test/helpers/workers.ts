@@ -28,6 +28,7 @@ export function openTestWorkers(directory: string, { events, ...options }: TestW
     workDirectory: directory,
     share: "user",
     fileRoots: () => undefined,
+    reserved: () => [],
     parsers: { modules: [], timeoutMs: 5_000 },
     onEvent: (event) => events?.push(event),
     ...options,

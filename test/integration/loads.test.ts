@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient, type Interceptor } from "@connectrpc/connect";
@@ -116,6 +116,18 @@ test("a load that fails carries its reason in the operation", async () => {
     code: 5,
     reason: "DATASET_NOT_FOUND",
   });
+});
+
+test("no source may name what belongs to the driver itself, by whatever way", async () => {
+  const link = join(folder, "innocent.csv");
+  await symlink(join(driver.dataDir, "token"), link);
+  const uris = [join(driver.dataDir, "token"), join(driver.dataDir, "catalog.sqlite"), link];
+  for (const [index, uri] of uris.entries()) {
+    const request = { dataset: "stolen", source: { uri, format: "csv" }, operationId: `steal-${index}` };
+    await client.unary(datasets.loadDataset, request);
+    const { operation } = lastOf(await watch(`steal-${index}`));
+    expect(operation?.error?.message).toContain("belongs to the driver itself");
+  }
 });
 
 test("a bad name is refused with the field at fault", async () => {

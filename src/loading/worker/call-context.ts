@@ -7,6 +7,7 @@ import type { ParamsOf, ResultOf, WorkerEvent, WorkerMethod } from "./protocol.t
 export interface CallContext {
   readonly signal: AbortSignal;
   readonly fileRoots: readonly string[] | undefined;
+  readonly reserved: readonly string[];
   readonly parsers: ParserSettings;
   readonly http: HttpAccess;
   /** The worker's own folder. */
@@ -24,6 +25,6 @@ export type CallHandlers<M extends WorkerMethod = WorkerMethod> = { readonly [K 
 
 /** A connector's context out of a call's. */
 export function sourceContext(context: CallContext, workDirectory: string): SourceContext {
-  const { signal, fileRoots, http, parsers, statement } = context;
-  return { signal, fileRoots, http, parsers, workDirectory, statement };
+  const { signal, fileRoots, reserved, http, parsers, statement } = context;
+  return { signal, fileRoots, reserved, http, parsers, workDirectory, statement };
 }

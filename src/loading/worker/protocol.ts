@@ -26,6 +26,8 @@ export interface WorkerSetup {
   /** Who may use what the driver makes in the data directory. */
   readonly share: "user" | "group";
   readonly fileRoots: readonly string[] | undefined;
+  /** Files and folders of the driver itself. */
+  readonly reserved: readonly string[];
   readonly parsers: ParserSettings;
   readonly http: HttpAccess;
   /** The worker's own, empty; the pool removes it when the worker has ended. */

@@ -86,6 +86,7 @@ export class CallServer {
     return {
       signal,
       fileRoots: setup.fileRoots,
+      reserved: setup.reserved,
       parsers: setup.parsers,
       http: setup.http,
       temporaryDirectory: setup.temporaryDirectory,

@@ -28,6 +28,7 @@ export interface WorkerPoolOptions {
   readonly share: WorkerSetup["share"];
   /** Known once the driver listens. */
   readonly fileRoots: () => readonly string[] | undefined;
+  readonly reserved: () => readonly string[];
   readonly parsers: WorkerSetup["parsers"];
   /** Known once the driver listens, too. Left out, nothing is fetched. */
   readonly http?: () => HttpAccess;
@@ -227,6 +228,7 @@ class ElasticPool implements WorkerPool {
       setup: {
         share,
         fileRoots: fileRoots(),
+        reserved: this.#options.reserved(),
         parsers,
         http: http?.() ?? NOTHING,
         temporaryDirectory: folder,
