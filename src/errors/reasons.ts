@@ -398,8 +398,8 @@ export const reasons = {
   },
   INVALID_SOURCE: {
     code: Code.INVALID_ARGUMENT,
-    when: "The source's URI is no path, glob or `file:` URI of this machine.",
-    help: "Give an absolute path or glob on the driver's machine.",
+    when: "The source's URI is none that its kind can read, or a load from a database names neither table nor query.",
+    help: "Give an absolute path or glob on the driver's machine, or a URL or stored name that docs/sources.md lists; for a database `table` or `query`.",
     retryable: false,
   },
   INVALID_CONNECTION: {

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { chmod } from "node:fs/promises";
 import { connect as connectTcp, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { connectByAddressFile } from "@drover/client";
@@ -7,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DriverError } from "../../src/errors/driver-error.ts";
 import type { Server, Source, StatementEnding } from "../../src/sources/connector.ts";
 import { postgres } from "../../src/sources/postgres/connector.ts";
+import { makeCertificate } from "../helpers/certificates.ts";
 import { startCutProxy } from "../helpers/cut-proxy.ts";
 import { startDriver, type TestDriver } from "../helpers/driver.ts";
 import { failureOf, LoadLab } from "../helpers/load-engine.ts";
@@ -25,7 +27,7 @@ let authority: string;
 beforeAll(async () => {
   [db, own, lab] = await Promise.all([postgresDatabase(), startPostgres(), LoadLab.open()]);
   await db.run("CREATE TABLE numbers AS SELECT i AS id, repeat('x', 200) AS text FROM generate_series(1, 100000) i");
-  authority = await lab.file("authority.pem", own.authority);
+  authority = await lab.file("authority.pem", own.authority.cert);
 });
 afterAll(async () => {
   await lab?.[Symbol.asyncDispose]();
@@ -290,6 +292,17 @@ describe("TLS", () => {
       (await load(source({}, `postgresql://drover@${encodeURIComponent(own.socketFolder)}:${own.port}/postgres`)))
         .values,
     ).toEqual([[false]]);
+  });
+
+  it("brings the client's certificate, whose key nobody else may read", async () => {
+    const { cert, key } = makeCertificate("some client", own.authority);
+    const tlsKeyFile = await lab.file("client-key.pem", key);
+    const options = { tls: "require", tlsCertFile: await lab.file("client.pem", cert), tlsKeyFile };
+    await chmod(tlsKeyFile, 0o644);
+    expect((await failure(source(options))).reason).toBe("TLS_INVALID");
+    await chmod(tlsKeyFile, 0o600);
+    const query = "SELECT client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    expect((await load(source(options, "", query))).values).toEqual([["/CN=some client"]]);
   });
 
   it("that can't be verified is refused", async () => {

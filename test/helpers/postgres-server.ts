@@ -4,7 +4,7 @@ import { chmod, chown, glob, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { programOf } from "../setup/debian-package.ts";
-import { makeCertificate } from "./certificates.ts";
+import { type Certificate, makeCertificate } from "./certificates.ts";
 import { freePort, killed, saidOnStderr, serverOwner, spawnServer, succeeded } from "./server-process.ts";
 
 /** A PostgreSQL server of its own. */
@@ -14,8 +14,8 @@ export interface PostgresServer extends AsyncDisposable {
   readonly port: number;
   /** The folder of its Unix socket. */
   readonly socketFolder: string;
-  /** The authority that has signed the server's certificate, as PEM. */
-  readonly authority: string;
+  /** The authority that has signed the server's certificate, and would sign clients'. */
+  readonly authority: Certificate;
   /** SIGKILL: what a machine does that loses its power. */
   kill(): void;
 }
@@ -32,7 +32,7 @@ export async function startPostgres(more: Readonly<Record<string, string>> = {})
   const password = randomBytes(12).toString("hex");
   const authority = makeCertificate("drover test authority");
   const certificate = makeCertificate("127.0.0.1", authority);
-  const files = { password, "cert.pem": certificate.cert, "key.pem": certificate.key };
+  const files = { password, "ca.pem": authority.cert, "cert.pem": certificate.cert, "key.pem": certificate.key };
   for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content, { mode: 0o600 });
   if (serverOwner !== undefined) {
     for (const name of [".", ...Object.keys(files)]) await chown(join(folder, name), serverOwner, serverOwner);
@@ -50,6 +50,7 @@ export async function startPostgres(more: Readonly<Record<string, string>> = {})
       port: String(port),
       unix_socket_directories: folder,
       ssl: "on",
+      ssl_ca_file: join(folder, "ca.pem"),
       ssl_cert_file: join(folder, "cert.pem"),
       ssl_key_file: join(folder, "key.pem"),
       fsync: "off",
@@ -69,7 +70,7 @@ export async function startPostgres(more: Readonly<Record<string, string>> = {})
       answer: `postgresql://drover:${password}@127.0.0.1:${port}/postgres`,
       port,
       socketFolder: folder,
-      authority: authority.cert,
+      authority,
       kill: () => running.kill("SIGKILL"),
       [Symbol.asyncDispose]: async () => {
         await killed(running);

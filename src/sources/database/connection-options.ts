@@ -18,7 +18,7 @@ export const connectionOptions = {
   },
   tls: {
     type: "string",
-    doc: "What is asked of TLS: `disable` never, `prefer` where the server has it, `require` always but with any certificate, `verify-ca` with one that the CA has signed, `verify-full` with one for this host as well.",
+    doc: "What is asked of TLS: `disable` never, `prefer` where the server has it, `require` always, but without a `tlsCaFile` with any certificate, `verify-ca` with one that the CA has signed, `verify-full` with one for this host as well.",
     default: "prefer; verify-full with a `tlsCaFile`",
     choices: TLS_MODES,
   },
@@ -59,7 +59,11 @@ export function tlsSettingsOf(values: OptionValues): TlsSettings {
   const certFile = values.text("tlsCertFile");
   const keyFile = values.text("tlsKeyFile");
   const given = values.text("tls") as TlsMode | undefined;
-  const mode = given ?? (caFile === undefined ? "prefer" : "verify-full");
+  const asked = given ?? (caFile === undefined ? "prefer" : "verify-full");
+  // As everywhere with a root certificate: whoever names an authority wants it to count.
+  const mode = asked === "require" && caFile !== undefined ? "verify-ca" : asked;
+  if (mode === "prefer" && caFile !== undefined)
+    throw invalidOption("tls", mode, "of use together with tlsCaFile: nothing would be verified");
   if ((certFile === undefined) !== (keyFile === undefined))
     throw invalidOption(certFile === undefined ? "tlsCertFile" : "tlsKeyFile", "", "given together with the other one");
   if (mode === "disable" && (caFile ?? certFile) !== undefined)

@@ -1,4 +1,4 @@
-import { readFile, realpath } from "node:fs/promises";
+import { readFile, realpath, stat } from "node:fs/promises";
 import type { ConnectionOptions } from "node:tls";
 import { DriverError } from "../../errors/driver-error.ts";
 import { requireAllowed } from "../path-roots.ts";
@@ -15,7 +15,9 @@ export async function tlsOptions(
   const { mode, caFile, certFile, keyFile } = settings;
   if (mode === "disable") return undefined;
   const [ca, cert, key] = await Promise.all(
-    [caFile, certFile, keyFile].map((path) => (path === undefined ? undefined : pem(path, fileRoots))),
+    [caFile, certFile, keyFile].map((path) =>
+      path === undefined ? undefined : pem(path, { fileRoots, secret: path === keyFile }),
+    ),
   );
   const verify = mode === "verify-ca" || mode === "verify-full";
   return {
@@ -29,10 +31,20 @@ export async function tlsOptions(
   };
 }
 
-async function pem(path: string, fileRoots: readonly string[] | undefined): Promise<Buffer> {
+/** What others may do with a file; a group may read it, as packages set keys up. */
+const OTHERS = 0o027;
+
+async function pem(
+  path: string,
+  { fileRoots, secret }: { readonly fileRoots: readonly string[] | undefined; readonly secret: boolean },
+): Promise<Buffer> {
   try {
     const real = await realpath(path);
     requireAllowed(real, path, fileRoots);
+    if (secret && ((await stat(real)).mode & OTHERS) !== 0)
+      throw new DriverError("TLS_INVALID", `${path} may be read by others than its owner: its mode should be 0600`, {
+        metadata: { file: path },
+      });
     return await readFile(real);
   } catch (error) {
     if (error instanceof DriverError) throw error;

@@ -4,6 +4,8 @@ import { quoteName, quoteText } from "./quoting.ts";
 /** What depends on the server's version: `server_version_num`, 0 where it has none. */
 export interface ServerVersion {
   readonly number: number;
+  /** Elsewhere not every server can look at its clients while it computes, and refuses to be told so. */
+  readonly onLinux: boolean;
 }
 
 /** The first version with this feature. */
@@ -20,8 +22,10 @@ export function has(version: ServerVersion, feature: keyof typeof SINCE): boolea
 }
 
 export async function versionOf(connection: PostgresConnection): Promise<ServerVersion> {
-  const [row] = await connection.run("SELECT pg_catalog.current_setting('server_version_num')");
-  return { number: Number(row?.[0] ?? 0) };
+  const [row] = await connection.run(
+    "SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.version() LIKE '%linux%'",
+  );
+  return { number: Number(row?.[0] ?? 0), onLinux: row?.[1] === "t" };
 }
 
 export interface BeginOptions {
@@ -51,7 +55,7 @@ export async function begin(connection: PostgresConnection, options: BeginOption
       // The session that has planned is idle until the others have joined it.
       ...(has(version, "idleTimeout") && { idle_in_transaction_session_timeout: "0" }),
       // How soon the server notices that a worker has died while it computes.
-      ...(has(version, "connectionCheck") && { client_connection_check_interval: "500ms" }),
+      ...(version.onLinux && has(version, "connectionCheck") && { client_connection_check_interval: "500ms" }),
       // A preview looks at its first rows twice: they must be the same ones.
       ...(preview && {
         synchronize_seqscans: "off",

@@ -12,9 +12,10 @@ export interface PgTable {
   readonly name: string;
   /** `r` ordinary, `p` partitioned, `v` view, `m` materialized view, `f` foreign. */
   readonly kind: string;
-  /** Of its own file; 0 for those that have none. */
+  /** With all parts of a partitioned table; 0 for those that have no files. */
   readonly bytes: number;
-  readonly blockBytes: number;
+  /** Of the largest file, where all rows lie in files and have their places there; else 0. */
+  readonly blocks: number;
 }
 
 const READABLE_KINDS = "('r', 'p', 'v', 'm', 'f')";
@@ -28,20 +29,12 @@ export async function findTable(
   const from = `FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ${READABLE_KINDS} AND ${place}`;
   const [found] = await connection.run(
-    `SELECT c.oid, n.nspname, c.relname, c.relkind, pg_catalog.pg_relation_size(c.oid),
-      pg_catalog.current_setting('block_size') ${from} AND c.relname = $1`,
+    `SELECT c.oid, n.nspname, c.relname, c.relkind ${from} AND c.relname = $1`,
     schema === undefined ? [table] : [table, schema],
   );
   if (found) {
-    const [oid, ownSchema, name, kind, bytes, blockBytes] = found.map(String);
-    return {
-      oid: oid ?? "",
-      schema: ownSchema ?? "",
-      name: name ?? "",
-      kind: kind ?? "",
-      bytes: Number(bytes) || 0,
-      blockBytes: Number(blockBytes) || 8_192,
-    };
+    const [oid = "", ownSchema = "", name = "", kind = ""] = found.map(String);
+    return { oid, schema: ownSchema, name, kind, ...(await sizeOf(connection, oid)) };
   }
   const names = await connection.run(
     `SELECT c.relname ${from.replace("$2", "$1")} ORDER BY 1 LIMIT 10000`,
@@ -55,6 +48,23 @@ export async function findTable(
   throw new DriverError("SOURCE_NOT_FOUND", `there is no table ${shown} that the login can see${near}`, {
     metadata: { table: shown },
   });
+}
+
+/** A table's size, with that of all tables that inherit from it or are its parts. */
+async function sizeOf(connection: PostgresConnection, oid: string): Promise<Pick<PgTable, "bytes" | "blocks">> {
+  const [row] = await connection.run(
+    `WITH RECURSIVE part AS (
+       SELECT oid, relkind FROM pg_catalog.pg_class WHERE oid = $1::pg_catalog.oid
+       UNION ALL
+       SELECT c.oid, c.relkind FROM part p JOIN pg_catalog.pg_inherits i ON i.inhparent = p.oid
+         JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid)
+     SELECT sum(pg_catalog.pg_table_size(oid)), max(pg_catalog.pg_relation_size(oid))
+         / pg_catalog.current_setting('block_size')::pg_catalog.int8, bool_and(relkind IN ('r', 'p', 'm'))
+     FROM part`,
+    [oid],
+  );
+  const [bytes, blocks, inFiles] = row ?? [];
+  return { bytes: Number(bytes ?? 0), blocks: inFiles === "t" ? Number(blocks ?? 0) : 0 };
 }
 
 /** What the catalogue says of types, by their ids; the elements of arrays among them. */

@@ -117,7 +117,7 @@ function wantedParts({ table }: OpenRelation, settings: PostgresSettings, { maxP
   return Math.max(1, Math.min(settings.partitions ?? usual, maxPartitions));
 }
 
-/** By the column that was named; else a table by places in its file, or by its key. */
+/** By the column that was named; else a table by places in its files, or by its key. */
 async function cut(
   { connection, settings, version }: PlanParts,
   relation: OpenRelation,
@@ -127,8 +127,7 @@ async function cut(
   const named = columns.find(({ name }) => name === settings.partitionColumn);
   if (named) return columnConditions(connection, relation, named, wanted);
   if (table === undefined) return [];
-  if ((table.kind === "r" || table.kind === "m") && has(version, "placeRanges"))
-    return placeConditions(Math.ceil(table.bytes / table.blockBytes), wanted);
+  if (table.blocks > 0 && has(version, "placeRanges")) return placeConditions(table.blocks, wanted);
   const key = await keyColumn(connection, relation);
   return key ? columnConditions(connection, relation, key, wanted) : [];
 }

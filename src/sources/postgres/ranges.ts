@@ -4,7 +4,7 @@ import type { PostgresConnection } from "./connection.ts";
 import { quoteText } from "./quoting.ts";
 import type { OpenRelation, RelationColumn } from "./relation.ts";
 
-/** Equal parts of a table's file; the last one takes what has been added since. */
+/** Equal parts of a table's files; the last one takes what has been added since. Each part of a partitioned table has places of its own. */
 export function placeConditions(blocks: number, parts: number): readonly string[] {
   const bounds = evenBounds(0n, BigInt(blocks), parts).map((block) => `'(${block},0)'::tid`);
   // No place is NULL, and a condition that speaks of it could not be answered by ranges.

@@ -66,6 +66,23 @@ describe("parts of a table", () => {
     expect(plan.partitions.length).toBeGreaterThan(written ? 1 : 0);
   });
 
+  it("of a partitioned table, and of one that others inherit from, hold every row once", async () => {
+    await db.run(`CREATE TABLE parted (id int, at date) PARTITION BY RANGE (at);
+      CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM ('2024-01-01') TO ('2024-02-01');
+      CREATE TABLE parted_2 PARTITION OF parted DEFAULT;
+      INSERT INTO parted SELECT i, date '2024-01-01' + i % 50 FROM generate_series(1, 20000) i;
+      CREATE TABLE parent (id int); CREATE TABLE child () INHERITS (parent);
+      INSERT INTO parent SELECT generate_series(1, 3000); INSERT INTO child SELECT generate_series(3001, 10000)`);
+    for (const [table, count] of [
+      ["parted", "20000"],
+      ["parent", "10000"],
+    ] as const) {
+      const { from, partRows } = await load({ table, partitions: 3 }, { maxPartitions: 3 });
+      expect(await lab.query(`SELECT count(*), count(DISTINCT id) FROM ${from}`)).toEqual([[count, count]]);
+      expect(partRows.filter((rows) => rows > 0)).toHaveLength(3);
+    }
+  });
+
   it("are not made by a column that has no order, or that there is not", async () => {
     await db.run("CREATE TABLE points AS SELECT 1 AS id, point(1, 2) AS p");
     const options = { table: "points", partitions: 2 };
@@ -223,6 +240,19 @@ describe("a table", () => {
     });
     expect(tables).toContainEqual({ schema: "public", name: "cheap", type: "view" });
     expect(tables.some(({ schema }) => schema === "pg_catalog")).toBe(false);
+  });
+
+  it("may hold texts that only value parsers understand", async () => {
+    await db.run(`CREATE TABLE docs AS SELECT 1 AS id, '<a><b>x</b><b>y</b></a>'::xml AS doc, '1.234,5' AS amount`);
+    const options = {
+      table: "docs",
+      parsers: { doc: "xml(a/b[])", amount: "replace(replace(value, '.', ''), ',', '.')" },
+    };
+    expect(Object.keys((await load({ table: "docs" })).types)).toEqual(["id", "doc", "amount"]);
+    for (const transfer of ["copy", "rows"]) {
+      const { values } = await load({ ...options, transfer, types: "amount=DECIMAL(10,1)" });
+      expect(values).toEqual([[1, ["x", "y"], "1234.5"]]);
+    }
   });
 
   it("is previewed by its first rows, with the types that they have", async () => {

@@ -81,7 +81,7 @@ export declare type Source = Message<"drover.v1.Source"> & {
   uri: string;
 
   /**
-   * The connector kind: `csv`, `tsv`, `json` or `parquet`. Default: taken from the URI's ending.
+   * The kind of source: `csv`, `json`, `postgres`, … as docs/sources.md lists them. Default: taken from the URI's ending or scheme.
    *
    * @generated from field: string format = 2;
    */
