@@ -31,6 +31,8 @@ export interface FileScan {
   readonly badRows: BadRows;
   /** Whether the files are only the beginnings of others, so that the last record may be cut off. */
   readonly cut?: boolean;
+  /** Options that the connector has found, where the client had left them open. */
+  readonly foundOptions?: Readonly<Record<string, string | boolean>>;
   /** The files that the client named, in the state in which they were found. `paths` may be transcoded copies of them. */
   readonly origins: readonly FileOrigin[];
   /** Finds records of `paths` where the client can see them; left out where those are the client's files or line for line like them. */

@@ -1,9 +1,9 @@
 import type { ResolvedSource } from "../definitions/model.ts";
-import type { Preview } from "../engine/engine.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { StatementLimits } from "../scheduling/statement-limits.ts";
 import type { Source, SourceTable, SourceTest } from "../sources/connector.ts";
 import { permitsFor } from "./statement-permits.ts";
+import type { SourcePreview } from "./worker/protocol.ts";
 import { endStatements } from "./workers/end-statements.ts";
 import type { WorkerLease, WorkerPool } from "./workers/model.ts";
 import type { CallOptions } from "./workers/worker-process.ts";
@@ -13,10 +13,12 @@ export interface SourceProbe {
   /** Throws what a load of the source would, as far as it shows before the first row. */
   test(source: ResolvedSource, options: ProbeOptions): Promise<SourceTest>;
   /** The first rows with their types. Throws what a load of the source would, as far as it shows in them. */
-  preview(source: ResolvedSource, options: PreviewOptions): Promise<Preview>;
+  preview(source: ResolvedSource, options: PreviewOptions): Promise<SourcePreview>;
   /** Tables and views of the source's server whose `schema.name` holds a text, some at a time. Throws INVALID_SOURCE where there are none. */
   listTables(source: ResolvedSource, options: ListTablesOptions): AsyncIterable<readonly SourceTable[]>;
 }
+
+export type { SourcePreview } from "./worker/protocol.ts";
 
 export interface ProbeOptions {
   readonly signal: AbortSignal;

@@ -171,6 +171,8 @@ export interface SourcePlan {
   readonly totalBytes: number;
   /** For progress; undefined while unknown. */
   readonly estimatedRows?: number;
+  /** For previews: the likely record paths, the likeliest first, where a source has such. */
+  readonly recordPaths?: readonly string[];
   readonly warnings: readonly string[];
 }
 

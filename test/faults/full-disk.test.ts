@@ -61,3 +61,18 @@ it("a file that may not grow fails the load with DISK_FULL and spares everything
     left: 0,
   });
 });
+
+it("a file that may not grow fails an upload with DISK_FULL, which keeps what has come", async () => {
+  await using folder = await temporaryFolder();
+  const uploading = join(import.meta.dirname, "programs/upload-too-much.ts");
+  const { stdout } = await run("prlimit", ["--fsize=4000000", process.execPath, uploading, folder.path]);
+  const expected = {
+    tooMuch: "DISK_FULL",
+    finished: false,
+    receivedBytes: 4_000_000,
+    keptRight: true,
+    small: true,
+    left: 1,
+  };
+  expect(JSON.parse(stdout)).toEqual(expected);
+});

@@ -136,6 +136,28 @@ describe("a preview", () => {
     });
   });
 
+  test("reads the beginning of XML, and says which elements may be the records", async () => {
+    const records = Array.from(
+      { length: 40_000 },
+      (_, id) => `<sale id="${id}"><at>2024-12-31</at><of>${id / 2}</of></sale>`,
+    );
+    const text = `<shop><sales>${records.join("\n")}</sales></shop>`;
+    const found = await drover.preview({ uri: await file("sales.xml", text) });
+    expect(types(found)).toBe("id BIGINT, at DATE, of DOUBLE");
+    expect(found).toMatchObject({ complete: false, foundOptions: { recordPath: "/shop/sales/sale" } });
+    expect(found.recordPaths).toContain("/shop/sales/sale");
+    const go = Promise.withResolvers<void>();
+    async function* slowly() {
+      yield Buffer.from(text.slice(0, 100_000));
+      await go.promise;
+      yield Buffer.from(text.slice(100_000));
+    }
+    const sending = drover.upload(slowly(), { id: "arriving-xml", name: "arriving.xml" });
+    expect(types(await drover.preview({ uri: "upload:arriving-xml" }))).toBe("id BIGINT, at DATE, of DOUBLE");
+    go.resolve();
+    await sending;
+  });
+
   test("reads Parquet", async () => {
     const { dataset } = await (await drover.load("for-parquet", { text: "a,b\n1,x\n2,y\n" })).result();
     expect(dataset.version.rows).toBe(2);

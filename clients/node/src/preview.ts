@@ -24,17 +24,20 @@ export class Preview extends Rows {
   readonly source: Source;
   /** Options that were found rather than given: delimiter, header and their like. */
   readonly foundOptions: JsonObject;
+  /** For XML: the elements that may be the records, the likeliest first, for the option `recordPath`. */
+  readonly recordPaths: readonly string[];
   readonly warnings: readonly string[];
 
   constructor(
     columns: Rows["columns"],
     values: readonly (readonly ResultValue[])[],
-    rest: Pick<Preview, "complete" | "source" | "foundOptions" | "warnings">,
+    rest: Pick<Preview, "complete" | "source" | "foundOptions" | "recordPaths" | "warnings">,
   ) {
     super(columns, values);
     this.complete = rest.complete;
     this.source = rest.source;
     this.foundOptions = rest.foundOptions;
+    this.recordPaths = rest.recordPaths;
     this.warnings = rest.warnings;
   }
 }
@@ -60,6 +63,7 @@ export async function preview(
         complete: answer.complete,
         source: sourceFrom(answer.source) ?? { uri: "" },
         foundOptions: (answer.foundOptions ?? {}) as JsonObject,
+        recordPaths: answer.recordPaths,
         warnings: answer.warnings,
       });
     } catch (error) {

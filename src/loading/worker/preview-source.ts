@@ -1,6 +1,5 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Preview } from "../../engine/engine.ts";
 import type { FileScan } from "../../engine/file-scan.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import type { PartitionContent } from "../../sources/connector.ts";
@@ -10,14 +9,14 @@ import { ShownNames } from "../../sources/shown-names.ts";
 import { type CallContext, sourceContext } from "./call-context.ts";
 import { exchangeScan } from "./exchange-scan.ts";
 import { firstRecords } from "./first-records.ts";
-import type { PreviewRequest } from "./protocol.ts";
+import type { PreviewRequest, SourcePreview } from "./protocol.ts";
 
 /** Enough for the types that a load would infer; of a file that still arrives, what there is for certain. */
 const BEGINNING_BYTES = 1024 * 1024;
 const ARRIVING_BYTES = 64 * 1024;
 
 /** Reads the first rows of a source, with the code that loads it. */
-export async function previewSource({ source, rows }: PreviewRequest, context: CallContext): Promise<Preview> {
+export async function previewSource({ source, rows }: PreviewRequest, context: CallContext): Promise<SourcePreview> {
   const connector = await loadConnector(source.kind);
   const directory = await mkdtemp(join(context.temporaryDirectory, "preview-"));
   try {
@@ -34,7 +33,12 @@ export async function previewSource({ source, rows }: PreviewRequest, context: C
     try {
       const preview = await engine.preview(scan, { signal: context.signal, rows, directory });
       const warnings = [...plan.warnings, ...preview.warnings].map((warning) => names.text(warning));
-      return { ...preview, complete: preview.complete && plan.partitions.length <= 1, warnings };
+      return {
+        ...preview,
+        complete: preview.complete && plan.partitions.length <= 1,
+        warnings,
+        recordPaths: plan.recordPaths ?? [],
+      };
     } catch (error) {
       throw names.error(error);
     }

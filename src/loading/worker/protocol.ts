@@ -21,6 +21,11 @@ export interface PreviewRequest {
   readonly rows: number;
 }
 
+export interface SourcePreview extends Preview {
+  /** The elements that may be the records, the likeliest first; for XML. */
+  readonly recordPaths: readonly string[];
+}
+
 /** What a worker is told once, before any call. */
 export interface WorkerSetup {
   /** Who may use what the driver makes in the data directory. */
@@ -75,7 +80,7 @@ export interface WorkerCalls extends AppendCalls {
     readonly result: MergedIncrement;
   };
   testSource: { readonly params: { readonly source: Source }; readonly result: SourceTest };
-  previewSource: { readonly params: PreviewRequest; readonly result: Preview };
+  previewSource: { readonly params: PreviewRequest; readonly result: SourcePreview };
   /** Tells tables as events. */
   listTables: { readonly params: { readonly source: Source }; readonly result: undefined };
   endStatement: {

@@ -2,7 +2,7 @@ import type { FileOrigin, FileScan } from "../../engine/file-scan.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import type { Connector, PlanOptions, Source, SourceContext, SourceSession } from "../connector.ts";
 import { findFiles, requireUnchanged } from "../source-files.ts";
-import { findRecordPath } from "./find-path.ts";
+import { findRecordPath, suggestionsOf } from "./find-path.ts";
 import { settingsOf, type XmlSettings } from "./options.ts";
 import { readRecords } from "./read-records.ts";
 
@@ -40,7 +40,8 @@ class XmlSession implements SourceSession {
     const origins = await this.#files();
     if (preview) this.#maxRecords = PREVIEW_RECORDS;
     const totalBytes = origins.reduce((total, { bytes }) => total + bytes, 0);
-    return { columns: undefined, partitions: [{}], totalBytes, warnings: [] };
+    const recordPaths = preview ? await this.#recordPaths(origins) : [];
+    return { columns: undefined, partitions: [{}], totalBytes, recordPaths, warnings: [] };
   }
 
   async read() {
@@ -59,8 +60,16 @@ class XmlSession implements SourceSession {
     await requireUnchanged(await this.#files(), this.#context);
   }
 
+  async #recordPaths(origins: readonly FileOrigin[]): Promise<readonly string[]> {
+    const first = origins.find(({ bytes }) => bytes > 0);
+    if (first === undefined) return [];
+    const found = await suggestionsOf(first.path, this.#settings.encoding, this.#context);
+    return found.map(({ path }) => path);
+  }
+
   async #files(): Promise<readonly FileOrigin[]> {
-    this.#origins ??= await findFiles(this.#source, this.#context);
+    const { beginningBytes } = this.#context;
+    this.#origins ??= await findFiles(this.#source, this.#context, { beginningBytes });
     if (this.#origins.length === 0) throw new DriverError("SOURCE_NOT_FOUND", "there are no files");
     return this.#origins;
   }

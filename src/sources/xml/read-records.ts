@@ -83,6 +83,7 @@ export async function readRecords(
     rowBytes: totalBytes / spool.rows,
     badRows,
     cut: !isAll,
+    ...(settings.recordPath === undefined && { foundOptions: { recordPath: path.text } }),
     origins,
     before: { fraction: SHARE, rows: spool.rows, bytes: sourceBytes },
     locate: locateRecords(origins, path, spool.files, settings.encoding),

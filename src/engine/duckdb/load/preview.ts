@@ -40,7 +40,7 @@ export async function previewScan(
     return {
       columns,
       rows: shown,
-      options: foundOptions(asked, scan),
+      options: { ...asked.foundOptions, ...foundOptions(asked, scan) },
       complete: complete && shown.length === rows.length,
     };
   } catch (error) {

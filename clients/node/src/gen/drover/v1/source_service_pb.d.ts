@@ -995,6 +995,13 @@ export declare type PreviewSourceResponse = Message<"drover.v1.PreviewSourceResp
    * @generated from field: repeated string warnings = 6;
    */
   warnings: string[];
+
+  /**
+   * For XML: the elements that may be the records, the likeliest first, for the option `recordPath`.
+   *
+   * @generated from field: repeated string record_paths = 7;
+   */
+  recordPaths: string[];
 };
 
 /**
