@@ -23,7 +23,7 @@ export interface MariadbServer extends AsyncDisposable {
  * process, however that ends.
  */
 export async function startMariadb(more: readonly string[] = []): Promise<MariadbServer> {
-  const server = await programOf("mariadbd", { package: "mariadb-server" });
+  const server = await programOf("mariadbd", { package: "mariadb-server", service: "mariadb" });
   const installer = await programOf("mariadb-install-db", { package: "mariadb-server" });
   const folder = await mkdtemp(join(tmpdir(), "drover-mariadb-"));
   const data = join(folder, "data");

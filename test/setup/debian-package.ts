@@ -14,10 +14,10 @@ const LOCK_WAIT_S = 300;
  */
 export async function programOf(
   name: string,
-  options: { readonly package: string; readonly folders?: readonly string[] },
+  options: { readonly package: string; readonly folders?: readonly string[]; readonly service?: string },
 ) {
   const folders = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/usr/bin", ...(options.folders ?? [])];
-  return fromPackage(name, options.package, () =>
+  return fromPackage(name, options, () =>
     firstAccessible(
       folders.map((folder) => `${folder}/${name}`),
       constants.X_OK,
@@ -27,19 +27,19 @@ export async function programOf(
 
 /** A file that a Debian package brings; installs the package where this process may. Throws with what to install otherwise. */
 export async function fileOfPackage(path: string, packageName: string): Promise<string> {
-  return fromPackage(path, packageName, () => firstAccessible([path], constants.R_OK));
+  return fromPackage(path, { package: packageName }, () => firstAccessible([path], constants.R_OK));
 }
 
 async function fromPackage(
   what: string,
-  packageName: string,
+  origin: { readonly package: string; readonly service?: string },
   find: () => Promise<string | undefined>,
 ): Promise<string> {
   const found = await find();
   if (found !== undefined) return found;
-  const advice = `the tests need ${what}: install it with \`apt-get install -y --no-install-recommends ${packageName}\``;
+  const advice = `the tests need ${what}: install it with \`apt-get install -y --no-install-recommends ${origin.package}\``;
   if (process.getuid?.() !== 0) throw new Error(advice);
-  await install(packageName).catch((error: unknown) => {
+  await install(origin.package, origin.service).catch((error: unknown) => {
     throw new Error(`${advice} (tried: ${error instanceof Error ? error.message : error})`);
   });
   const installed = await find();
@@ -47,7 +47,7 @@ async function fromPackage(
   return installed;
 }
 
-async function install(packageName: string): Promise<void> {
+async function install(packageName: string, service: string | undefined): Promise<void> {
   // An administrator's own policy stands; where there is none, this one keeps the package from starting its service.
   const ownPolicy = await writeFile(POLICY, FORBIDS_STARTS, { mode: 0o755, flag: "wx" }).then(
     () => true,
@@ -66,6 +66,7 @@ async function install(packageName: string): Promise<void> {
     });
   } finally {
     if (ownPolicy) await rm(POLICY, { force: true });
+    else if (service !== undefined) await run("service", [service, "stop"]).catch(() => undefined);
   }
 }
 

@@ -9,7 +9,7 @@ import { lacksTls, mysqlError, type ServerFacts } from "./errors.ts";
 import { type MysqlServer, serverOf } from "./options.ts";
 
 /** How long the end of a statement may take that nobody waits for any more. */
-const KILL_LIMIT_MS = 10_000;
+const KILL_LIMIT_MS = 5_000;
 const GOODBYE_LIMIT_MS = 2_000;
 const BINARY_CHARSET = 63;
 
@@ -199,12 +199,17 @@ const SESSION: readonly string[] = [
     "sql_select_limit = 18446744073709551615",
     // Rows wait in the socket while the engine writes; the default of a minute is too little.
     "net_write_timeout = 86400",
-    // Modes that change how texts are read or written.
-    "sql_mode = REPLACE(REPLACE(@@SESSION.sql_mode, 'NO_BACKSLASH_ESCAPES', ''), 'PAD_CHAR_TO_FULL_LENGTH', '')",
+    `sql_mode = ${modesWithout("NO_BACKSLASH_ESCAPES", "PAD_CHAR_TO_FULL_LENGTH")}`,
   ].join(", "),
   "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
   "SET SESSION TRANSACTION READ ONLY",
 ];
+
+/** The session's modes without some that change how texts are read or written. */
+function modesWithout(...modes: readonly string[]): string {
+  const listed = "CONCAT(',', @@SESSION.sql_mode, ',')";
+  return `TRIM(BOTH ',' FROM ${modes.reduce((sql, mode) => `REPLACE(${sql}, ',${mode},', ',')`, listed)})`;
+}
 
 async function connectAnywhere(login: Login, signal: AbortSignal) {
   const { hosts } = login.server;

@@ -85,7 +85,8 @@ function scaleOf({ type, flags }: FieldDefinition): Scale | "text" | undefined {
 /** The column that the option names. Throws UNKNOWN_COLUMN, INVALID_OPTION. */
 export function namedPartitionColumn(fields: readonly FieldDefinition[], name: string): FieldDefinition {
   const field = fieldNamed(fields, name, "partitionColumn");
-  if (scaleOf(field) === undefined) throw invalidOption("partitionColumn", name, "a column of numbers, dates or keys");
+  if (scaleOf(field) === undefined)
+    throw invalidOption("partitionColumn", name, "a column of whole or decimal numbers, dates or texts");
   return field;
 }
 

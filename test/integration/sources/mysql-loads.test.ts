@@ -141,6 +141,22 @@ describe("a source in MySQL", () => {
   });
 });
 
+it("values may be made by parsers of the raw texts", async () => {
+  await db.run("CREATE TABLE raw_texts (id INT PRIMARY KEY, price VARCHAR(20), x TEXT)");
+  await db.run(`INSERT INTO raw_texts VALUES (1, '1.234,50', '<a><b c="x,y">1</b></a>'), (2, NULL, NULL)`);
+  const parsers = { price: "replace(replace(value, '.', ''), ',', '.')::DECIMAL(10,2)", x: "xml(a/b/@c)" };
+  for (const transfer of ["text", "rows"]) {
+    const { types, values } = await loadSource(lab, source({ table: "raw_texts", parsers, transfer }), {
+      orderBy: "id",
+    });
+    expect(types).toMatchObject({ price: "DECIMAL(10,2)" });
+    expect(values).toEqual([
+      [1, "1234.50", "x,y"],
+      [2, null, null],
+    ]);
+  }
+});
+
 const is = (column: string, value: string | number | boolean): RowFilter => ({
   kind: "compare",
   column,
