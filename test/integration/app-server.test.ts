@@ -128,12 +128,33 @@ describe("two app servers", () => {
       "OperationService/ListOperations": {},
       "DatasetService/LoadDataset": { dataset: "mine", source: { uri: "/etc/passwd", format: "csv" } },
       "DatasetService/DeleteDataset": { dataset: "flights" },
+      "DatasetService/RefreshDataset": { dataset: "flights" },
+      "QueryService/ListRows": { dataset: "flights", freshness: { maxAge: "0s" } },
+      "QueryService/ExplainQuery": {
+        question: { aggregate: { ...countByOrigin.question.aggregate, freshness: { maxAge: "0s", allowStale: true } } },
+      },
       "DriverService/GetDriver": {},
     };
     for (const [method, request] of Object.entries(forbidden))
       expect([method, (await servers[0].call(method, request, cookie)).status]).toEqual([method, 403]);
     for (const method of ["Drain", "Stop", "Attach", "ProveIdentity"])
       expect((await servers[0].call(`DriverService/${method}`, {}, cookie)).status).toBe(404);
+  });
+
+  test("tell how fresh a dataset is, but not why its source can't be read", async () => {
+    const file = join(folder, "passing.csv");
+    await writeFile(file, "a\n1\n");
+    await (await drover.load("passing", { uri: file })).result();
+    await rm(file);
+    await expect((await drover.refresh("passing")).result()).rejects.toMatchObject({ reason: "SOURCE_NOT_FOUND" });
+    await expect.poll(async () => (await drover.dataset("passing")).refresh?.lastError?.message).toContain(file);
+    const cookie = await servers[0].login("Ann");
+    const { status, text } = await servers[0].call("DatasetService/GetDataset", { dataset: "passing" }, cookie);
+    expect([status, JSON.parse(text).dataset.refresh]).toEqual([
+      200,
+      expect.objectContaining({ failures: 1, freshTime: expect.any(String) }),
+    ]);
+    expect(text).not.toContain(folder);
   });
 
   test("tell errors with their reason, what to do and the field at fault", async () => {

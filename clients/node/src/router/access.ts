@@ -1,5 +1,6 @@
 import { clientError, DroverError } from "../errors.ts";
 import type { Question } from "../gen/drover/v1/query_service_pb.js";
+import type { Freshness } from "../gen/drover/v1/refresh_pb.js";
 import { status } from "../status-codes.ts";
 
 /** What a user may do beyond asking questions to every dataset. */
@@ -13,6 +14,11 @@ export interface Permissions {
    * connection, and any server with a secret of the driver's, so look at it. Default: none.
    */
   readonly load?: ((dataset: string, source: LoadedSource) => boolean) | undefined;
+  /**
+   * Which datasets the user may have refreshed, by asking for it or by an age limit in a question. SQL names its datasets itself:
+   * with an age limit it may have every one refreshed where this is given at all. Default: none.
+   */
+  readonly refresh?: ((dataset: string) => boolean) | undefined;
   /** Which datasets the user may delete. Default: none. */
   readonly delete?: ((dataset: string) => boolean) | undefined;
   /** Listing, seeing and cancelling everybody's operations; one's own may always be cancelled. Default: false. */
@@ -59,9 +65,21 @@ export class Access {
   /** A question of a kind that this version does not know is refused: it might read anything. */
   ask(question: Question | undefined): void {
     const kind = question?.kind;
-    if (kind?.case === "aggregate") this.read(kind.value.dataset);
+    if (kind?.case === "aggregate") this.readFresh(kind.value);
     else if (kind?.case !== "sql") throw clientError("INVALID_ARGUMENT", "the request asks no question");
     else if (this.#may.sql !== true) throw notAllowed("use SQL");
+    else if (kind.value.freshness !== undefined && this.#may.refresh === undefined)
+      throw notAllowed("have datasets refreshed");
+  }
+
+  /** To read a dataset at an age is to have it refreshed. */
+  readFresh({ dataset, freshness }: { readonly dataset: string; readonly freshness?: Freshness | undefined }): void {
+    this.read(dataset);
+    if (freshness !== undefined) this.refresh(dataset);
+  }
+
+  refresh(dataset: string): void {
+    if (!this.#may.refresh?.(dataset)) throw notAllowed(`have the dataset "${dataset}" refreshed`);
   }
 
   load(dataset: string, source: LoadedSource): void {

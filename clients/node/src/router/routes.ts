@@ -48,14 +48,15 @@ function mountQueries(gate: Gate): void {
   });
   for (const method of [listRows, listValues, getStatistics] as const) {
     gate.unary(method as typeof listRows, async (request, { access, transport, options }) => {
-      access.read(request.dataset);
+      access.readFresh(request);
       return transport.unary(method as typeof listRows, request, options);
     });
   }
 }
 
 function mountDatasets(gate: Gate): void {
-  const { listDatasets, getDataset, listVersions, loadDataset, watchLoad, deleteDataset } = DatasetService.method;
+  const { listDatasets, getDataset, listVersions, loadDataset, watchLoad, deleteDataset, refreshDataset } =
+    DatasetService.method;
   gate.unary(listDatasets, async (request, { access, transport, options }) => {
     const { datasets, nextPageToken } = await transport.unary(listDatasets, request, options);
     const readable = datasets.filter(({ name }) => access.mayRead(name));
@@ -75,6 +76,10 @@ function mountDatasets(gate: Gate): void {
     const { uri = "", format = "", connection = "" } = request.source ?? {};
     access.load(request.dataset, { uri, format, connection });
     return transport.unary(loadDataset, request, options);
+  });
+  gate.unary(refreshDataset, async (request, { access, transport, options }) => {
+    access.refresh(request.dataset);
+    return transport.unary(refreshDataset, request, options);
   });
   gate.stream(watchLoad, async function* (request, call) {
     await ownOperation(request.operationId, call);
