@@ -1,4 +1,4 @@
-import type { Driver } from "./compose.ts";
+import type { Driver } from "./compose/compose.ts";
 import { DriverError } from "./errors/driver-error.ts";
 import type { DriverControl } from "./lifecycle/control.ts";
 import { EndDeadline } from "./lifecycle/end-deadline.ts";

@@ -1,4 +1,4 @@
-import { VERSION } from "./compose.ts";
+import { VERSION } from "./compose/compose.ts";
 import { DriverError } from "./errors/driver-error.ts";
 import { reasons } from "./errors/reasons.ts";
 import { workerProgram } from "./loading/workers/worker-program.ts";

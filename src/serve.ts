@@ -1,6 +1,6 @@
 import { ProfileClaim } from "./catalog/profile-claim.ts";
 import { prepareSharedDirectory } from "./catalog/shared-directory.ts";
-import { compose, type Driver } from "./compose.ts";
+import { compose, type Driver } from "./compose/compose.ts";
 import { applySharing } from "./config/file-modes.ts";
 import { parseFlags } from "./config/flags.ts";
 import { type LoadedConfig, loadConfig } from "./config/load-config.ts";

@@ -1,9 +1,9 @@
 import { realpath } from "node:fs/promises";
 import { join } from "node:path";
-import type { Settings } from "./config/settings.ts";
-import { DriverError } from "./errors/driver-error.ts";
-import type { HttpAccess } from "./sources/connector.ts";
-import { isUrlRule } from "./sources/http/allowed-urls.ts";
+import type { Settings } from "../config/settings.ts";
+import { DriverError } from "../errors/driver-error.ts";
+import type { HttpAccess } from "../sources/connector.ts";
+import { isUrlRule } from "../sources/http/allowed-urls.ts";
 
 /** What sources that clients name may reach. */
 export interface ClientReach {

@@ -1,13 +1,13 @@
-import type { LoadedConfig } from "./config/load-config.ts";
-import type { DatasetEvent } from "./datasets/events.ts";
-import { Activity } from "./lifecycle/activity.ts";
-import type { DriverControl } from "./lifecycle/control.ts";
-import { DriverEvents } from "./lifecycle/driver-events.ts";
-import { Leases } from "./lifecycle/leases.ts";
-import { Lifetime, lifetimeRules } from "./lifecycle/lifetime.ts";
-import { MemoryPressure } from "./lifecycle/memory-pressure.ts";
-import type { Readiness } from "./lifecycle/readiness.ts";
-import type { Logger } from "./observability/logger.ts";
+import type { LoadedConfig } from "../config/load-config.ts";
+import type { DatasetEvent } from "../datasets/events.ts";
+import { Activity } from "../lifecycle/activity.ts";
+import type { DriverControl } from "../lifecycle/control.ts";
+import { DriverEvents } from "../lifecycle/driver-events.ts";
+import { Leases } from "../lifecycle/leases.ts";
+import { Lifetime, lifetimeRules } from "../lifecycle/lifetime.ts";
+import { MemoryPressure } from "../lifecycle/memory-pressure.ts";
+import type { Readiness } from "../lifecycle/readiness.ts";
+import type { Logger } from "../observability/logger.ts";
 
 export interface DriverLifeOptions {
   readonly config: LoadedConfig;

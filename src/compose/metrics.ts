@@ -1,15 +1,15 @@
-import type { DatasetEvent } from "./datasets/events.ts";
-import type { DatasetStore } from "./datasets/model.ts";
-import type { DriverLife } from "./driver-life.ts";
-import type { ReadEngine } from "./engine/engine.ts";
-import type { Identity } from "./lifecycle/identity.ts";
-import type { Readiness } from "./lifecycle/readiness.ts";
-import type { WorkerPool } from "./loading/workers/model.ts";
-import type { EventLoopMonitor } from "./observability/event-loop.ts";
-import type { Metrics } from "./observability/metrics.ts";
-import type { MemoryStatus } from "./rpc/handlers/driver.ts";
-import type { Pool } from "./scheduling/model.ts";
-import type { StatementLimits } from "./scheduling/statement-limits.ts";
+import type { DatasetEvent } from "../datasets/events.ts";
+import type { DatasetStore } from "../datasets/model.ts";
+import type { ReadEngine } from "../engine/engine.ts";
+import type { Identity } from "../lifecycle/identity.ts";
+import type { Readiness } from "../lifecycle/readiness.ts";
+import type { WorkerPool } from "../loading/workers/model.ts";
+import type { EventLoopMonitor } from "../observability/event-loop.ts";
+import type { Metrics } from "../observability/metrics.ts";
+import type { MemoryStatus } from "../rpc/handlers/driver.ts";
+import type { Pool } from "../scheduling/model.ts";
+import type { StatementLimits } from "../scheduling/statement-limits.ts";
+import type { DriverLife } from "./life.ts";
 
 export interface MeasuredParts {
   readonly identity: Identity;

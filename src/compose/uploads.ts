@@ -1,11 +1,11 @@
-import type { Catalog } from "./catalog/catalog.ts";
-import type { Instance } from "./catalog/instance.ts";
-import type { Settings } from "./config/settings.ts";
-import type { DatasetStore } from "./datasets/model.ts";
-import type { Logger } from "./observability/logger.ts";
-import type { Uploads } from "./uploads/model.ts";
-import { openUploads } from "./uploads/store.ts";
-import { sweepRegularly } from "./uploads/sweep.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import type { Instance } from "../catalog/instance.ts";
+import type { Settings } from "../config/settings.ts";
+import type { DatasetStore } from "../datasets/model.ts";
+import type { Logger } from "../observability/logger.ts";
+import type { Uploads } from "../uploads/model.ts";
+import { openUploads } from "../uploads/store.ts";
+import { sweepRegularly } from "../uploads/sweep.ts";
 
 export interface DriverUploadsOptions {
   readonly dataDirectory: string;

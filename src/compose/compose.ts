@@ -1,0 +1,219 @@
+import { realpath } from "node:fs/promises";
+import packageJson from "../../package.json" with { type: "json" };
+import { claimInstance } from "../catalog/instance.ts";
+import type { LoadedConfig } from "../config/load-config.ts";
+import { divideMemory } from "../config/memory-shares.ts";
+import type { DriverControl } from "../lifecycle/control.ts";
+import { createIdentity, type Identity } from "../lifecycle/identity.ts";
+import type { StartPhase } from "../lifecycle/launch-messages.ts";
+import { Readiness } from "../lifecycle/readiness.ts";
+import { readOrCreateToken } from "../lifecycle/token-file.ts";
+import { openWorkFolder } from "../lifecycle/work-folder.ts";
+import { EventLoopMonitor } from "../observability/event-loop.ts";
+import type { Logger } from "../observability/logger.ts";
+import { Metrics } from "../observability/metrics.ts";
+import type { Operations } from "../operations/model.ts";
+import type { QueryService } from "../queries/service.ts";
+import { datasetService } from "../rpc/handlers/dataset.ts";
+import { driverService, type Launch, type MemoryStatus } from "../rpc/handlers/driver.ts";
+import { operationService } from "../rpc/handlers/operation.ts";
+import { queryService } from "../rpc/handlers/query.ts";
+import { sourceService } from "../rpc/handlers/source.ts";
+import { uploadService } from "../rpc/handlers/upload.ts";
+import { createPages } from "../rpc/http/pages.ts";
+import { openRpcServer, type RpcServer } from "../rpc/rpc-server.ts";
+import { createPool } from "../scheduling/pool.ts";
+import { sourceKinds } from "../sources/kinds.ts";
+import { clientReach, NO_REACH } from "./client-reach.ts";
+import { openDriverLife } from "./life.ts";
+import { composeLoading } from "./loading.ts";
+import { measure } from "./metrics.ts";
+import { composeQuestions } from "./questions.ts";
+import { openStorage } from "./storage.ts";
+
+export const VERSION = packageJson.version;
+
+/** The parts of a running driver that its start and its stop need. */
+export interface Driver extends AsyncDisposable {
+  readonly identity: Identity;
+  readonly readiness: Readiness;
+  readonly operations: Operations;
+  readonly queries: QueryService;
+  readonly server: RpcServer;
+  /** Binds the port. Throws LISTEN_FAILED, LISTEN_REFUSED. */
+  listen(): Promise<void>;
+  /** What is better done once the driver serves: nobody waits for it. */
+  settle(): Promise<void>;
+}
+
+export interface ComposeOptions {
+  readonly logger: Logger;
+  /** The group that shares the data directory; undefined for none. */
+  readonly group: number | undefined;
+  /** Where signals, RPCs and the rules of its lifetime ask it to end. */
+  readonly control: DriverControl;
+  readonly launch: Launch;
+  /** Node, its arguments and the program of loader workers. */
+  readonly workerProgram: readonly string[];
+  /** The descriptor of a listening socket, in place of the `listen` setting. */
+  readonly socket: number | undefined;
+  /** Told when the next phase of the start begins. */
+  readonly onPhase: (phase: StartPhase) => void;
+}
+
+/** Builds the driver from its parts. It takes no work before `readiness` says so. */
+export async function compose(
+  config: LoadedConfig,
+  { logger, group, control, launch, workerProgram, socket, onPhase }: ComposeOptions,
+): Promise<Driver> {
+  const { settings, profileBytes } = config;
+  await using parts = new AsyncDisposableStack();
+  const identity = createIdentity({ version: VERSION, profile: settings.profile, profileBytes });
+  const token = readOrCreateToken(settings.tokenFile, { group });
+  onPhase("catalog");
+  const instance = parts.use(await claimInstance({ dataDirectory: settings.dataDir, id: identity.instanceId }));
+  // The reading engine compares real paths.
+  const dataDirectory = await realpath(settings.dataDir);
+  const workFolder = parts.use(
+    await openWorkFolder({ dataDirectory, instanceId: identity.instanceId, isAlive: (id) => instance.isAlive(id) }),
+  );
+  const readiness = new Readiness();
+  const metrics = new Metrics();
+  const eventLoop = parts.use(new EventLoopMonitor());
+  const shares = divideMemory(settings);
+  const runningOperations = () => operations.live;
+  const isWantedWithin = (milliseconds: number) => scheduler.isWantedWithin(milliseconds);
+  const life = parts.use(
+    openDriverLife({
+      ...{ config, control, readiness, logger, runningOperations, isWantedWithin },
+      spawned: launch.id !== undefined,
+      // The workers' memory is watched worker by worker.
+      budgetBytes: shares.process + shares.reader,
+    }),
+  );
+  const readers = createPool({ name: "readers", ...settings.pools.readers });
+  const loaders = createPool({ name: "loaders", ...settings.pools.loaders });
+  const storage = await openStorage(parts, {
+    ...{ settings, shares, dataDirectory, instance, workFolder, life, metrics, logger, onPhase },
+  });
+  const { engine, datasets, operations } = storage;
+  let reach = NO_REACH;
+  const loading = await composeLoading(parts, {
+    ...{
+      settings,
+      shares,
+      dataDirectory,
+      instance,
+      group,
+      workFolder,
+      workerProgram,
+      storage,
+      readiness,
+      metrics,
+      logger,
+    },
+    pool: loaders,
+    reach: () => reach,
+  });
+  const { workers, statements, uploads, scheduler } = loading;
+  const { queries, exports } = composeQuestions({ settings, storage, loading, pool: readers, metrics });
+  const pools = () => [readers.status(), loaders.status()];
+  const memory = (): MemoryStatus => ({
+    budget: shares.budget,
+    residentBudget: shares.resident,
+    resident: datasets.memory().residentBytes,
+    readerLimit: shares.reader,
+    loaderLimit: shares.loader,
+    process: process.memoryUsage.rss(),
+  });
+  measure(metrics, {
+    identity,
+    readiness,
+    pools: [readers, loaders],
+    engine,
+    datasets,
+    eventLoop,
+    memory,
+    workers,
+    statements,
+    life,
+  });
+  const eventLoopDelay = () => eventLoop.quantile(0.99);
+  const { threads, tls, limits, http } = settings;
+  const methods = [
+    ...driverService({
+      ...{ identity, token, launch, readiness, control, events: life.events, leases: life.leases },
+      ...{ capabilities: CAPABILITIES, threads, pools, memory, eventLoopDelay },
+      workers: () => workers.status(),
+      drainTimeoutMs: settings.drainTimeout,
+      stopGraceMs: settings.stopGrace,
+      runningOperations,
+      address: () => server.address,
+    }),
+    ...operationService(operations, loading.loads),
+    ...sourceService(loading),
+    ...uploadService(uploads),
+    ...datasetService({ ...loading, datasets, exports, operations, readerTimeoutMs: limits.readerTimeout }),
+    ...queryService({
+      queries,
+      exports,
+      metrics,
+      timeoutMs: limits.queryTimeout,
+      readerTimeoutMs: limits.readerTimeout,
+    }),
+  ];
+  const index = () => ({
+    identity,
+    state: readiness.state,
+    pools: pools(),
+    memory: memory(),
+    datasets: datasets.list({ labels: {} }).length,
+  });
+  onPhase("serving");
+  const server: RpcServer = parts.use(
+    await openRpcServer({
+      listen: settings.listen,
+      socket,
+      allowPlainRemote: settings.allowPlainRemote,
+      tls: tls.certFile === "" ? undefined : { ...tls, reloadIntervalMs: tls.reloadInterval },
+      token,
+      instanceId: identity.instanceId,
+      origins: http.origins,
+      limits,
+      methods,
+      pages: createPages({ readiness, metrics, index }),
+      activity: life.activity,
+      readiness,
+      metrics,
+      logger,
+    }),
+  );
+  const owned = parts.move();
+  return {
+    identity,
+    readiness,
+    operations,
+    queries,
+    server,
+    listen: async () => {
+      await server.listen();
+      reach = await clientReach(settings, { loopback: server.loopback, dataDirectory });
+    },
+    settle: async () => {
+      await operations.recover();
+      await workFolder.removeDead();
+      await loading.upkeep.sweep();
+      if (settings.schedules) scheduler.start();
+      await server.warmUp();
+      workers.warmUp();
+      // Loading modules blocks; what counts is how long callers wait.
+      eventLoop.restart();
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+const CAPABILITIES = [
+  ...["result.arrow", "result.rows", "query.aggregate", "query.sql", "dataset.level", "dataset.refresh", "export"],
+  ...sourceKinds.map(({ kind }) => `source.${kind}`),
+];
