@@ -145,7 +145,7 @@ describe("a load through a driver", () => {
   });
 
   it("may be cut into parts", async () => {
-    const uri = `jdbc:mariadb://127.0.0.1:${db.port}/${db.name}?user=${db.user}&sslMode=trust#numbers`;
+    const uri = `jdbc:mariadb://127.0.0.1:${db.port}/${db.name}?user=${db.user}&sslMode=PREFERRED#numbers`;
     const { dataset } = await (await drover.load("numbers", { uri, options: { secret, partitions: 4 } })).result();
     expect(dataset.version.rows).toBe(100_000);
     expect(dataset.version.warnings).toEqual([]);
@@ -273,28 +273,6 @@ it("the shape of a table stays as it is until the load has read it", async () =>
   });
 });
 
-describe("TLS", () => {
-  const secured = (tls: string, host: string, more: Readonly<Record<string, unknown>> = {}): Source => ({
-    ...source({ table: "numbers" }),
-    server: {
-      name: "secured",
-      uri: `mysql://${host}:${db.port}/${db.name}`,
-      options: { user: db.user, tls, ...more },
-      password: db.password,
-    },
-  });
-  const described = async (asked: Source) => {
-    await using session = await mysql.open(asked, await labContext(lab));
-    return (await session.test()).description;
-  };
-
-  it("is used where the server has it, unless it is switched off", async () => {
-    expect(await described(secured("prefer", "127.0.0.1"))).toMatch(/TLSv1/);
-    expect(await described(secured("require", "127.0.0.1"))).toMatch(/TLSv1/);
-    expect(await described(secured("disable", "127.0.0.1"))).toMatch(/without TLS/);
-  });
-});
-
 describe("another server", () => {
   let server: MariadbServer;
   beforeAll(async () => {
@@ -307,20 +285,20 @@ describe("another server", () => {
   });
   afterAll(async () => server?.[Symbol.asyncDispose]());
 
-  const login = () => new URL(server.answer);
   const here = (
     options: Readonly<Record<string, unknown>>,
     more: Readonly<Record<string, unknown>> = {},
     host = "127.0.0.1",
+    at = server,
   ): Source => ({
     kind: "mysql",
     uri: "",
     options,
     server: {
       name: "other",
-      uri: `mysql://${host}:${server.port}/mysql`,
+      uri: `mysql://${host}:${at.port}/mysql`,
       options: { user: "drover", ...more },
-      password: login().password,
+      password: new URL(at.answer).password,
     },
   });
 
@@ -329,6 +307,18 @@ describe("another server", () => {
     const { rows, values } = await loadSource(lab, here({ query }), { orderBy: "d DESC, c" });
     expect(rows).toBe(5);
     expect(values[0]).toEqual(["a", "xy", "\n", "😀", "2024-01-01 00:00:00"]);
+  });
+
+  it("is spoken to by TLS where it has it, unless that is switched off", async () => {
+    const described = async (tls: string, at = server) => {
+      await using session = await mysql.open(here({}, { tls }, "127.0.0.1", at), await labContext(lab));
+      return (await session.test()).description;
+    };
+    for (const tls of ["prefer", "require"]) expect(await described(tls)).toMatch(/TLSv1/);
+    expect(await described("disable")).toMatch(/without TLS/);
+    await using plain = await startMariadb(["--skip-ssl"]);
+    expect(await described("prefer", plain)).toMatch(/without TLS/);
+    await expect(described("require", plain)).rejects.toMatchObject({ reason: "CONNECTION_TLS_FAILED" });
   });
 
   it("proves itself by its certificate, or is refused", async () => {
