@@ -25,6 +25,10 @@ const TIMES = ["time", "seconds", "text"] as const satisfies readonly Times[];
 /** What a source in MySQL or MariaDB can be told. */
 export const options = {
   ...databaseOptions,
+  partitions: {
+    ...databaseOptions.partitions,
+    doc: `${databaseOptions.partitions.doc} So that all see the same rows, the table is locked against writers until they have begun (LOCK TABLES, 2 seconds of waiting at most); where the login may not do that, and for queries, one worker reads all, with a warning.`,
+  },
   zeroDates: {
     type: "string",
     doc: "What happens to dates that no calendar has (`0000-00-00`, `2024-00-10`, `2024-02-31`): `fail` the load and name the column, make them `null`, or keep the columns of dates and times as `text`.",
