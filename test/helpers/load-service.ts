@@ -21,6 +21,7 @@ import { createOperations } from "../../src/operations/operations.ts";
 import { createPool } from "../../src/scheduling/pool.ts";
 import { createStatementLimits } from "../../src/scheduling/statement-limits.ts";
 import { sourceKinds } from "../../src/sources/kinds.ts";
+import type { ParserSettings } from "../../src/sources/parsers/settings.ts";
 import { openTestEngine } from "./dataset-store.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 import { openTestUploads } from "./uploads.ts";
@@ -56,7 +57,13 @@ export interface LoadBench extends AsyncDisposable {
   events(id: string): Promise<readonly OperationEvent[]>;
 }
 
-export async function openLoadBench(options: { quotaBytes?: number; limits?: SegmentLimits } = {}): Promise<LoadBench> {
+export interface LoadBenchOptions {
+  readonly quotaBytes?: number;
+  readonly limits?: SegmentLimits;
+  readonly parsers?: ParserSettings;
+}
+
+export async function openLoadBench(options: LoadBenchOptions = {}): Promise<LoadBench> {
   const parts = new AsyncDisposableStack();
   const workerEvents: WorkerPoolEvent[] = [];
   const folder = parts.use(await temporaryFolder());
@@ -66,7 +73,9 @@ export async function openLoadBench(options: { quotaBytes?: number; limits?: Seg
   const instance = parts.use(await claimInstance({ dataDirectory, id: "test" }));
   const catalog = parts.use(await openCatalog({ dataDirectory, instance }));
   const reading = parts.use(await openTestEngine(dataDirectory));
-  const workers = parts.use(openTestWorkers(path, { events: workerEvents }));
+  const workers = parts.use(
+    openTestWorkers(path, { events: workerEvents, ...(options.parsers && { parsers: options.parsers }) }),
+  );
   const datasets = parts.use(
     await openDatasetStore({
       dataDirectory,

@@ -25,6 +25,7 @@ export interface SourceLoadOptions {
   readonly onStatement?: (ending: StatementEnding) => void;
   readonly signal?: AbortSignal;
   readonly orderBy?: string;
+  readonly parsers?: SourceContext["parsers"];
   /** Runs when all sessions have joined, before anything is read. */
   readonly beforeReading?: () => Promise<void>;
 }
@@ -32,7 +33,7 @@ export interface SourceLoadOptions {
 /** A context as a worker has it, in a folder of the lab. */
 export async function labContext(
   lab: LoadLab,
-  { signal, onStatement }: { signal?: AbortSignal; onStatement?: (ending: StatementEnding) => void } = {},
+  { signal, onStatement, parsers }: Pick<SourceLoadOptions, "signal" | "onStatement" | "parsers"> = {},
 ): Promise<SourceContext> {
   return {
     signal: signal ?? new AbortController().signal,
@@ -42,6 +43,7 @@ export async function labContext(
       onStatement?.(ending);
       return { [Symbol.dispose]: () => undefined };
     },
+    ...(parsers && { parsers }),
   };
 }
 
@@ -51,11 +53,15 @@ export async function openSource(source: Source, context: SourceContext): Promis
 
 /** Loads a source the way workers do: one session plans, others join, each reads partitions. */
 export async function loadSource(lab: LoadLab, source: Source, options: SourceLoadOptions = {}): Promise<SourceLoad> {
-  const { maxPartitions = 1, signal = new AbortController().signal, onStatement } = options;
+  const { maxPartitions = 1, signal = new AbortController().signal, onStatement, parsers } = options;
   const directory = await lab.folder();
   await using sessions = new AsyncDisposableStack();
   const open = async () => {
-    const context = await labContext(lab, { signal, ...(onStatement && { onStatement }) });
+    const context = await labContext(lab, {
+      signal,
+      ...(onStatement && { onStatement }),
+      ...(parsers && { parsers }),
+    });
     const session = sessions.use(await openSource(source, context));
     const listener = { onProgress: () => undefined, onPhase: () => undefined, onWarning: () => undefined };
     const engine = async () => lab.engine;

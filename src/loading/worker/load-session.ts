@@ -121,7 +121,7 @@ export class LoadSession {
     for await (const file of spoolText(chunks, { directory, signal, maxFileBytes: SPOOL_FILE_BYTES, name })) {
       await using _ = file;
       const before = total(written);
-      const scan = exchangeScan(columns, file.path, file.bytes);
+      const scan = exchangeScan(columns, file.path, file.bytes, before.rows);
       const prefix = `segment-${number}-${written.length}-`;
       const part = await this.#write(engine, scan, prefix, (progress) =>
         listener.onProgress({

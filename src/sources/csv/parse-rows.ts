@@ -8,7 +8,7 @@ import { DriverError } from "../../errors/driver-error.ts";
 import type { SourceContext } from "../connector.ts";
 import { type ExchangeField, encodeRows } from "../exchange/decode-text.ts";
 import { exchangeCsv } from "../exchange/dialect.ts";
-import { numberBefore, type PlaceOf, placed, rejectedRows, writeCopy } from "../parsers/copy-files.ts";
+import { numberBefore, type PlaceOf, placed, rejectedRows, shownPath, writeCopy } from "../parsers/copy-files.ts";
 import type { RowParser } from "../parsers/options.ts";
 import { type BrokenRow, RowParsing } from "../parsers/parse-rows.ts";
 import { readyParsers } from "../parsers/run-parsers.ts";
@@ -36,6 +36,7 @@ export async function parseCsvRows(
   const copies: Copy[] = [];
   const samples: RejectedRow[] = [];
   for (const [index, path] of scan.paths.entries()) {
+    const shown = shownPath(scan, index);
     const { bytes, complete } = await firstBytes(path, SAMPLE_BYTES, { signal });
     const text = bytes.toString("utf8");
     if (text.trim() === "") continue;
@@ -46,11 +47,11 @@ export async function parseCsvRows(
     const placeOf = file.placeOf;
     try {
       const copy = await writeCopy(file.copied(parsing), `parsed-${index}-${plainName(path)}`, context);
-      copies.push({ ...copy, original: path, placeOf, skipped: parsing.skipped });
+      copies.push({ ...copy, original: shown, placeOf, skipped: parsing.skipped });
     } catch (error) {
-      throw await placed(error, path, placeOf);
+      throw await placed(error, shown, placeOf);
     }
-    samples.push(...(await rejectedRows(parsing.samples, path, placeOf)));
+    samples.push(...(await rejectedRows(parsing.samples, shown, placeOf)));
     parsing.nextFile();
   }
   if (!parsing || !dialect) return scan;

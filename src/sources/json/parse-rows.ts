@@ -1,7 +1,7 @@
 import { chunksOf, firstBytes } from "../../engine/byte-stream.ts";
 import type { FileScan, RejectedRow } from "../../engine/file-scan.ts";
 import type { SourceContext } from "../connector.ts";
-import { numberBefore, placed, rejectedRows, writeCopy } from "../parsers/copy-files.ts";
+import { numberBefore, placed, rejectedRows, shownPath, writeCopy } from "../parsers/copy-files.ts";
 import type { RowParser } from "../parsers/options.ts";
 import { RowFailure, RowParsing } from "../parsers/parse-rows.ts";
 import { type Parsed, readyParsers } from "../parsers/run-parsers.ts";
@@ -29,6 +29,7 @@ export async function parseJsonRows(
   }[] = [];
   const samples: RejectedRow[] = [];
   for (const [index, path] of scan.paths.entries()) {
+    const shown = shownPath(scan, index);
     const layout = await layoutOf(path, scan.json?.layout ?? "auto", context);
     const places = new Map<number, number>();
     const placeOf = async (ordinals: readonly number[]) =>
@@ -36,11 +37,11 @@ export async function parseJsonRows(
     try {
       const chunks = copied(path, layout, names, parsing, places, context);
       const copy = await writeCopy(chunks, `parsed-${index}-${plainName(path)}`, context);
-      copies.push({ ...copy, original: path, skipped: parsing.skipped });
+      copies.push({ ...copy, original: shown, skipped: parsing.skipped });
     } catch (error) {
-      throw await placed(error, path, placeOf);
+      throw await placed(error, shown, placeOf);
     }
-    samples.push(...(await rejectedRows(parsing.samples, path, placeOf)));
+    samples.push(...(await rejectedRows(parsing.samples, shown, placeOf)));
     parsing.nextFile();
   }
   return {

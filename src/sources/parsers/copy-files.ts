@@ -1,13 +1,20 @@
 import { createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import type { LocatedRecord, RejectedRow } from "../../engine/file-scan.ts";
+import type { FileScan, LocatedRecord, RejectedRow } from "../../engine/file-scan.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import type { SourceContext } from "../connector.ts";
+import { shownName } from "../source-files.ts";
 import { type FailedRow, RowFailure } from "./parse-rows.ts";
 
 /** Where a row of a file is, by its number. */
 export type PlaceOf = (ordinals: readonly number[]) => Promise<ReadonlyMap<number, Omit<LocatedRecord, "file">>>;
+
+/** What people call one of the files of a scan, which may be a copy. */
+export function shownPath({ paths, origins }: Pick<FileScan, "paths" | "origins">, index: number): string {
+  const origin = paths.length === origins.length ? origins[index] : undefined;
+  return origin ? shownName(origin) : (paths[index] ?? "");
+}
 
 /** Writes chunks into a file of the session's folder. */
 export async function writeCopy(

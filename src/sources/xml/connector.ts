@@ -1,6 +1,7 @@
 import type { FileOrigin, FileScan } from "../../engine/file-scan.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import type { Connector, PlanOptions, Source, SourceContext, SourceSession } from "../connector.ts";
+import { ShownNames } from "../shown-names.ts";
 import { findFiles, requireUnchanged } from "../source-files.ts";
 import { findRecordPath, suggestionsOf } from "./find-path.ts";
 import { settingsOf, type XmlSettings } from "./options.ts";
@@ -45,13 +46,17 @@ class XmlSession implements SourceSession {
   }
 
   async read() {
-    const scan: FileScan = await readRecords(await this.#files(), this.#settings, {
+    const origins = await this.#files();
+    const reading: Promise<FileScan> = readRecords(origins, this.#settings, {
       signal: this.#context.signal,
       workDirectory: this.#context.workDirectory,
       parsers: this.#context.parsers,
       onProgress: this.#context.onProgress,
       beginningBytes: this.#context.beginningBytes,
       maxRecords: this.#maxRecords,
+    });
+    const scan = await reading.catch((error: unknown) => {
+      throw new ShownNames({ paths: [], origins }).error(error);
     });
     return { form: "files", scan } as const;
   }

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadConnector } from "../../../src/sources/connectors.ts";
 import { XmlWriter } from "../../../src/sources/xml/write-xml.ts";
 import { LoadLab } from "../../helpers/load-engine.ts";
 import { fileOfPackage } from "../../setup/debian-package.ts";
@@ -336,6 +337,50 @@ describe("XML that can't be read", () => {
     const before = (await readdir("/proc/self/fd")).length;
     await refused(`<r>${"<i><a>1</a></i>".repeat(100_000)}<i>`);
     expect((await readdir("/proc/self/fd")).length).toBeLessThanOrEqual(before + 1);
+  });
+});
+
+describe("a preview of XML", () => {
+  async function preview(path: string, options: Record<string, unknown> = {}, arriving = false) {
+    const directory = await lab.folder();
+    const signal = new AbortController().signal;
+    const statement = async () => ({ [Symbol.dispose]: () => undefined });
+    const context = { signal, fileRoots: undefined, workDirectory: directory, beginningBytes: 64 * 1024, statement };
+    const source = { kind: "xml", uri: path, options, arriving };
+    await using session = await (await loadConnector("xml")).open(source, context);
+    await session.plan({ maxPartitions: 1, preview: true });
+    const content = await session.read({});
+    if (content.form !== "files") throw new Error("the connector gave no files");
+    return lab.engine.preview(content.scan, { signal, rows: 3, directory });
+  }
+
+  it("shows the first records of a file, with types and parsers, and whether there are more", async () => {
+    const path = await lab.file("preview.xml", `<r>${"<i><a>1</a><b>5 kg</b></i>".repeat(100_000)}`);
+    const shown = await preview(path, { "parsers.b": "split_part(value, ' ', 1)::INTEGER" });
+    expect(shown.columns.map(({ name, type }) => [name, type])).toEqual([
+      ["a", "BIGINT"],
+      ["b", "INTEGER"],
+    ]);
+    expect(shown.rows).toEqual([
+      ["1", 5],
+      ["1", 5],
+      ["1", 5],
+    ]);
+    expect(shown.complete).toBe(false);
+    expect(await preview(await lab.file("small.xml", "<r><i>1</i><i>2</i></r>"))).toMatchObject({
+      rows: [["1"], ["2"]],
+      complete: true,
+    });
+  });
+
+  it("takes what there is of a file that still arrives, compressed or cut in a character", async () => {
+    const text = `<r>${Array.from({ length: 2_000 }, (_, i) => `<i><a>é${i * 7919}</a></i>`).join("")}</r>`;
+    const bytes = Buffer.from(text);
+    const plain = await lab.file("arriving.xml", bytes.subarray(0, bytes.indexOf(0xc3, 500) + 1));
+    expect((await preview(plain, {}, true)).rows).toHaveLength(3);
+    const packed = gzipSync(Buffer.from(text));
+    const compressed = await lab.file("arriving.xml.gz", packed.subarray(0, packed.length / 2));
+    expect((await preview(compressed, { nested: "keep" }, true)).rows).toHaveLength(3);
   });
 });
 
