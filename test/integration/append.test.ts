@@ -235,6 +235,33 @@ describe("an append whose connection breaks", () => {
     await cuts;
     expect(await counted(dataset)).toEqual(whole(total));
   });
+
+  test("while its source is silent goes on with whatever the source brings next", async () => {
+    await using proxy = await startCutProxy(driver.address);
+    await using over = await connect({ address: proxy.address, token: driver.token });
+    const source = async function* () {
+      yield* numbers(1);
+      await setTimeout(300);
+      proxy.cut();
+      // The stream that follows waits for rows by then, as the one before does.
+      await setTimeout(2_000);
+      yield* slowly(numbers(5, 1), 1, 150);
+    };
+    expect(await over.append("silent", source(), { create })).toMatchObject({ rows: 6 });
+    expect(await counted("silent")).toEqual(whole(6));
+  });
+
+  test("while its source is silent learns of the source's error", async () => {
+    await using proxy = await startCutProxy(driver.address);
+    await using over = await connect({ address: proxy.address, token: driver.token });
+    const source = async function* () {
+      yield* numbers(1);
+      await setTimeout(300);
+      proxy.cut();
+      throw new Error("the source fails");
+    };
+    await expect(over.append("failing", source(), { create })).rejects.toThrow("the source fails");
+  });
 });
 
 describe("several app servers", () => {

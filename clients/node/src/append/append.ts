@@ -86,15 +86,22 @@ export async function appendStatus(
   }
 }
 
+/** A batch by its place among those that came: the next one has the next number. */
+interface Numbered extends Batch {
+  readonly number: number;
+}
+
 class Appending {
   readonly #dataset: string;
   readonly #options: AppendOptions;
   readonly #id: string;
   readonly #batches: AsyncGenerator<Batch, void, undefined>;
   /** Rows that are not known to be in the dataset, oldest first, after what an Arrow stream begins with. */
-  #kept: Batch[] = [];
+  #kept: Numbered[] = [];
   #keptBytes = 0;
-  #preamble: Batch[] = [];
+  #preamble: Numbered[] = [];
+  #count = 0;
+  #pulling: Promise<void> | undefined;
   #durable = 0;
   #sent = 0;
   #ended = false;
@@ -121,7 +128,9 @@ class Appending {
             requests,
             route.options,
           );
-          return statusFrom(done);
+          const status = statusFrom(done);
+          if (status.rows < this.#sent) throw lost(this.#dataset, this.#sent, status.rows);
+          return status;
         } catch (error) {
           if (isOutOfStep(error) && outOfStep++ < maxOutOfStep) await setTimeout(waitMs * outOfStep);
           else await route.next(error);
@@ -137,14 +146,17 @@ class Appending {
   async *#requests(route: Route): AsyncGenerator<Request, void, undefined> {
     this.#format ??= await this.#firstFormat();
     yield { part: { case: "start", value: this.#start(this.#format) } };
-    for (const batch of this.#preamble) yield requestOf(batch);
-    // A copy: what is confirmed meanwhile leaves the list.
-    for (const batch of [...this.#kept]) yield requestOf(batch);
-    for (;;) {
-      const batch = await this.#next();
-      if (batch === undefined) break;
+    for (let last = 0; ; ) {
+      const batch = this.#after(last);
+      if (batch === undefined) {
+        if (this.#ended) break;
+        await this.#pull();
+        continue;
+      }
+      last = batch.number;
       yield requestOf(batch);
-      await this.#confirm(route);
+      // Of what is sent again there is no more to come than there is.
+      if (this.#after(last) === undefined) await this.#confirm(route);
     }
     yield { part: { case: "end", value: {} } };
   }
@@ -164,26 +176,44 @@ class Appending {
 
   /** The first batch says how the rows travel; it is kept for the stream that has just begun. */
   async #firstFormat(): Promise<Batch["format"]> {
-    const batch = await this.#next();
-    return batch?.format ?? "json";
+    for (;;) {
+      const batch = this.#after(0);
+      if (batch !== undefined || this.#ended) return batch?.format ?? "json";
+      await this.#pull();
+    }
   }
 
-  /** The next batch that is not in the dataset already, noted as being on its way; undefined at the end. */
-  async #next(): Promise<Batch | undefined> {
-    while (!this.#ended) {
-      const { done, value: batch } = await this.#batches.next();
-      if (done) {
-        this.#ended = true;
-        return undefined;
-      }
-      const rest = this.#unsent(batch);
-      this.#sent += batch.rows;
-      if (rest === undefined) continue;
-      if (rest.rows === 0 && this.#kept.length === 0) this.#preamble.push(rest);
-      else this.#keep(rest, "last");
-      return rest;
+  /** The batch that follows the one with this number. Those that are kept follow each other without a gap. */
+  #after(number: number): Numbered | undefined {
+    if ((this.#preamble.at(-1)?.number ?? 0) > number) return this.#preamble.find((batch) => batch.number > number);
+    const [first] = this.#kept;
+    return first && this.#kept[Math.max(0, number + 1 - first.number)];
+  }
+
+  /**
+   * Takes the next batch from the source. A stream that broke while it waited for one still waits: what comes is for whichever
+   * stream there is by then, and so is an error of the source.
+   */
+  #pull(): Promise<void> {
+    this.#pulling ??= this.#take().then(() => {
+      this.#pulling = undefined;
+    });
+    return this.#pulling;
+  }
+
+  async #take(): Promise<void> {
+    const { done, value: batch } = await this.#batches.next();
+    if (done) {
+      this.#ended = true;
+      return;
     }
-    return undefined;
+    const rest = this.#unsent(batch);
+    this.#sent += batch.rows;
+    // The rows are in the dataset already.
+    if (rest === undefined) return;
+    const numbered = { ...rest, number: ++this.#count };
+    if (rest.rows === 0 && this.#kept.length === 0) this.#preamble.push(numbered);
+    else this.#keep(numbered, "last");
   }
 
   /** What of a batch comes after the rows that are there. */
@@ -241,13 +271,13 @@ class Appending {
       // A dictionary: it holds for the rows that follow.
       if (batch.rows === 0) this.#preamble.push(batch);
       if (rest >= batch.rows) continue;
-      this.#keep(withoutRows(batch, rest), "first");
+      this.#keep({ ...withoutRows(batch, rest), number: batch.number }, "first");
       break;
     }
     this.#options.onProgress?.({ appendId: this.#id, durableRows: rows, sentRows: this.#sent });
   }
 
-  #keep(batch: Batch, place: "first" | "last"): void {
+  #keep(batch: Numbered, place: "first" | "last"): void {
     if (place === "first") this.#kept.unshift(batch);
     else this.#kept.push(batch);
     this.#keptBytes += batch.bytes.length;
