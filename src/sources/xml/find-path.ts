@@ -53,11 +53,11 @@ export async function suggestionsOf(
   for await (const chunk of decodedXml(file, from, { signal, isBeginning })) {
     text += chunk.text;
     if (text.length < wanted) continue;
-    const found = suggestRecordPaths(text, file);
+    const found = suggestRecordPaths(text, file, from);
     if ((found[0]?.count ?? 0) > 1 || wanted >= MAX_LOOK_LENGTH) return found;
     wanted *= 2;
   }
-  return text.trim() === "" ? [] : suggestRecordPaths(text, file);
+  return text.trim() === "" ? [] : suggestRecordPaths(text, file, from);
 }
 
 /** Neighbours of the record that repeat as well would be lost without a word. */

@@ -199,7 +199,7 @@ export class XmlDocument {
     });
     parser.on("doctype", (declaration) => {
       this.#heard = true;
-      if (/<!ENTITY[\s%]/.test(declaration))
+      if (/<!ENTITY[\s%]/.test(declaration.replaceAll(/<!--.*?-->/gs, "")))
         throw this.fault(
           "XML_ENTITIES",
           "the document type declares entities, which are refused: they can grow without bound or name files and addresses",

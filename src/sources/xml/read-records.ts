@@ -12,6 +12,7 @@ import type { XmlSettings } from "./options.ts";
 import { parseSpooled } from "./parse-spooled.ts";
 import { parseXml, type XmlHandler } from "./parse-xml.ts";
 import { RecordFinder, type RecordHandler, type RecordPath } from "./record-path.ts";
+import { Refusal } from "./refusal.ts";
 import { RecordSpool } from "./spool.ts";
 
 export interface ReadOptions {
@@ -49,13 +50,22 @@ export async function readRecords(
   const passes = settings.nested ? 2 : 1;
   let pass = 0;
   let isAll = true;
+  const empty = new Set<string>();
   const walk = async (handler: RecordHandler) => {
     const done = pass++;
-    isAll = await walkRecords(origins, path, handler, settings, options, (read) => {
-      const fraction = (SHARE * (done + Math.min(1, read / Math.max(1, sourceBytes)))) / passes;
-      const bytes = pass < passes ? 0 : Math.min(read, sourceBytes);
-      options.onProgress?.({ fraction, rows: spool.rows, bytes });
-    });
+    isAll = await walkRecords(
+      origins,
+      path,
+      handler,
+      settings,
+      options,
+      (read) => {
+        const fraction = (SHARE * (done + Math.min(1, read / Math.max(1, sourceBytes)))) / passes;
+        const bytes = pass < passes ? 0 : Math.min(read, sourceBytes);
+        options.onProgress?.({ fraction, rows: spool.rows, bytes });
+      },
+      (message) => empty.add(message),
+    );
   };
   const found = settings.nested ? await readNested(walk, settings, spool) : await readFlat(walk, settings, spool);
   spool.end();
@@ -83,11 +93,11 @@ export async function readRecords(
     rowBytes: totalBytes / spool.rows,
     badRows,
     cut: !isAll,
-    ...(settings.recordPath === undefined && { foundOptions: { recordPath: path.text } }),
     origins,
     before: { fraction: SHARE, rows: spool.rows, bytes: sourceBytes },
     locate: locateRecords(origins, path, spool.files, settings.encoding),
-    warnings: [...warnings, ...notes],
+    warnings: [...warnings, ...empty, ...notes],
+    ...(settings.recordPath === undefined && { foundOptions: { recordPath: path.text } }),
     ...(parsers.sql && { parsers: parsers.sql }),
   };
   return parsers.rows.size === 0 ? scan : parseSpooled(scan, parsers.rows, options);
@@ -98,7 +108,13 @@ type Walk = (handler: RecordHandler) => Promise<void>;
 async function readFlat(walk: Walk, settings: XmlSettings, spool: RecordSpool): Promise<readonly FoundColumn[]> {
   const records = new FlatRecords({ ...settings, nulls: new Set(settings.nullStrings) }, spool);
   await walk(records);
-  records.finish();
+  try {
+    records.finish();
+  } catch (error) {
+    // No place is to blame: the last columns are those that were empty all along.
+    if (!(error instanceof Refusal)) throw error;
+    throw new DriverError(error.reason, error.message, { metadata: error.metadata, cause: error });
+  }
   return records.columns.map(flatColumn);
 }
 
@@ -137,6 +153,7 @@ async function walkRecords(
   { encoding }: XmlSettings,
   { signal, maxRecords, beginningBytes }: ReadOptions,
   onProgress: (readBytes: number) => void,
+  warn: (message: string) => void,
 ): Promise<boolean> {
   let isAll = true;
   let left = maxRecords;
@@ -150,6 +167,7 @@ async function walkRecords(
     const file = { path: origin.path, encoding };
     const options = { signal, beginningBytes, onProgress: told };
     if (!(await parseXml(file, finder satisfies XmlHandler, options))) isAll = false;
+    else if (finder.count === 0) warn(`${origin.path} holds no ${path.text} and gave no rows`);
     left -= finder.count;
     before += origin.bytes;
     if (beginningBytes !== undefined) return isAll && origin === origins.at(-1);

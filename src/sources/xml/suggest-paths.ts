@@ -21,9 +21,9 @@ const MOST = 0.5;
  * text, the outermost of them. Where nothing repeats, the innermost element around everything. The text may end anywhere.
  * Throws MALFORMED_XML or XML_ENTITIES.
  */
-export function suggestRecordPaths(text: string, name = "the text"): readonly RecordSuggestion[] {
+export function suggestRecordPaths(text: string, name = "the text", encoding = "utf-8"): readonly RecordSuggestion[] {
   const counter = new PathCounter(() => document.position);
-  const document = new XmlDocument(name, "utf-8", counter);
+  const document = new XmlDocument(name, encoding, counter);
   document.write({ text, startByte: 0 });
   return counter.suggestions();
 }

@@ -135,6 +135,10 @@ describe("records of XML", () => {
     expect((await load(xml, { recordPath: "//item" })).values).toEqual([["1"], ["2"], ["3"]]);
     expect((await load(`<rows><row><a>1</a><b>x</b></row></rows>`)).values).toEqual([["1", "x"]]);
     expect((await load(`<person id="7"><name>N</name></person>`)).values).toEqual([["7", "N"]]);
+    const folder = await lab.folder();
+    await writeFile(`${folder}/1.xml`, "<r><i>1</i><i>2</i></r>");
+    await writeFile(`${folder}/2.xml`, "<r><j>1</j></r>");
+    expect((await lab.load(`${folder}/*.xml`)).warnings).toEqual([expect.stringContaining("2.xml holds no /r/i")]);
     const two = await load(`<all>${"<cd><t>1</t></cd>".repeat(9)}${"<book><t>1</t></book>".repeat(4)}</all>`);
     expect(two.rows).toBe(9);
     expect(two.warnings).toEqual([expect.stringContaining("others that repeat are left out (/all/book)")]);
@@ -261,6 +265,7 @@ describe("XML that can't be read", () => {
       reason: "MALFORMED_XML",
       line: "2",
     });
+    expect((await load(`<!DOCTYPE r [<!-- <!ENTITY x "y"> -->]><r><i>1</i><i>2</i></r>`)).rows).toBe(2);
     expect((await load(`<!DOCTYPE r SYSTEM "${url}"><r><i>1</i><i>2</i></r>`)).rows).toBe(2);
     expect(asked).toBe(0);
   });
@@ -322,6 +327,8 @@ describe("XML that can't be read", () => {
     });
     const many = Array.from({ length: 2_001 }, (_, i) => `<i><n${i}>1</n${i}></i>`).join("");
     expect(await refused(`<r>${many}</r>`)).toMatchObject({ reason: "XML_LIMIT", limit: "2000" });
+    const empty = Array.from({ length: 2_001 }, (_, i) => `<n${i}/>`).join("");
+    expect(await refused(`<r><i>${empty}</i><i/></r>`)).toMatchObject({ reason: "XML_LIMIT", limit: "2000" });
     expect(await refused(`<r>${many}</r>`, { nested: "keep" })).toMatchObject({ reason: "XML_LIMIT", limit: "2000" });
   });
 
@@ -366,7 +373,7 @@ describe("a preview of XML", () => {
       ["1", 5],
       ["1", 5],
     ]);
-    expect(shown.complete).toBe(false);
+    expect(shown).toMatchObject({ complete: false, options: { recordPath: "/r/i" } });
     expect(await preview(await lab.file("small.xml", "<r><i>1</i><i>2</i></r>"))).toMatchObject({
       rows: [["1"], ["2"]],
       complete: true,
