@@ -152,6 +152,16 @@ describe("a worker that is killed", () => {
     expect(dataset.version.rows).toBe(100_000);
   });
 
+  it("together with its driver leaves none either", async () => {
+    await using victim = await startDriver({ env: { DROVER_SECRET_PG: db.password } });
+    await using drover = await connectByAddressFile({ dataDirectory: victim.dataDir });
+    const slow = await drover.load("slow", { uri: db.url, options: { ...SLOW, secret: "env:DROVER_SECRET_PG" } });
+    slow.result().catch(() => undefined);
+    await runs();
+    await victim.stop("SIGKILL");
+    await idle();
+  });
+
   it("is no matter for a load that is cancelled by its client", async () => {
     await using drover = await connectByAddressFile({ dataDirectory: driver.dataDir });
     const options = { ...SLOW, secret: "env:DROVER_SECRET_PG" };
@@ -160,6 +170,23 @@ describe("a worker that is killed", () => {
     await slow.cancel();
     await idle();
   });
+});
+
+it("a server without room for another session has its parts read by those that it let in", async () => {
+  const role = `lonely_${db.name}`;
+  await db.run(`CREATE ROLE ${role} LOGIN PASSWORD 'lonely' CONNECTION LIMIT 1; GRANT SELECT ON numbers TO ${role}`);
+  await using driver = await startDriver({
+    args: ["--workers-max", "4", "--memory", "4GB"],
+    env: { DROVER_SECRET_LONELY: "lonely" },
+  });
+  await using drover = await connectByAddressFile({ dataDirectory: driver.dataDir });
+  const uri = `${db.url.replace(/\/\/[^@]*@/, `//${role}@`)}#numbers`;
+  const load = await drover.load("numbers", { uri, options: { partitions: 3, secret: "env:DROVER_SECRET_LONELY" } });
+  const { dataset } = await load.result();
+  expect(dataset.version.rows).toBe(100_000);
+  const warning = expect.stringMatching(/could not take part: .*too many connections/);
+  expect(dataset.version.warnings).toEqual([warning, warning]);
+  await db.run(`REVOKE ALL ON numbers FROM ${role}; DROP ROLE ${role}`);
 });
 
 describe("a server that can't be used is told by its reason", () => {

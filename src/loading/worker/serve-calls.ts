@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { applySharing } from "../../config/file-modes.ts";
+import { asStorageError } from "../../datasets/files.ts";
 import type { LoadEngine, LoadEngineOptions } from "../../engine/engine.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import { errorFromJson, errorToJson } from "../../errors/error-json.ts";
@@ -25,6 +26,7 @@ export class CallServer {
   readonly #parts: CallServerParts;
   readonly #calls = createCalls();
   readonly #running = new Map<number, AbortController>();
+  readonly #settling = new Set<Promise<void>>();
   readonly #statements = new Map<number, WaitingStatement>();
   #setup: WorkerSetup | undefined;
   #engine: Promise<LoadEngine> | undefined;
@@ -43,7 +45,7 @@ export class CallServer {
         this.#parts.send({ type: "ready" });
         return;
       case "call":
-        void this.#run(message.id, message.method, message.params);
+        this.#begin(message.id, message.method, message.params);
         return;
       case "abort":
         this.#running.get(message.id)?.abort(errorFromJson(message.error));
@@ -62,6 +64,22 @@ export class CallServer {
     }
   }
 
+  get isBusy(): boolean {
+    return this.#running.size > 0;
+  }
+
+  /** Ends all that runs, statements at servers included. */
+  async stop(): Promise<void> {
+    const stopped = new DriverError("DRIVER_STOPPED", "the driver has ended");
+    for (const controller of this.#running.values()) controller.abort(stopped);
+    await Promise.all(this.#settling);
+  }
+
+  #begin(id: number, method: WorkerMethod, params: unknown): void {
+    const settling = this.#run(id, method, params).finally(() => this.#settling.delete(settling));
+    this.#settling.add(settling);
+  }
+
   async #run(id: number, method: WorkerMethod, params: unknown): Promise<void> {
     const controller = new AbortController();
     this.#running.set(id, controller);
@@ -72,7 +90,7 @@ export class CallServer {
       this.#parts.send({ type: "result", id, value });
     } catch (thrown) {
       // What stopped the work is what went wrong, whatever it made of its end.
-      const error = DriverError.from(controller.signal.aborted ? controller.signal.reason : thrown);
+      const error = DriverError.from(controller.signal.aborted ? controller.signal.reason : diskFull(thrown));
       const detail = error.reason === "INTERNAL" ? { detail: stackOf(thrown) } : {};
       this.#parts.send({ type: "failed", id, error: errorToJson(error), ...detail });
     } finally {
@@ -131,6 +149,12 @@ export class CallServer {
     this.#threads = wanted;
     return opened;
   }
+}
+
+/** The file system's errors are known here only: the driver gets their reason. */
+function diskFull(thrown: unknown): unknown {
+  const error = asStorageError(thrown);
+  return error instanceof DriverError && error.reason === "DISK_FULL" ? error : thrown;
 }
 
 function stackOf(thrown: unknown): string {

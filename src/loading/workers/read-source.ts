@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { LoadProgress } from "../../engine/engine.ts";
@@ -121,11 +122,7 @@ class Reading {
       const signal = AbortSignal.any([this.#signal, late.signal]);
       const joining = Array.from({ length: wanted }, async () => {
         const other = await this.#join("more", signal);
-        await other.call("joinLoad", { columns, shared }, this.#signal).catch(async (error: unknown) => {
-          this.#participants.splice(this.#participants.indexOf(other), 1);
-          await other.close();
-          throw error;
-        });
+        await this.#orLeave(other, other.call("joinLoad", { columns, shared }, this.#signal));
       });
       const enough = setTimeout(JOIN_TIMEOUT_MS, undefined, { signal, ref: false }).then(
         () => late.abort(new DriverError("CANCELLED", "the load has begun with the workers that it has")),
@@ -149,11 +146,23 @@ class Reading {
   async #join(purpose: "first" | "more", signal = this.#signal): Promise<Participant> {
     const { pool, source, directory, limits } = this.#options;
     const lease = await pool.lease(purpose, { signal });
-    const participant = new Participant(lease, this.#options);
+    const workDirectory = join(directory, `work-${this.#participants.length + 1}-${lease.pid}`);
+    const participant = new Participant(lease, workDirectory, this.#options);
     this.#participants.push(participant);
-    const workDirectory = join(directory, `work-${this.#participants.length}-${lease.pid}`);
-    await participant.call("openLoad", { source, directory, workDirectory, limits }, this.#signal);
+    const params = { source, directory, workDirectory, limits };
+    await this.#orLeave(participant, participant.call("openLoad", params, this.#signal));
     return participant;
+  }
+
+  /** Whoever could not begin takes no partitions: a server may have no place for one more session. */
+  async #orLeave(participant: Participant, beginning: Promise<unknown>): Promise<void> {
+    try {
+      await beginning;
+    } catch (error) {
+      this.#participants.splice(this.#participants.indexOf(participant), 1);
+      await participant.close();
+      throw error;
+    }
   }
 
   #hear(event: WorkerEvent, number: number): void {
@@ -184,10 +193,12 @@ const MAX_ESTIMATE = 0.99;
 /** A worker that takes part in a load, and what is left to do when it dies. */
 class Participant {
   readonly #lease: WorkerLease;
+  readonly #workDirectory: string;
   readonly #options: ReadSourceOptions;
 
-  constructor(lease: WorkerLease, options: ReadSourceOptions) {
+  constructor(lease: WorkerLease, workDirectory: string, options: ReadSourceOptions) {
     this.#lease = lease;
+    this.#workDirectory = workDirectory;
     this.#options = options;
   }
 
@@ -211,12 +222,19 @@ class Participant {
   async close(): Promise<void> {
     const { pool, source } = this.#options;
     try {
-      if (this.isOver) await endStatements(pool, source, this.#lease.openStatements);
-      else await this.#lease.call("closeLoad", {}, { signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) });
+      if (!this.isOver) await this.#lease.call("closeLoad", {}, { signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) });
     } catch {
       this.#lease.discard();
+    }
+    try {
+      // Also where it has died just now, or did not close in time.
+      if (this.isOver) await endStatements(pool, source, this.#lease.openStatements);
+    } catch {
+      // The server will find out that nobody reads any more.
     } finally {
       await this.#lease[Symbol.asyncDispose]();
+      // The load may go on without it, and would publish what it has left.
+      if (this.isOver) await rm(this.#workDirectory, { recursive: true, force: true });
     }
   }
 }
