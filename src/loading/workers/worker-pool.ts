@@ -1,5 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { asStorageError } from "../../datasets/files.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import type { HttpAccess } from "../../sources/connector.ts";
 import type { WorkerSetup } from "../worker/protocol.ts";
@@ -212,10 +213,13 @@ class ElasticPool implements WorkerPool {
       this.#options.onEvent({ type: "started", pid, durationMs: performance.now() - since });
       this.#idle(member);
     } catch (thrown) {
-      if (member === undefined) this.#preparing--;
       // Whoever waits longest hears of it: the next start may fail as well, for the next one.
-      const error = DriverError.from(thrown);
+      const error = DriverError.from(asStorageError(thrown));
       this.#waiting.shift()?.reject(error);
+      if (member !== undefined) return;
+      // No process whose end would look after those that still wait.
+      this.#preparing--;
+      if (this.#waiting.length > 0) this.#dispatch();
     }
   }
 

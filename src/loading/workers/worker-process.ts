@@ -13,6 +13,7 @@ import type {
   WorkerMethod,
   WorkerSetup,
 } from "../worker/protocol.ts";
+import { HiddenSecrets } from "./hidden-secrets.ts";
 import { OutputTail } from "./output-tail.ts";
 import { workerCommand } from "./worker-command.ts";
 
@@ -65,6 +66,7 @@ export class WorkerProcess {
   readonly #options: WorkerOptions;
   readonly #child: ChildProcess;
   readonly #output = new OutputTail();
+  readonly #secrets = new HiddenSecrets();
   readonly #calls = new Map<number, PendingCall>();
   readonly #statements = new Map<number, OpenStatement>();
   readonly #ready = Promise.withResolvers<void>();
@@ -143,6 +145,7 @@ export class WorkerProcess {
     const { promise, resolve, reject } = Promise.withResolvers<ResultOf<M>>();
     this.#calls.set(id, { ...options, resolve, reject });
     if (this.#calls.size === 1) this.#startWatch();
+    this.#secrets.note(params);
     this.#send({ type: "call", id, method, params });
     const { stopTimeoutMs = STOP_TIMEOUT_MS } = this.#options;
     let late: NodeJS.Timeout | undefined;
@@ -190,7 +193,7 @@ export class WorkerProcess {
         this.#calls.get(message.id)?.resolve(message.value as never);
         return;
       case "failed":
-        if (message.detail !== undefined) this.#options.onDetail(message.detail);
+        if (message.detail !== undefined) this.#options.onDetail(this.#secrets.hide(message.detail));
         this.#calls.get(message.id)?.reject(errorFromJson(message.error));
         return;
       case "event":
@@ -283,7 +286,7 @@ export class WorkerProcess {
 
   #end(how: string): void {
     if (this.#over !== undefined) return;
-    const error = this.#killed ?? crash(how, this.#output.text);
+    const error = this.#killed ?? crash(how, this.#secrets.hide(this.#output.text));
     this.#over = error;
     this.#stopWatch();
     this.#ready.reject(error);

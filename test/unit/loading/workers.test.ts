@@ -1,10 +1,13 @@
+import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { appendFile, mkdir, readdir, readFile, realpath, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { DriverError } from "../../../src/errors/driver-error.ts";
 import { DEFAULT_SEGMENT_LIMITS } from "../../../src/loading/service.ts";
 import type { WorkerLease, WorkerPool } from "../../../src/loading/workers/model.ts";
 import type { WorkerPoolEvent } from "../../../src/loading/workers/worker-pool.ts";
+import type { Source } from "../../../src/sources/connector.ts";
 import { temporaryFolder } from "../../helpers/temporary-folder.ts";
 import { openTestWorkers, type TestWorkerOptions } from "../../helpers/workers.ts";
 
@@ -105,6 +108,14 @@ describe("the pool", () => {
     await expect.poll(() => pool.status()).toMatchObject({ now: 0, pendingToAdd: 0, queued: 0 });
   });
 
+  test("says so to everybody who waits where no worker's folder can be made", async () => {
+    open({ max: 2, workDirectory: join(path, "gone") });
+    const waiting = Array.from({ length: 4 }, () => pool.lease("first", { signal }));
+    const told = (await Promise.allSettled(waiting)).map((end) => "reason" in end && end.reason);
+    expect(told).toEqual(Array(4).fill(expect.objectContaining({ reason: "INTERNAL" })));
+    expect(pool.status()).toMatchObject({ now: 0, pendingToAdd: 0, queued: 0 });
+  });
+
   test("ends its workers with itself", async () => {
     open();
     const { pid } = await pool.lease("first", { signal });
@@ -147,11 +158,12 @@ describe("a worker", () => {
   });
 
   test("that takes more memory than it may is ended", async () => {
-    await appendFile(file, "2,b\n".repeat(3_000_000));
-    open({ workerBytes: 45e6 });
+    open({ workerBytes: 5e6 });
     const lease = await pool.lease("first", { signal });
-    const error = await readWhole(lease, join(path, "greedy")).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ reason: "WORKER_OUT_OF_MEMORY", metadata: { limit: "45000000" } });
+    // Its program alone takes more; that it is looked at before it has answered must not depend on who is faster.
+    process.kill(lease.pid ?? 0, "SIGSTOP");
+    const call = tested(lease);
+    await expect(call).rejects.toMatchObject({ reason: "WORKER_OUT_OF_MEMORY", metadata: { limit: "5000000" } });
     await lease[Symbol.asyncDispose]();
   });
 
@@ -162,6 +174,38 @@ describe("a worker", () => {
     await expect(tested(lease)).rejects.toMatchObject({ reason: "WORKER_HUNG" });
     await lease[Symbol.asyncDispose]();
     expect(existsSync(`/proc/${lease.pid}`)).toBe(false);
+  });
+
+  test("that can't write its copies for want of space says so", async () => {
+    open();
+    const lease = await pool.lease("first", { signal });
+    const records = join(path, "records.xml");
+    await writeFile(records, `<all>${"<one><text>a text of some length</text></one>".repeat(100_000)}</all>`);
+    execFileSync("prlimit", ["--pid", String(lease.pid), "--fsize=1000000"]);
+    const error = readWhole(lease, join(path, "full"), { kind: "xml", uri: records, options: {} });
+    await expect(error).rejects.toMatchObject({ reason: "DISK_FULL" });
+    await lease[Symbol.asyncDispose]();
+  });
+
+  test("that prints a secret when it dies shows it to nobody", async () => {
+    const program = join(path, "careless.mjs");
+    await writeFile(
+      program,
+      `process.on("message", ({ type, params }) => {
+        if (type === "setup") process.send({ type: "ready" });
+        if (type !== "call") return;
+        console.error({ password: params.source.server.password, url: encodeURIComponent(params.source.server.password) });
+        process.exit(3);
+      });`,
+    );
+    open({ program: [process.execPath, program] });
+    const lease = await pool.lease("first", { signal });
+    const server = { name: "db", uri: "postgresql://db/", options: {}, password: 'hunter2 "quoted"' };
+    const call = lease.call("testSource", { source: { kind: "postgres", uri: "", options: {}, server } }, { signal });
+    const error = DriverError.from(await call.catch((thrown: unknown) => thrown));
+    expect(error).toMatchObject({ reason: "WORKER_CRASHED", metadata: { output: expect.stringContaining("…") } });
+    await lease[Symbol.asyncDispose]();
+    expect(JSON.stringify([error.message, error.metadata, events])).not.toContain("hunter2");
   });
 
   test("that does not stop when it is told to is ended", async () => {
@@ -177,10 +221,10 @@ describe("a worker", () => {
   });
 });
 
-async function readWhole(lease: WorkerLease, directory: string) {
+async function readWhole(lease: WorkerLease, directory: string, from: Source = source()) {
   await mkdir(directory);
   const workDirectory = join(directory, "work");
-  const opened = { source: source(), directory, workDirectory, limits: DEFAULT_SEGMENT_LIMITS };
+  const opened = { source: from, directory, workDirectory, limits: DEFAULT_SEGMENT_LIMITS };
   await lease.call("openLoad", opened, { signal });
   const { partitions } = await lease.call("planLoad", { maxPartitions: 1 }, { signal });
   const partition = partitions[0] ?? {};
