@@ -94,7 +94,9 @@ async function tryPublish(
   try {
     // Nobody deletes the dataset meanwhile, and whoever hears of the change finds the version.
     await catalog.atomically(async (tables) => {
-      if ((await tables.find(uid)) === undefined) return;
+      const now = await tables.find(uid);
+      // Its folder may be gone already, and with it what would have stood in the way of the rename.
+      if (now === undefined || (now.newestVersion ?? 0) >= number) return;
       await tables.touch(uid);
       done = await renameNew(folder, versionFolder(dataDirectory, uid, number));
       if (done) await tables.published(uid, { version: number, lineage: JSON.stringify(content.lineage) });

@@ -1,5 +1,4 @@
-import { open } from "node:fs/promises";
-import { join } from "node:path";
+import { open, rm } from "node:fs/promises";
 import { fileMode } from "../../config/file-modes.ts";
 import { appendOf } from "../../datasets/appends.ts";
 import { asStorageError } from "../../datasets/files.ts";
@@ -13,8 +12,6 @@ import { type Base, type Extension, extendVersion } from "./extend-version.ts";
 import type { AppendRequest } from "./model.ts";
 import type { AppendServiceParts } from "./parts.ts";
 import type { RowBatch } from "./row-buffer.ts";
-
-const ROWS_FILE = "rows";
 
 export interface Flushed {
   readonly rows: number;
@@ -41,7 +38,9 @@ export async function flush(
   const { signal } = options;
   await using staged = await datasets.stage(request.dataset, { givesWay: true });
   try {
-    const path = join(staged.directory, ROWS_FILE);
+    // Beside the folder, which is to be published: the rows may be wanted again after an attempt at that.
+    const path = `${staged.directory}.rows`;
+    await using _ = { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
     await writeChunks(path, batch.chunks);
     batch.written();
     let written: WrittenSegments | undefined;

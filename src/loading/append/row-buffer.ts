@@ -92,9 +92,10 @@ class MessageBuffer implements RowBuffer {
       if (isBatch && this.#preamble.length === 0) throw malformed("rows come before the schema");
       if (message.kind === "schema" && this.#preamble.length > 0) throw malformed("a second schema");
       // One in the middle holds for what follows it.
-      if (isBatch || this.#messages.length > 0) this.#messages.push(message);
-      else this.#preamble = withMessage(this.#preamble, message);
-      if (isBatch) this.#bytes += message.bytes.length;
+      if (isBatch || this.#messages.length > 0) {
+        this.#messages.push(message);
+        this.#bytes += message.bytes.length;
+      } else this.#preamble = withMessage(this.#preamble, message);
     }
   }
 

@@ -2,10 +2,19 @@ import { cp, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { openCatalog } from "../../../src/catalog/catalog.ts";
 import { claimInstance } from "../../../src/catalog/instance.ts";
 import { datasetsFolder } from "../../../src/datasets/layout.ts";
 import type { DatasetStore } from "../../../src/datasets/model.ts";
-import { load, type OpenedStore, openStore, openTestEngine, type TestEngine } from "../../helpers/dataset-store.ts";
+import { publishFolder } from "../../../src/datasets/publish.ts";
+import {
+  load,
+  type OpenedStore,
+  openStore,
+  openTestEngine,
+  type TestEngine,
+  writeSegments,
+} from "../../helpers/dataset-store.ts";
 import { temporaryFolder } from "../../helpers/temporary-folder.ts";
 
 const { signal } = new AbortController();
@@ -168,6 +177,35 @@ describe("what another process reads", () => {
     expect(await versionsOnDisk()).toEqual(["1", "2"]);
     await silent[Symbol.asyncDispose]();
     await vi.waitFor(async () => expect(await readdir(datasetsFolder(folder.path))).toEqual([]), soon);
+  });
+});
+
+describe("a version that another process overtakes on its way", () => {
+  it("follows those that were published meanwhile, though none with its number is there any more", async () => {
+    await load(here.store, "a", [1]);
+    await using instance = await claimInstance({ dataDirectory: folder.path, id: "slow" });
+    await using slow = await openCatalog({ dataDirectory: folder.path, instance });
+    const staged = join(folder.path, "staged");
+    const content = await writeSegments(staged, [5]);
+    let overtaken = false;
+    const published = await publishFolder(
+      {
+        dataDirectory: folder.path,
+        catalog: {
+          ...slow.datasets,
+          async atomically(work) {
+            if (!overtaken) for (const numbers of [[2], [3]]) await load(there.store, "a", numbers);
+            if (!overtaken) await vi.waitFor(async () => expect(await versionsOnDisk()).toEqual(["3"]), soon);
+            overtaken = true;
+            return slow.datasets.atomically(work);
+          },
+        },
+      },
+      { name: "a", folder: staged, content, labels: {} },
+    );
+    expect(published.stored.manifest.number).toBe(4);
+    await here.store.refresh();
+    expect(await sum(here.store, "a")).toBe("5");
   });
 });
 

@@ -20,12 +20,17 @@ export function timestampText(nanos: bigint): string {
   return `${dateOfDays(Number(day))} ${timeText(nanos - day * NANOS_PER_DAY)}`;
 }
 
+/** The calendar comes again after so many days, which are so many years. */
+const CYCLE = { days: 146_097, years: 400 };
+const INFINITE_DAYS = 0x7fff_ffff;
+
 /** Days since 1970, as the engine reads a date: the year is not padded where it has more than four digits. */
 export function dateOfDays(days: number): string {
-  const date = new Date(days * MS_PER_DAY);
-  // The engine's infinite dates lie beyond what there is a calendar for.
-  if (Number.isNaN(date.getTime())) return days > 0 ? "infinity" : "-infinity";
-  const year = date.getUTCFullYear();
+  if (Math.abs(days) === INFINITE_DAYS) return days > 0 ? "infinity" : "-infinity";
+  // The language's dates end before the engine's.
+  const cycles = Math.floor(days / CYCLE.days);
+  const date = new Date((days - cycles * CYCLE.days) * MS_PER_DAY);
+  const year = date.getUTCFullYear() + cycles * CYCLE.years;
   const two = (value: number) => String(value).padStart(2, "0");
   const rest = `${two(date.getUTCMonth() + 1)}-${two(date.getUTCDate())}`;
   return year > 0 ? `${String(year).padStart(4, "0")}-${rest}` : `${String(1 - year).padStart(4, "0")}-${rest} (BC)`;

@@ -1,7 +1,11 @@
+import { isUtf8 } from "node:buffer";
 import { type Data, DataType, type Dictionary, Precision, type Timestamp, type TimeUnit } from "apache-arrow";
 import { DriverError } from "../../../errors/driver-error.ts";
 import type { SourceValue } from "../../../sources/connector.ts";
 import { dateOfDays, decimalText, nanosOf, shortestFloat, timestampText, timeText } from "./arrow-texts.ts";
+
+/** The infinite timestamps, as docs/types.md says. */
+const INFINITE = 2n ** 63n - 1n;
 
 /** The value of a row, written for the engine; NULL where there is none. */
 export type ReadValue = (row: number) => SourceValue;
@@ -43,7 +47,7 @@ function presentScalar(data: Data): ReadValue | undefined {
   if (DataType.isBool(type)) return (row) => bit(values, data.offset + row);
   if (DataType.isInt(type)) return (row) => String(values[row]);
   if (DataType.isFloat(type)) return floats(data);
-  if (DataType.isUtf8(type) || DataType.isLargeUtf8(type)) return (row) => bytesAt(data, row).toString("utf8");
+  if (DataType.isUtf8(type) || DataType.isLargeUtf8(type)) return (row) => utf8(bytesAt(data, row));
   if (DataType.isBinary(type) || DataType.isLargeBinary(type)) return (row) => bytesAt(data, row);
   if (DataType.isFixedSizeBinary(type)) {
     const size = type.byteWidth;
@@ -69,7 +73,11 @@ function floats({ type, values }: Data): ReadValue | undefined {
 
 function timestamps(values: BigInt64Array, { unit, timezone }: Timestamp): ReadValue {
   const zone = timezone ? "+00" : "";
-  return (row) => timestampText(nanosOf(values[row] as bigint, unit)) + zone;
+  return (row) => {
+    const value = values[row] as bigint;
+    if (value === INFINITE || value === -INFINITE) return value > 0n ? "infinity" : "-infinity";
+    return timestampText(nanosOf(value, unit)) + zone;
+  };
 }
 
 function dictionary({ values, dictionary: words }: Data<Dictionary>): ReadValue | undefined {
@@ -85,6 +93,12 @@ function dictionary({ values, dictionary: words }: Data<Dictionary>): ReadValue 
 function bytesAt({ values, valueOffsets }: Data, row: number): Buffer {
   const [start, end] = [Number(valueOffsets[row]), Number(valueOffsets[row + 1])];
   return Buffer.from(values.buffer, values.byteOffset + start, end - start);
+}
+
+/** Not `toString` alone, which has a sign for what is no character. */
+function utf8(bytes: Buffer): string {
+  if (!isUtf8(bytes)) throw new DriverError("MALFORMED_ARROW", "a text is not UTF-8");
+  return bytes.toString("utf8");
 }
 
 function bit(values: Uint8Array, at: number): boolean {

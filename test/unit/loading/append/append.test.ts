@@ -3,7 +3,10 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { DriverError } from "../../../../src/errors/driver-error.ts";
+import { flush } from "../../../../src/loading/append/flush.ts";
 import type { AppendPart } from "../../../../src/loading/append/model.ts";
+import { DEFAULT_SEGMENT_LIMITS } from "../../../../src/loading/service.ts";
+import { createPool } from "../../../../src/scheduling/pool.ts";
 import { append, appendRequest, END, json } from "../../../helpers/appending.ts";
 import { type LoadBench, openLoadBench } from "../../../helpers/load-service.ts";
 
@@ -318,6 +321,36 @@ describe("while rows are appended", () => {
     stream.send(json({ a: 11 }), END);
     expect(await done).toMatchObject({ reason: "UNKNOWN_COLUMN", metadata: { column: "a", durableRows: "1" } });
     expect(await rowsOf("altered")).toEqual([["1"]]);
+  });
+
+  it("a load that changes types just before they are published has them written anew", async () => {
+    await load("overtaken");
+    const other = join(bench.path, "types.csv");
+    await writeFile(other, "a,b\n1.5,x\n");
+    const { datasets, workers, operations } = bench;
+    let publishing = 0;
+    const overtaken = {
+      pin: datasets.pin.bind(datasets),
+      stage: async (...args: Parameters<typeof datasets.stage>) => {
+        const staged = await datasets.stage(...args);
+        const publish = async (...content: Parameters<typeof staged.publish>) => {
+          if (publishing++ === 0) await load("overtaken", other);
+          return staged.publish(...content);
+        };
+        return { ...staged, publish };
+      },
+    } as unknown as typeof datasets;
+    const pool = createPool({ name: "loaders", size: 1, maxQueued: 1 });
+    const parts = { datasets: overtaken, workers, operations, pool, limits: DEFAULT_SEGMENT_LIMITS, onEvent() {} };
+    const batch = { chunks: [Buffer.from('{"a":2}\n')], bytes: 8, written() {} };
+    const { signal } = new AbortController();
+    const flushed = await flush(parts, appendRequest("overtaken"), batch, 0, { signal, operationId: "flush" });
+    expect([publishing, flushed.rows]).toEqual([2, 1]);
+    expect(await rowsOf("overtaken")).toEqual([
+      [1.5, "x"],
+      [2, null],
+    ]);
+    expect(await staged()).toEqual([]);
   });
 
   it("the dataset can be deleted, which ends the stream", async () => {

@@ -72,6 +72,28 @@ describe("Arrow rows", () => {
     ]);
   });
 
+  it("keep infinite dates and times, and those beyond the language's own", () => {
+    const days = [2 ** 31 - 1, -(2 ** 31 - 1), 107_000_000, -120_000_000];
+    const d = makeData({ type: new DateDay(), data: Int32Array.from(days) });
+    const micros = [2n ** 63n - 1n, -(2n ** 63n - 1n), 9_223_286_400_000_000_000n, 1n];
+    const s = makeData({ type: new TimestampMicrosecond("UTC"), data: BigInt64Array.from(micros) });
+    const table = new Table({ d: new Vector([d]), s: new Vector([s]) });
+    expect(encode(table, [column("d", "DATE"), column("s", "TIMESTAMP WITH TIME ZONE")])).toEqual([
+      "infinity,infinity",
+      "-infinity,-infinity",
+      "294926-01-19,294244-04-24 00:00:00+00",
+      "326580-02-28 (BC),1970-01-01 00:00:00.000001+00",
+    ]);
+  });
+
+  it("whose texts are not UTF-8 are refused", () => {
+    const valueOffsets = Int32Array.from([0, 2]);
+    const t = makeData({ type: new Utf8(), valueOffsets, data: Uint8Array.from([0x61, 0xff]), length: 1 });
+    expect(() => encode(new Table({ t: new Vector([t]) }), [column("t", "VARCHAR")])).toThrow(
+      expect.objectContaining({ reason: "MALFORMED_ARROW" }),
+    );
+  });
+
   it("keep decimals with their sign and scale, and refuse digits that would be rounded off", () => {
     const words = new Uint32Array([12_345, 0, 0, 0, 0xffff_ffff, 0xffff_ffff, 0xffff_ffff, 0xffff_ffff]);
     const table = new Table({ p: new Vector([makeData({ type: new Decimal(3, 20, 128), data: words })]) });
@@ -133,6 +155,15 @@ describe("messages of an Arrow stream", () => {
       expect(rows).toBe(3);
       buffer.add(messages[2]?.bytes ?? Buffer.alloc(0));
     }
+  });
+
+  it("count as what is buffered, dictionaries between batches too", () => {
+    const buffer = createRowBuffer("arrow");
+    const messages = readArrowMessages(stream);
+    for (const { bytes } of messages) buffer.add(bytes);
+    const before = buffer.bytes;
+    buffer.add(messages[1]?.bytes ?? Buffer.alloc(0));
+    expect(buffer.bytes).toBe(before + (messages[1]?.bytes.length ?? 0));
   });
 
   it("that begin with rows are refused", () => {
