@@ -8,6 +8,11 @@ export interface FilterDialect {
   column(name: string): string | undefined;
   /** The names that there are, for suggestions. */
   readonly columnNames: readonly string[];
+  /**
+   * The SQL of a column that is NULL where it is and by which equal values may be found sooner, as an index has them; it may
+   * call more of them equal. Left out where there is none.
+   */
+  loose?(name: string): string | undefined;
   /** A value, other than NULL, as the column's type. */
   value(value: string | number | boolean, column: string): string;
   /** SQL that is true where the column's text matches. */
@@ -32,14 +37,16 @@ export function renderFilter(filter: RowFilter, dialect: FilterDialect): string 
       return joined(filter.filters, " OR ", "(1 = 0)", dialect);
     case "not":
       return `(NOT ${renderFilter(filter.filter, dialect)})`;
-    case "compare":
-      return `(${columnSql(filter.column, dialect)} ${COMPARISONS[filter.op]} ${valueSql(filter.value, filter.column, dialect)})`;
+    case "compare": {
+      const by = `${COMPARISONS[filter.op]} ${valueSql(filter.value, filter.column, dialect)}`;
+      return filter.op === "equal" ? alike(filter.column, by, dialect) : `(${columnSql(filter.column, dialect)} ${by})`;
+    }
     case "in":
       return membership(filter, dialect);
     case "range":
       return range(filter, dialect);
     case "isNull":
-      return `(${columnSql(filter.column, dialect)} IS NULL)`;
+      return `(${looseSql(filter.column, dialect)} IS NULL)`;
     case "text":
       columnSql(filter.column, dialect);
       refuseNul(filter.text, filter.column);
@@ -52,12 +59,24 @@ function joined(filters: readonly RowFilter[], by: string, empty: string, dialec
 }
 
 function membership(filter: Extract<RowFilter, { readonly kind: "in" }>, dialect: FilterDialect): string {
-  const column = columnSql(filter.column, dialect);
+  const column = looseSql(filter.column, dialect);
   const values = filter.values.filter((value) => value !== null);
   const listed = values.map((value) => valueSql(value, filter.column, dialect)).join(", ");
   const isNull = filter.values.length > values.length ? `${column} IS NULL` : undefined;
-  const isListed = listed === "" ? undefined : `${column} IN (${listed})`;
+  const isListed = listed === "" ? undefined : alike(filter.column, `IN (${listed})`, dialect);
   return `(${[isListed, isNull].filter((part) => part !== undefined).join(" OR ") || "1 = 0"})`;
+}
+
+/** A column that equals what `by` says, found by what an index has and then told apart by what is exact. */
+function alike(name: string, by: string, dialect: FilterDialect): string {
+  const exact = `${columnSql(name, dialect)} ${by}`;
+  const loose = dialect.loose?.(name);
+  return loose === undefined ? `(${exact})` : `(${loose} ${by} AND ${exact})`;
+}
+
+function looseSql(name: string, dialect: FilterDialect): string {
+  const exact = columnSql(name, dialect);
+  return dialect.loose?.(name) ?? exact;
 }
 
 function range(filter: Extract<RowFilter, { readonly kind: "range" }>, dialect: FilterDialect): string {

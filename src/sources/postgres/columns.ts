@@ -67,18 +67,30 @@ export async function chooseColumns(
   return { columns, warnings };
 }
 
-/** The server converts to what was declared; from text where it knows no other way. */
-function declaredMapping(declared: string, { type, modifier }: RelationColumn): Mapping {
+/** What a declared type makes of a column: the server converts, from text where it knows no other way. */
+export function declaredSql(declared: string, { type, modifier, sql }: RelationColumn): string {
   const target = castTarget(declared);
   const own = mapType(type, modifier);
   const viaText = own.type === "VARCHAR" || type.element !== undefined || target === "uuid";
-  const isTime = /^(date|time)/.test(target);
-  if (declared === "VARCHAR") return { type: declared, sql: (column) => `${column}::text` };
-  const converted = (column: string) => `${column}${viaText || isTime ? "::text" : ""}::${target}`;
+  return `${sql}${viaText || /^(date|time)/.test(target) ? "::text" : ""}::${target}`;
+}
+
+function declaredMapping(declared: string, column: RelationColumn): Mapping {
+  // A cast would take the spaces off a char(n).
+  if (declared === "VARCHAR") return { type: declared, sql: () => exactText(column) };
+  const converted = declaredSql(declared, column);
   // Years before 1, as the engine writes them.
   const name = declared === "TIMESTAMP WITH TIME ZONE" ? "timestamptz" : declared === "DATE" ? "date" : "timestamp";
-  const time = isTime && declared !== "TIME" ? mapType({ oid: 0, name }, -1) : undefined;
-  return { type: declared, sql: (column) => (time ? time.sql(`(${converted(column)})`) : converted(column)) };
+  const isTime = /^(date|timestamp)/.test(castTarget(declared));
+  return {
+    type: declared,
+    sql: () => (isTime ? mapType({ oid: 0, name }, -1).sql(`(${converted})`) : converted),
+  };
+}
+
+/** The text of a column as it is loaded: that of a char(n) with its spaces, which casts take off. */
+export function exactText({ type, sql }: RelationColumn): string {
+  return type.name === "bpchar" ? `pg_catalog.textin(pg_catalog.bpcharout(${sql}))` : `${sql}::text`;
 }
 
 /** Aggregates in one statement; a table has at most 1,600 columns, a statement 1,664 results. */

@@ -1,30 +1,62 @@
 import { DriverError } from "../../errors/driver-error.ts";
 import { type FilterDialect, likePattern, renderFilter } from "../database/render-filter.ts";
 import type { RowFilter } from "../row-filter.ts";
+import { declaredSql, exactText } from "./columns.ts";
 import type { PostgresConnection } from "./connection.ts";
 import { sqlStateOf } from "./errors.ts";
 import { quoteText } from "./quoting.ts";
 import type { OpenRelation } from "./relation.ts";
+import { castTarget } from "./types.ts";
 
-const INTEGERS = ["int2", "int4", "int8"];
+/** So many digits are a value of the type, whichever they are. */
+const INTEGER_DIGITS: Readonly<Record<string, number>> = { int2: 4, int4: 9, int8: 18 };
+const TEXTS = /^(text|varchar|bpchar|name)$|(^|\.)citext$/;
+const OFFSET = /\d[T ]\s*\d\d?:?\d\d.*?(Z|[+-]\d\d?(:?\d\d)*|[a-z/_]{3,})\s*$/i;
 
-/** A filter as a condition over the relation's columns. Values are literals without a type, which take the column's. */
-export function filterSql({ columns }: OpenRelation, filter: RowFilter): string {
+/**
+ * A filter as a condition over the relation's columns, which means what it means for the loaded dataset: columns are of the
+ * types that were declared, and texts differ by each character, whatever their collation makes equal. Values are literals
+ * without a type, which take the column's.
+ */
+export function filterSql(
+  { columns }: OpenRelation,
+  filter: RowFilter,
+  declared: Readonly<Record<string, string>> = {},
+): string {
   const byName = new Map(columns.map((column) => [column.name, column]));
+  const isDeclared = (name: string) => Object.hasOwn(declared, name);
+  const typeName = (name: string) =>
+    isDeclared(name) ? castTarget(declared[name] ?? "") : (byName.get(name)?.type.name ?? "");
   const dialect: FilterDialect = {
     columnNames: [...byName.keys()],
-    column: (name) => byName.get(name)?.sql,
+    column: (name) => {
+      const column = byName.get(name);
+      if (column === undefined) return undefined;
+      if (isDeclared(name) && typeName(name) !== "text") return `(${declaredSql(declared[name] ?? "", column)})`;
+      return TEXTS.test(typeName(name)) ? `(${exactText(column)} COLLATE "C")` : column.sql;
+    },
+    loose: (name) => (!isDeclared(name) && TEXTS.test(typeName(name)) ? byName.get(name)?.sql : undefined),
     value: (value, name) => {
       const text = String(value);
+      const type = typeName(name);
+      if ((type === "timestamp" || type === "date") && OFFSET.test(text))
+        throw new DriverError(
+          "INVALID_FILTER",
+          `the filter compares ${JSON.stringify(name)} with ${JSON.stringify(value)}: the column takes dates or times without an offset`,
+          { metadata: { column: name } },
+        );
       // 2.5 is no integer, but can be compared with some.
-      const isWider = INTEGERS.includes(byName.get(name)?.type.name ?? "") && !/^\s*[+-]?\d{1,18}\s*$/.test(text);
+      const digits = INTEGER_DIGITS[type];
+      const isWider = digits !== undefined && !new RegExp(`^\\s*[+-]?\\d{1,${digits}}\\s*$`).test(text);
       return isWider ? `${quoteText(text)}::numeric` : quoteText(text);
     },
-    textMatch: (match, column) => {
+    textMatch: (match) => {
+      const column = byName.get(match.column);
+      const text = column === undefined ? "NULL" : exactText(column);
       const pattern = quoteText(likePattern(match));
       const fold = (sql: string) => (match.ignoreCase ? `pg_catalog.lower(${sql})` : sql);
       // LIKE takes no collation that calls different texts equal.
-      return `${fold(`${column}::text`)} COLLATE "C" LIKE ${fold(pattern)}`;
+      return `${fold(text)} COLLATE "C" LIKE ${fold(pattern)}`;
     },
   };
   return renderFilter(filter, dialect);

@@ -37,7 +37,7 @@ export async function planLoad(parts: PlanParts, options: PlanOptions): Promise<
     throw new DriverError("INVALID_SOURCE", "a load from a database needs the option table or query");
   const relation = await openRelation(connection, settings.relation);
   const kept = keptColumns(relation, settings);
-  const condition = source.filter && filterSql(relation, source.filter);
+  const condition = source.filter && filterSql(relation, source.filter, settings.declaredTypes);
   if (condition !== undefined) await requireFilter(connection, relation.from, condition);
   const limit = source.limit ?? (options.preview ? PREVIEW_ROWS : undefined);
   const looked = lookedRows(relation, kept, condition, options.preview ? limit : undefined);

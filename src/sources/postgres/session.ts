@@ -88,7 +88,8 @@ export class PostgresSession implements SourceSession {
       ...{ version, searchPath: server.searchPath, preview: false },
       snapshot: String(snapshot),
     });
-    await connection.describe(String(sql));
+    // Parsing alone would lock no parts of a partitioned table.
+    await connection.run(`EXPLAIN ${String(sql)}`);
   }
 
   async read(partition: Partition): Promise<PartitionContent> {

@@ -139,7 +139,9 @@ function mapArray(element: PgType, modifier: number, looked: Looked): Mapping {
     };
   const mapped = TEXT_ELEMENTS.has(element.name) ? plain("VARCHAR") : mapType(element, modifier, looked);
   const { type } = mapped;
-  const json = (column: string) => `pg_catalog.to_json(${column}::text[])::text`;
+  // By way of the whole array's text, where the cast of an element would take its spaces off.
+  const texts = element.name === "bpchar" ? "::text::text[]" : "::text[]";
+  const json = (column: string) => `pg_catalog.to_json(${column}${texts})::text`;
   const before = "'\"([^\" ]+)([^\"]*) BC\"', '\"\\1 (BC)\\2\"', 'g'";
   return {
     type: `${type}${"[]".repeat(most)}`,

@@ -83,6 +83,21 @@ describe("parts of a table", () => {
     }
   });
 
+  it("of a partitioned table keep its parts in their places until all sessions have read", async () => {
+    await db.run(`CREATE TABLE kept (id int) PARTITION BY RANGE (id);
+      CREATE TABLE kept_1 PARTITION OF kept DEFAULT;
+      INSERT INTO kept SELECT generate_series(1, 5000)`);
+    const source = db.source({ table: "kept", partitions: 2 });
+    await using other = await postgres.open(source, await labContext(lab));
+    {
+      await using first = await postgres.open(source, await labContext(lab));
+      const { shared } = await first.plan({ maxPartitions: 2, preview: false });
+      await other.join?.(shared ?? {});
+    }
+    const rewrite = db.run("DO $$ BEGIN LOCK TABLE kept_1 IN ACCESS EXCLUSIVE MODE NOWAIT; END $$");
+    await expect(rewrite).rejects.toThrow("could not obtain lock");
+  });
+
   it("are not made by a column that has no order, or that there is not", async () => {
     await db.run("CREATE TABLE points AS SELECT 1 AS id, point(1, 2) AS p");
     const options = { table: "points", partitions: 2 };
@@ -133,6 +148,37 @@ describe("what a load wants", () => {
     [{ kind: "compare", column: "id", op: "equal", value: null }, "INVALID_FILTER"],
   ])("is refused before anything is read where it can't be: %j", async (filter, reason) => {
     expect((await failure({ table: "orders" }, { filter })).reason).toBe(reason);
+  });
+
+  it("of its rows means what it means for the dataset, whatever the collation makes equal or how it sorts", async () => {
+    await db.run(`CREATE COLLATION anyhow (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+      CREATE TABLE names (id int, a text COLLATE "en-US-x-icu", b text COLLATE anyhow, c char(5), n text, at timestamp);
+      INSERT INTO names VALUES (1, 'a', 'ann', 'x', '9', '2024-01-01 10:00'), (2, 'B', 'Ann', 'x', '10', NULL),
+        (3, 'ä', NULL, 'y', NULL, NULL)`);
+    const compare = (column: string, op: "equal" | "notEqual" | "less" | "greater", value: string): RowFilter => ({
+      ...{ kind: "compare", column, op, value },
+    });
+    const ids = async (filter: RowFilter, options = {}) => {
+      const { values } = await load({ table: "names", columns: "id", ...options }, { orderBy: "id" }, { filter });
+      return values.map(([id]) => id);
+    };
+    expect(await ids(compare("a", "less", "a"))).toEqual([2]);
+    expect(
+      await ids({ kind: "range", column: "a", from: "B", to: "b", fromExclusive: true, toExclusive: false }),
+    ).toEqual([1]);
+    expect(await ids(compare("b", "equal", "Ann"))).toEqual([2]);
+    expect(await ids(compare("b", "notEqual", "Ann"))).toEqual([1]);
+    expect(await ids({ kind: "in", column: "b", values: ["ANN", null] })).toEqual([3]);
+    expect(await ids({ kind: "not", filter: compare("b", "equal", "ANN") })).toEqual([1, 2]);
+    expect(await ids(compare("c", "equal", "x"))).toEqual([]);
+    expect(await ids(compare("c", "equal", "x    "))).toEqual([1, 2]);
+    expect(await ids({ kind: "text", column: "c", op: "endsWith", text: " ", ignoreCase: false })).toEqual([1, 2, 3]);
+    // '9' is a greater text than '10', but the column is loaded as numbers.
+    expect(await ids(compare("n", "greater", "9"), { types: "n=BIGINT" })).toEqual([2]);
+    expect(await ids(compare("id", "less", "3000000000"))).toEqual([1, 2, 3]);
+    const zoned = failure({ table: "names" }, { filter: compare("at", "less", "2024-01-01T11:00:00+02:00") });
+    expect((await zoned).reason).toBe("INVALID_FILTER");
+    expect(await ids(compare("at", "less", "2024-01-01T11:00:00"))).toEqual([1]);
   });
 
   it("of its types is converted by the database, and fails for values that do not fit", async () => {

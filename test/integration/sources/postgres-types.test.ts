@@ -129,6 +129,7 @@ const samples: readonly (readonly [string, readonly string[], string, readonly (
     ["", "NULL", "Zürich 🚀", "\\.", 'a"b,\n\r\\c\t', null],
   ],
   ["char(4)", ["'ab'"], "VARCHAR", ["ab  "]],
+  ["char(4)[]", ["'{ab,NULL}'"], "VARCHAR[]", ["['ab  ', NULL]"]],
   [`"char"`, ["'x'"], "VARCHAR", ["x"]],
   ["bit(5)", ["B'01010'"], "VARCHAR", ["01010"]],
   ["varbit", ["B'0101'", "B''"], "VARCHAR", ["", "0101"]],

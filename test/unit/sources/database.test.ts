@@ -205,7 +205,7 @@ describe("a filter in SQL", () => {
       },
       `(NOT (("a" IS NULL) OR ("b""c" IS NULL)))`,
     ],
-    [{ kind: "in", column: "a", values: [1, null] }, `("a" IN ('1') OR "a" IS NULL)`],
+    [{ kind: "in", column: "a", values: [1, null] }, `(("a" IN ('1')) OR "a" IS NULL)`],
     [{ kind: "in", column: "a", values: [] }, "(1 = 0)"],
     [
       { kind: "range", column: "a", from: 1, to: 2, fromExclusive: true, toExclusive: false },
@@ -216,6 +216,17 @@ describe("a filter in SQL", () => {
     [{ kind: "text", column: "a", op: "glob", text: "a*b?%", ignoreCase: false }, `("a" LIKE 'a%b_\\%')`],
   ])("%j", (filter, expected) => {
     expect(sql(filter)).toBe(expected);
+  });
+
+  it("finds equal values by what an index has, and tells them apart by what is exact", () => {
+    const both = { ...dialect, loose: (name: string) => `lower(${dialect.column(name)})` };
+    const compare = (op: "equal" | "notEqual") => renderFilter({ kind: "compare", column: "a", op, value: 1 }, both);
+    expect(compare("equal")).toBe(`(lower("a") = '1' AND "a" = '1')`);
+    expect(compare("notEqual")).toBe(`("a" <> '1')`);
+    expect(renderFilter({ kind: "in", column: "a", values: [1, null] }, both)).toBe(
+      `((lower("a") IN ('1') AND "a" IN ('1')) OR lower("a") IS NULL)`,
+    );
+    expect(renderFilter({ kind: "isNull", column: "a" }, both)).toBe(`(lower("a") IS NULL)`);
   });
 
   it("is refused by the name of a column that there is not, and where it compares with null or holds U+0000", () => {
