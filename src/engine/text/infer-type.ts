@@ -190,19 +190,26 @@ export class StatsCollector {
     if (this.#decimal) this.#decimal = NUMBERS[this.#separator].decimal.test(value);
     if (this.#float) this.#addFloat(value);
     if (this.#boolean) this.#boolean = PATTERNS.boolean.test(value);
-    if (this.#date) this.#date = PATTERNS.date.test(value);
-    if (this.#timestamp) this.#timestamp = PATTERNS.timestamp.test(value);
-    if (this.#timestampNs) this.#timestampNs = PATTERNS.timestampNs.test(value);
-    if (this.#timestampTz) this.#timestampTz = PATTERNS.timestampTz.test(value);
+    if (this.#timestamp || this.#timestampNs || this.#timestampTz) this.#addDay(value);
     if (this.#time) this.#time = PATTERNS.time.test(value);
     this.#open =
       this.#digits ||
       this.#decimal ||
       this.#float ||
       this.#boolean ||
+      this.#timestamp ||
       this.#timestampNs ||
       this.#timestampTz ||
       this.#time;
+  }
+
+  #addDay(value: string): void {
+    const year = yearOfDay(value);
+    const isDay = year !== undefined;
+    if (this.#date) this.#date = isDay && PATTERNS.date.test(value);
+    if (this.#timestamp) this.#timestamp = isDay && PATTERNS.timestamp.test(value);
+    if (this.#timestampNs) this.#timestampNs = isDay && isYearOfNs(year) && PATTERNS.timestampNs.test(value);
+    if (this.#timestampTz) this.#timestampTz = isDay && PATTERNS.timestampTz.test(value);
   }
 
   #addFloat(value: string): void {
@@ -238,8 +245,26 @@ const COLON = 58;
 /** `YYYY-MM-DD`, at the beginning of a text of this length; days beyond the 28th take the long way. */
 function isPlainDate(value: string, length: number): boolean {
   if (value.length !== length || value.charCodeAt(4) !== DASH || value.charCodeAt(7) !== DASH) return false;
-  for (const at of [0, 1, 2, 3]) if (!isDigit(value, at)) return false;
+  // Other centuries take it, too.
+  if (!isWithin(value, 0, 17, 21) || !isDigit(value, 2) || !isDigit(value, 3)) return false;
   return isWithin(value, 5, 1, 12) && isWithin(value, 8, 1, 28);
+}
+
+/** Every month has it. */
+const LAST_DAY_OF_ALL = 28;
+
+/** The year of the day at the beginning of a text; undefined where the calendar has no such day: the patterns let a 30th of February pass. */
+function yearOfDay(value: string): number | undefined {
+  const [, year, month, day] = /^[ \t]*([0-9]{4})[-/]([0-9]{2})[-/]([0-9]{2})/.exec(value) ?? [];
+  if (day === undefined) return undefined;
+  const time = new Date(0);
+  time.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
+  return Number(day) <= LAST_DAY_OF_ALL || time.getUTCDate() === Number(day) ? Number(year) : undefined;
+}
+
+/** Whether 64 bits of nanoseconds reach all of a year. */
+function isYearOfNs(year: number): boolean {
+  return year >= 1678 && year <= 2261;
 }
 
 /** `YYYY-MM-DD hh:mm:ss`. */

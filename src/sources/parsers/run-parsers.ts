@@ -59,7 +59,16 @@ function attempt(work: () => Parsed): Parsed | ParserFailure {
   try {
     return work();
   } catch (error) {
-    return new ParserFailure(error instanceof Error ? error.message : String(error));
+    return new ParserFailure(messageOf(error));
+  }
+}
+
+/** Whatever a function throws, of which even the message may throw. */
+function messageOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error);
+  } catch {
+    return "it threw something that has no text";
   }
 }
 
@@ -99,6 +108,8 @@ function textOf(value: unknown): string | null {
   if (typeof value === "string") return value;
   if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") return String(value);
   if (value instanceof Date) return value.toISOString();
+  // What nobody waits for must not end the worker when it fails.
+  if (value instanceof Promise) value.catch(() => undefined);
   throw new Error(
     `it answered ${value instanceof Promise ? "a promise" : `a value of type ${typeof value}`}, not a text or number`,
   );

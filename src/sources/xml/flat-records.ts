@@ -1,5 +1,5 @@
-import { isDeclaration, isNil, NameGiver, type Naming, requireColumn, shownName, ValueFacts } from "./fields.ts";
-import { MAX_RECORD_BYTES } from "./limits.ts";
+import { isDeclaration, NameGiver, type Naming, requireColumn, shownName, ValueFacts } from "./fields.ts";
+import { MAX_COLUMNS, MAX_RECORD_BYTES } from "./limits.ts";
 import type { Attributes } from "./parse-xml.ts";
 import type { RecordHandler } from "./record-path.ts";
 import { OpenTexts } from "./record-text.ts";
@@ -61,6 +61,9 @@ class Place {
 
 type Values = string | (string | null)[] | undefined;
 
+/** Those without values of their own have no columns, which have a limit, but take memory. */
+const MAX_PLACES = 5 * MAX_COLUMNS;
+
 /** What an entry of a list takes beside its text, in characters. */
 const ENTRY_LENGTH = 4;
 
@@ -84,7 +87,8 @@ export class FlatRecords implements RecordHandler {
   #length = 0;
   #record = 1;
   #number = 0;
-  /** Whether the innermost element has attributes with values, or says that it is NULL. */
+  #places = 0;
+  /** Whether the innermost element has attributes with values. */
   #hasAttributes = false;
 
   constructor(options: FlatOptions, spool: RecordSpool) {
@@ -107,11 +111,9 @@ export class FlatRecords implements RecordHandler {
     for (let at = 0; at < attributes.count; at++) {
       const attribute = attributes.names[at] ?? "";
       const value = attributes.values[at] ?? "";
-      if (isDeclaration(attribute)) this.#hasAttributes ||= isNil(attribute, value);
-      else {
-        this.#hasAttributes = true;
-        this.#put(this.#attribute(place, attribute), value);
-      }
+      if (isDeclaration(attribute)) continue;
+      this.#hasAttributes = true;
+      this.#put(this.#attribute(place, attribute), value);
     }
   }
 
@@ -188,6 +190,10 @@ export class FlatRecords implements RecordHandler {
   }
 
   #below(parent: Place, name: string, shown: string): Place {
+    if (++this.#places > MAX_PLACES)
+      throw new Refusal("XML_LIMIT", `the records have more than ${MAX_PLACES} different elements and attributes`, {
+        limit: String(MAX_PLACES),
+      });
     return new Place(name, parent.path === "" ? shown : `${parent.path}${this.#options.separator}${shown}`, parent);
   }
 

@@ -47,7 +47,9 @@ export function textOfName(name: string): string {
   if (name === EMPTY) return "";
   return name.replaceAll(ESCAPE, (all, digits: string) => {
     const code = Number.parseInt(digits, 16);
-    return code <= 0x10ffff ? String.fromCodePoint(code) : all;
+    // Neither the engine nor the protocol has names with other characters.
+    const isNamed = code > 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
+    return isNamed ? String.fromCodePoint(code) : all;
   });
 }
 

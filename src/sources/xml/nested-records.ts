@@ -28,6 +28,10 @@ export class Shape {
   repeats = false;
   /** How many of them the parent that is open has. */
   inParent = 0;
+  /** Whether its texts are no texts for the engine, once all are known. */
+  isTyped = false;
+  /** What an element of it takes as JSON without its values, in characters. */
+  frameLength = 0;
   /** Its place among the members of its parent. */
   readonly index: number;
 
@@ -108,9 +112,13 @@ export class ShapeFinder extends ShapeWalk {
   /** Gives the texts beside members their own places. No more records follow. */
   finish(shape: Shape = this.root): void {
     for (const member of shape.members) this.finish(member);
-    if (shape.facts.stats().values === 0 || (shape.isText && shape !== this.root)) return;
-    shape.own = new Shape(shape.names.give(OWN_TEXT), shape.members.length, shape.facts);
-    shape.members.push(shape.own);
+    if (shape.facts.stats().values > 0 && (!shape.isText || shape === this.root)) {
+      shape.own = new Shape(shape.names.give(OWN_TEXT), shape.members.length, shape.facts);
+      shape.own.isTyped = isTyped(shape.own);
+      shape.members.push(shape.own);
+    }
+    shape.isTyped = isTyped(shape);
+    shape.frameLength = shape.members.reduce((total, { name }) => total + name.length + MEMBER_LENGTH, 0);
   }
 
   #member(shape: Shape, known: Map<string, Shape>, name: string, prefix: string): Shape {
@@ -118,13 +126,16 @@ export class ShapeFinder extends ShapeWalk {
     if (found) return found;
     this.#count++;
     requireColumn(this.#count);
-    const given = shape.names.give(`${prefix}${shownName(name, this.options)}`);
+    const given = shape.names.give(`${prefix}${shownName(name, this.options)}` || OWN_TEXT);
     const member = new Shape(given, shape.members.length);
     known.set(name, member);
     shape.members.push(member);
     return member;
   }
 }
+
+/** What a value takes as JSON beside its text and its name: `"":null,`. */
+const MEMBER_LENGTH = 8;
 
 /** A text, an element with members, or several of them; NULL only within a list. */
 type Value = string | Frame | (string | Frame | null)[];
@@ -172,7 +183,7 @@ export class NestedRecords extends ShapeWalk {
     if (!frame) return;
     if (shape.own && !this.isNull(text)) this.#put(frame, shape.own, text);
     if (!parent) this.#row(frame);
-    else if (frame.isNil) this.#put(parent, shape, null);
+    else if (frame.isNil && frame.values.length === 0) this.#put(parent, shape, null);
     else if (shape.isText) this.#put(parent, shape, this.isNull(text) ? null : text);
     else this.#put(parent, shape, frame);
   }
@@ -182,13 +193,15 @@ export class NestedRecords extends ShapeWalk {
   }
 
   #put({ values }: Frame, shape: Shape, value: string | Frame | null): void {
-    if (typeof value === "string") this.#length += value.length;
+    this.#length += MEMBER_LENGTH + (typeof value === "string" ? value.length : value === null ? 0 : shape.frameLength);
     if (this.#length > MAX_RECORD_BYTES) throw tooLarge();
-    if (!shape.repeats) values[shape.index] = value ?? undefined;
+    // The cast of JSON to numbers knows neither a plus nor spaces.
+    const kept = typeof value === "string" && shape.isTyped ? value.trim().replace(/^\+/, "") : value;
+    if (!shape.repeats) values[shape.index] = kept ?? undefined;
     else {
       const list = values[shape.index];
-      if (Array.isArray(list)) list.push(value);
-      else values[shape.index] = [value];
+      if (Array.isArray(list)) list.push(kept);
+      else values[shape.index] = [kept];
     }
   }
 
@@ -200,6 +213,10 @@ export class NestedRecords extends ShapeWalk {
     const length = fields.reduce((total, text) => total + (text?.length ?? 0), 0);
     this.#spool.row(fields, fields.length, length);
   }
+}
+
+function isTyped(shape: Shape): boolean {
+  return shape.isText && typeOfShape(shape) !== "VARCHAR";
 }
 
 /** With all members, as the engine's cast of JSON to a struct wants them. */

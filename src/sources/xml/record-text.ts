@@ -1,9 +1,14 @@
+import { MAX_RECORD_BYTES } from "./limits.ts";
+import { Refusal } from "./refusal.ts";
+
 /** The texts of the elements that are open, from the outermost to the innermost. */
 export class OpenTexts {
   readonly #trim: boolean;
   readonly #texts: string[] = [];
   readonly #parents: boolean[] = [];
   #depth = -1;
+  /** Characters of all texts that are open. */
+  #length = 0;
 
   constructor(trim: boolean) {
     this.#trim = trim;
@@ -17,8 +22,20 @@ export class OpenTexts {
   }
 
   add(text: string): void {
-    // Between elements there is nothing but space in most documents.
-    if (this.#parents[this.#depth] && isBlank(text)) return;
+    const present = this.#texts[this.#depth] ?? "";
+    // Between elements there is nothing but space in most documents. Between words it keeps them apart.
+    if (this.#parents[this.#depth] && isBlank(text)) {
+      if (present !== "" && !present.endsWith(" ")) this.#put(" ");
+    } else this.#put(text);
+  }
+
+  #put(text: string): void {
+    this.#length += text.length;
+    // A text that comments or other elements cut to pieces has no limit by itself.
+    if (this.#length > MAX_RECORD_BYTES)
+      throw new Refusal("XML_LIMIT", `a record has more than ${MAX_RECORD_BYTES} characters`, {
+        limit: String(MAX_RECORD_BYTES),
+      });
     this.#texts[this.#depth] += text;
   }
 
@@ -31,6 +48,7 @@ export class OpenTexts {
   close(): string {
     const text = this.#texts[this.#depth] ?? "";
     const isParent = this.#parents[this.#depth];
+    this.#length -= text.length;
     this.#depth--;
     if (text === "") return text;
     if (isParent) return isBlank(text) ? "" : trimmed(text.replaceAll(/[ \t\r\n]+/g, " "));

@@ -8,6 +8,8 @@ export const words = (text) => text === null ? null : text.split(" ");
 export const strict = (text) => { if (text === "bad") throw new Error("it is bad"); return text; };
 export const never = () => { for (;;); };
 export const later = async () => "x";
+export const rejecting = async () => { throw new Error("nobody hears this"); };
+export const nasty = () => { throw { toString() { throw new Error("not even a text"); } }; };
 export const zero = (text) => text ?? "none";
 `;
 
@@ -229,6 +231,9 @@ describe("a value parser in JavaScript", () => {
       message: expect.stringContaining('took longer than 500 ms for a batch and was stopped at "x"'),
     });
     expect((await failure("a\nx\n", { "parsers.a": "js:later" })).message).toContain("a promise");
+    // A promise that is rejected would end the process, as nobody waits for it.
+    expect((await failure("a\nx\n", { "parsers.a": "js:rejecting" })).message).toContain("a promise");
+    expect((await failure("a\nx\n", { "parsers.a": "js:nasty" })).message).toContain("has no text");
   });
 
   it("comes from the administrator's modules only", async () => {

@@ -118,6 +118,53 @@ describe("records of XML", () => {
     );
   });
 
+  it("keep words apart, and attributes of elements that are nil", async () => {
+    const mixed = `<d><p>one<br/> <br/>two</p><p>x<br/>\n<!-- -->y</p></d>`;
+    expect((await load(mixed, { recordPath: "/d/p", columns: "text" })).values).toEqual([["one two"], ["x y"]]);
+    const nil = `<d><p><q xsi:nil="true" c="EUR"/><z xsi:nil="true"/></p><p><q c="USD">5</q></p></d>`;
+    expect((await load(nil, { nested: "keep" })).values).toEqual([
+      [{ c: "EUR", text: null }, null],
+      [{ c: "USD", text: "5" }, null],
+    ]);
+    expect((await load(nil)).types).toEqual({ q_c: "VARCHAR", q: "BIGINT", z: "VARCHAR" });
+  });
+
+  it("have the types of single values in lists and structs as well", async () => {
+    const numbers = ["+5", "12345678901234567890123", "-1.123456789012345678", " 1.5 "];
+    const item = numbers.map((number, at) => `<v${at}>${number}</v${at}>`).join("");
+    const xml = `<d><p>${item}${item}</p><p>${item}</p></d>`;
+    const lists = [
+      ["5", "5"],
+      ["12345678901234567890123", "12345678901234567890123"],
+      ["-1.123456789012345678", "-1.123456789012345678"],
+      [1.5, 1.5],
+    ];
+    for (const nested of ["flatten", "keep"]) {
+      const { types, values } = await load(xml, { nested, recordPath: "/d/p", trim: "false" });
+      expect(Object.values(types)).toEqual(["BIGINT[]", "DECIMAL(38,0)[]", "DECIMAL(38,18)[]", "DOUBLE[]"]);
+      expect(values).toEqual([lists.map((list) => list.slice(1)), lists]);
+    }
+  });
+
+  it("hold days that no calendar has as texts", async () => {
+    const { types, values } = await load(
+      "<d><p><a>2024-02-29</a><b>2023-02-29</b><c>2024-04-31 10:00:00</c></p><p><e>0001-01-01</e></p><p><e>2024-01-01T00:00:00.123456789</e></p></d>",
+    );
+    expect(types).toEqual({ a: "DATE", b: "VARCHAR", c: "VARCHAR", e: "VARCHAR" });
+    expect(values[0]).toEqual(["2024-02-29", "2023-02-29", "2024-04-31 10:00:00", null]);
+  });
+
+  it("have names that the engine and the protocol can hold", async () => {
+    const xml = "<d><p><a_x0000_b>1</a_x0000_b><_xD800_>2</_xD800_><q><_x_>3</_x_></q><_x_>4</_x_></p><p/></d>";
+    expect((await load(xml, { recordPath: "/d/p" })).types).toEqual({
+      a_x0000_b: "BIGINT",
+      _xD800_: "BIGINT",
+      q_: "BIGINT",
+      text: "BIGINT",
+    });
+    expect((await load(xml, { recordPath: "/d/p", nested: "keep" })).values[0]).toEqual(["1", "2", { text: "3" }, "4"]);
+  });
+
   it("take prefixes off or keep them, and leave declarations out", async () => {
     const xml = `<r xmlns="urn:a" xmlns:d="urn:d" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><d:i xsi:schemaLocation="x"><title>t</title><d:title>u</d:title><n xsi:nil="true"/></d:i><d:i><n>5</n></d:i></r>`;
     expect((await load(xml)).types).toEqual({ title: "VARCHAR", title_2: "VARCHAR", n: "BIGINT" });
@@ -330,6 +377,16 @@ describe("XML that can't be read", () => {
     const empty = Array.from({ length: 2_001 }, (_, i) => `<n${i}/>`).join("");
     expect(await refused(`<r><i>${empty}</i><i/></r>`)).toMatchObject({ reason: "XML_LIMIT", limit: "2000" });
     expect(await refused(`<r>${many}</r>`, { nested: "keep" })).toMatchObject({ reason: "XML_LIMIT", limit: "2000" });
+  });
+
+  it("is refused where pieces of text, empty elements or their kinds would fill the memory", async () => {
+    const limit = { reason: "XML_LIMIT" };
+    const piece = `${"x".repeat(100_000)}<!-- -->`;
+    expect(await failure(`<d><p>${piece.repeat(80)}</p></d>`, { recordPath: "/d/p" })).toMatchObject(limit);
+    const empty = `<d><p>${"<i/>".repeat(1_500_000)}</p></d>`;
+    expect(await failure(empty, { recordPath: "/d/p", nested: "keep" })).toMatchObject(limit);
+    const kinds = Array.from({ length: 11_000 }, (_, at) => `<k${at}/>`).join("");
+    expect(await failure(`<d><p>${kinds}</p></d>`, { recordPath: "/d/p" })).toMatchObject(limit);
   });
 
   it("names likely record paths where the given one leads nowhere", async () => {

@@ -114,13 +114,13 @@ function checkedValue(context: Context): ColumnSql {
 /** The value of a text that stands for it in another way than the one that a cast takes. */
 export function decoded({ type, encoding }: ScanColumn, text: string, attempt: boolean): string {
   const cast = attempt ? "TRY_CAST" : "CAST";
-  const json = (of: string) => `${cast}(${cast}(${of} AS JSON) AS ${type})`;
   if (encoding === "hex") return attempt ? `TRY(unhex(${text}))` : `unhex(${text})`;
-  if (encoding === "json") return json(text);
-  if (encoding === "list")
-    return `CASE WHEN ${text} IS NULL THEN NULL WHEN starts_with(${text}, chr(1)) THEN ${json(`substr(${text}, 2)`)}
-      ELSE [${cast}(${text} AS ${type.slice(0, -2)})] END`;
-  return text;
+  if (encoding === "json") return `${cast}(${cast}(${text} AS JSON) AS ${type})`;
+  if (encoding !== "list") return text;
+  // By way of texts, as the cast of JSON to numbers knows neither a plus nor spaces.
+  const texts = `${cast}(${cast}(substr(${text}, 2) AS JSON) AS VARCHAR[])`;
+  return `CASE WHEN ${text} IS NULL THEN NULL WHEN starts_with(${text}, chr(1)) THEN ${cast}(${texts} AS ${type})
+    ELSE [${cast}(${text} AS ${type.slice(0, -2)})] END`;
 }
 
 function unlike(text: string, pattern: string): string {
@@ -262,7 +262,7 @@ function quickDecimal(text: string, type: string, scale: number, point: string, 
 
 /** Whether the engine's own cast of a text to this type is too slow: see `quickDecimal`. */
 export function isLongDecimal(type: string): boolean {
-  return Number(/^DECIMAL\((\d+)/.exec(type)?.[1] ?? 0) > SHORT_DIGITS;
+  return Number(/^DECIMAL\((\d+),\d+\)$/.exec(type)?.[1] ?? 0) > SHORT_DIGITS;
 }
 
 /** The value of a text that is known to fit a long decimal's type; by the engine's cast where it is written in another way. */
