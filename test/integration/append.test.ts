@@ -302,7 +302,7 @@ describe("a driver that ends", () => {
       await using client = await following(finder);
       const total = 20_000;
       let durable = 0;
-      const done = client.append("followed", slowly(numbers(total), 500, 50), {
+      const done = client.append("followed", slowly(numbers(total), 200, 50), {
         create,
         onProgress: ({ durableRows }) => {
           durable = durableRows;

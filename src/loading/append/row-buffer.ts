@@ -3,7 +3,7 @@ import type { RowFormat } from "../worker/append/protocol.ts";
 import { type ArrowMessage, readArrowMessages } from "./arrow-messages.ts";
 
 /** What rows may take in memory that come while a flush is under way. */
-export const MAX_BUFFERED_BYTES = 8 * 2 ** 20;
+export const MAX_BUFFERED_BYTES = 4 * 2 ** 20;
 
 /** Rows of one flush, as they came. */
 export interface RowBatch {

@@ -86,9 +86,10 @@ export async function appendStatus(
   }
 }
 
-/** A batch by its place among those that came: the next one has the next number. */
-interface Numbered extends Batch {
-  readonly number: number;
+/** A batch in its place among all. */
+interface Entry {
+  readonly place: number;
+  readonly batch: Batch;
 }
 
 class Appending {
@@ -96,16 +97,18 @@ class Appending {
   readonly #options: AppendOptions;
   readonly #id: string;
   readonly #batches: AsyncGenerator<Batch, void, undefined>;
-  /** Rows that are not known to be in the dataset, oldest first, after what an Arrow stream begins with. */
-  #kept: Numbered[] = [];
+  /** Rows that are not known to be in the dataset, oldest first, and what an Arrow stream has between them. */
+  #entries: Entry[] = [];
   #keptBytes = 0;
-  #preamble: Numbered[] = [];
-  #count = 0;
-  #pulling: Promise<void> | undefined;
+  #places = 0;
   #durable = 0;
-  #sent = 0;
+  /** Rows that have been taken from the source. */
+  #taken = 0;
   #ended = false;
-  #format: Batch["format"] | undefined;
+  /** Why the source brings no more. */
+  #failure: { readonly error: unknown } | undefined;
+  #format: Batch["format"] = "json";
+  #pulling: Promise<void> | undefined;
   #asking: Promise<void> | undefined;
   #askedAt = 0;
 
@@ -128,10 +131,10 @@ class Appending {
             requests,
             route.options,
           );
-          const status = statusFrom(done);
-          if (status.rows < this.#sent) throw lost(this.#dataset, this.#sent, status.rows);
-          return status;
+          return this.#checked(statusFrom(done));
         } catch (error) {
+          // One that is under way asks a connection that is gone.
+          this.#asking = undefined;
           if (isOutOfStep(error) && outOfStep++ < maxOutOfStep) await setTimeout(waitMs * outOfStep);
           else await route.next(error);
           await this.#askAgain(route);
@@ -143,95 +146,77 @@ class Appending {
     }
   }
 
+  /** All that is not known to be there, then what follows. */
   async *#requests(route: Route): AsyncGenerator<Request, void, undefined> {
-    this.#format ??= await this.#firstFormat();
-    yield { part: { case: "start", value: this.#start(this.#format) } };
-    for (let last = 0; ; ) {
-      const batch = this.#after(last);
-      if (batch === undefined) {
-        if (this.#ended) break;
-        await this.#pull();
-        continue;
-      }
-      last = batch.number;
-      yield requestOf(batch);
-      // Of what is sent again there is no more to come than there is.
-      if (this.#after(last) === undefined) await this.#confirm(route);
+    // The first batch says how the rows travel.
+    while (this.#places === 0 && !this.#ended) await this.#pull();
+    yield { part: { case: "start", value: this.#start() } };
+    for (let place = -1; ; ) {
+      const entry = this.#entries.find((each) => each.place > place);
+      if (entry !== undefined) {
+        place = entry.place;
+        yield { part: { case: entry.batch.format, value: entry.batch.bytes } };
+        await this.#confirm(route);
+      } else if (this.#ended) break;
+      else await this.#pull();
     }
     yield { part: { case: "end", value: {} } };
   }
 
-  #start(format: Batch["format"]) {
+  #start() {
     const { columns = [], create = {}, labels = {} } = this.#options;
     return {
       dataset: this.#dataset,
       appendId: this.#id,
       offset: BigInt(this.#durable),
-      format: format === "arrow" ? AppendFormat.ARROW : AppendFormat.JSON,
+      format: this.#format === "arrow" ? AppendFormat.ARROW : AppendFormat.JSON,
       columns: [...columns],
       create: Object.entries(create).map(([name, type]) => ({ name, type })),
       labels: { ...labels },
     };
   }
 
-  /** The first batch says how the rows travel; it is kept for the stream that has just begun. */
-  async #firstFormat(): Promise<Batch["format"]> {
-    for (;;) {
-      const batch = this.#after(0);
-      if (batch !== undefined || this.#ended) return batch?.format ?? "json";
-      await this.#pull();
-    }
-  }
-
-  /** The batch that follows the one with this number. Those that are kept follow each other without a gap. */
-  #after(number: number): Numbered | undefined {
-    if ((this.#preamble.at(-1)?.number ?? 0) > number) return this.#preamble.find((batch) => batch.number > number);
-    const [first] = this.#kept;
-    return first && this.#kept[Math.max(0, number + 1 - first.number)];
-  }
-
-  /**
-   * Takes the next batch from the source. A stream that broke while it waited for one still waits: what comes is for whichever
-   * stream there is by then, and so is an error of the source.
-   */
+  /** Takes the next batch. A stream that was broken off may be waiting for it as well: it is taken once. */
   #pull(): Promise<void> {
-    this.#pulling ??= this.#take().then(() => {
+    this.#pulling ??= this.#take().finally(() => {
       this.#pulling = undefined;
     });
     return this.#pulling;
   }
 
   async #take(): Promise<void> {
-    const { done, value: batch } = await this.#batches.next();
+    if (this.#failure !== undefined) throw this.#failure.error;
+    const { done, value: batch } = await this.#batches.next().catch((error: unknown) => {
+      // Whoever waited may be a stream that is broken off by now: the next one hears of it, too.
+      this.#failure = { error };
+      throw error;
+    });
     if (done) {
       this.#ended = true;
       return;
     }
-    const rest = this.#unsent(batch);
-    this.#sent += batch.rows;
-    // The rows are in the dataset already.
-    if (rest === undefined) return;
-    const numbered = { ...rest, number: ++this.#count };
-    if (rest.rows === 0 && this.#kept.length === 0) this.#preamble.push(numbered);
-    else this.#keep(numbered, "last");
-  }
-
-  /** What of a batch comes after the rows that are there. */
-  #unsent(batch: Batch): Batch | undefined {
-    const there = this.#durable - this.#sent;
-    if (there <= 0 || batch.rows === 0) return batch;
-    return there >= batch.rows ? undefined : withoutRows(batch, there);
+    const there = Math.max(0, this.#durable - this.#taken);
+    this.#taken += batch.rows;
+    this.#format = batch.format;
+    const place = this.#places++;
+    if (batch.rows > 0 && there >= batch.rows) return;
+    const rest = there === 0 || batch.rows === 0 ? batch : withoutRows(batch, there);
+    this.#entries.push({ place, batch: rest });
+    if (batch.rows > 0) this.#keptBytes += rest.bytes.length;
   }
 
   /** Learns now and then how many rows are there, and waits where too many are not. */
   async #confirm(route: Route): Promise<void> {
     const isFull = () => this.#keptBytes >= maxUnconfirmedBytes;
     if (!isFull() && performance.now() - this.#askedAt < askEveryMs) return;
-    this.#asking ??= this.#ask(route).finally(() => {
-      this.#asking = undefined;
-    });
-    // The stream itself says what is wrong.
-    this.#asking.catch(() => undefined);
+    if (this.#asking === undefined) {
+      const asking = this.#ask(route).finally(() => {
+        if (this.#asking === asking) this.#asking = undefined;
+      });
+      // The stream itself says what is wrong.
+      asking.catch(() => undefined);
+      this.#asking = asking;
+    }
     while (isFull()) {
       await (this.#asking ?? this.#ask(route));
       if (isFull()) await setTimeout(waitMs);
@@ -260,32 +245,34 @@ class Appending {
 
   #durableUpTo(rows: number): void {
     if (rows < this.#durable) throw lost(this.#dataset, this.#durable, rows);
-    let first = this.#sent - this.#kept.reduce((sum, batch) => sum + batch.rows, 0);
     this.#durable = rows;
-    for (let batch = this.#kept[0]; batch !== undefined; batch = this.#kept[0]) {
-      const rest = rows - first;
-      if (batch.rows > 0 && rest <= 0) break;
-      this.#kept.shift();
-      this.#keptBytes -= batch.bytes.length;
+    let first = this.#taken - this.#entries.reduce((sum, { batch }) => sum + batch.rows, 0);
+    const rest: Entry[] = [];
+    this.#keptBytes = 0;
+    for (const entry of this.#entries) {
+      const { batch, place } = entry;
+      const there = Math.max(0, Math.min(batch.rows, rows - first));
       first += batch.rows;
-      // A dictionary: it holds for the rows that follow.
-      if (batch.rows === 0) this.#preamble.push(batch);
-      if (rest >= batch.rows) continue;
-      this.#keep({ ...withoutRows(batch, rest), number: batch.number }, "first");
-      break;
+      // A schema or a dictionary holds for the rows that follow.
+      if (batch.rows > 0 && there === batch.rows) continue;
+      const left = there === 0 ? batch : withoutRows(batch, there);
+      rest.push(left === batch ? entry : { place, batch: left });
+      if (batch.rows > 0) this.#keptBytes += left.bytes.length;
     }
-    this.#options.onProgress?.({ appendId: this.#id, durableRows: rows, sentRows: this.#sent });
+    this.#entries = rest;
+    this.#told(rows);
   }
 
-  #keep(batch: Numbered, place: "first" | "last"): void {
-    if (place === "first") this.#kept.unshift(batch);
-    else this.#kept.push(batch);
-    this.#keptBytes += batch.bytes.length;
+  #checked(status: AppendStatus): AppendStatus {
+    if (status.rows !== this.#taken)
+      throw clientError("UNEXPECTED_MESSAGE", `the driver has ${status.rows} rows of ${this.#taken}`);
+    this.#told(status.rows);
+    return status;
   }
-}
 
-function requestOf({ format, bytes }: Batch): Request {
-  return { part: { case: format, value: bytes } };
+  #told(durableRows: number): void {
+    this.#options.onProgress?.({ appendId: this.#id, durableRows, sentRows: this.#taken });
+  }
 }
 
 /** A flush is made of whole messages, so only rows that were batched in another way before are cut. */

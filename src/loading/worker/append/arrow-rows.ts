@@ -21,7 +21,8 @@ export function encodeArrowRows(stream: Uint8Array, shape: RowShape): EncodedRow
   } catch (error) {
     throw error instanceof DriverError ? error : malformed(error);
   }
-  return { text: Buffer.concat(texts), rows };
+  // Values have many forms, and few of them are worth the look.
+  return { text: Buffer.concat(texts), rows, sure: shape.columns.map(({ sure }) => sure === "any") };
 }
 
 /** Where each column of the dataset stands in the schema. */

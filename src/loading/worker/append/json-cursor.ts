@@ -1,5 +1,5 @@
 /** What a JSON value is, by its text. */
-export const Kind = { null: 0, number: 1, boolean: 2, text: 3, escaped: 4, nested: 5 } as const;
+export const Kind = { null: 0, integer: 1, number: 2, boolean: 3, text: 4, escaped: 5, nested: 6 } as const;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -144,26 +144,14 @@ export class JsonCursor {
     const [start, end] = [this.#at, at];
     this.#at = at;
     if (isNumber) {
-      if (this.#isPlain(start, end) || NUMBER.test(this.text(start, end))) return Kind.number;
+      const plain = plainNumber(input, start, end);
+      if (plain === 0) return Kind.integer;
+      if (plain > 0 || NUMBER.test(this.text(start, end))) return Kind.number;
       throw new SyntaxError(`${this.text(start, end).slice(0, 100)} is no number`);
     }
     for (const { bytes, kind } of LITERALS) if (this.#is(bytes, start, end)) return kind;
     this.#at = start;
     throw new SyntaxError(`${this.#described()} stands where a value is expected`);
-  }
-
-  /** The usual number, told without a regular expression: digits, with a point among them. */
-  #isPlain(start: number, end: number): boolean {
-    const input = this.#input;
-    const first = input[start] === 0x2d ? start + 1 : start;
-    let point = -1;
-    for (let at = first; at < end; at++) {
-      const byte = input[at] as number;
-      if (byte === 0x2e && point < 0) point = at;
-      else if (byte < 0x30 || byte > 0x39) return false;
-    }
-    const whole = (point < 0 ? end : point) - first;
-    return (whole === 1 || (whole > 1 && input[first] !== 0x30)) && point !== end - 1;
   }
 
   #is(bytes: Uint8Array, start: number, end: number): boolean {
@@ -179,6 +167,23 @@ export class JsonCursor {
     const end = Math.min(this.#input.length, this.#at + 20);
     return JSON.stringify(this.text(this.#at, end).split("\n")[0]);
   }
+}
+
+/**
+ * How many digits the usual number has after its point, told without a regular expression; −1 for a text that is another number
+ * or none.
+ */
+export function plainNumber(input: Uint8Array, start: number, end: number): number {
+  const first = input[start] === 0x2d ? start + 1 : start;
+  let point = -1;
+  for (let at = first; at < end; at++) {
+    const byte = input[at] as number;
+    if (byte === 0x2e && point < 0) point = at;
+    else if (byte < 0x30 || byte > 0x39) return -1;
+  }
+  const whole = (point < 0 ? end : point) - first;
+  if (whole < 1 || (whole > 1 && input[first] === 0x30) || point === end - 1) return -1;
+  return point < 0 ? 0 : end - point - 1;
 }
 
 function char(byte: number): string {

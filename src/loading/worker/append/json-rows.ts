@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { JsonCursor, Kind } from "./json-cursor.ts";
+import { JsonCursor, Kind, plainNumber } from "./json-cursor.ts";
 import { malformedRow, misfit, unknownColumn } from "./row-error.ts";
 import type { RowColumn, RowShape } from "./row-shape.ts";
 import { TextBuffer } from "./text-buffer.ts";
@@ -13,6 +13,8 @@ export interface EncodedRows {
   /** In the exchange dialect, with all columns of the shape in their order. */
   readonly text: Uint8Array;
   readonly rows: number;
+  /** For each column: whether all its texts are of the form that needs no check. */
+  readonly sure: readonly boolean[];
 }
 
 const COMMA = 0x2c;
@@ -46,6 +48,7 @@ class JsonRows {
   readonly #ends: Int32Array;
   readonly #kinds: Uint8Array;
   readonly #rows: Int32Array;
+  readonly #sure: boolean[];
   /** The columns of the keys of the object before, which the next one most likely has in the same order. */
   readonly #lastKeys: number[] = [];
   readonly #keyBytes: readonly Buffer[];
@@ -65,6 +68,7 @@ class JsonRows {
     this.#ends = new Int32Array(columns.length);
     this.#kinds = new Uint8Array(columns.length);
     this.#rows = new Int32Array(columns.length).fill(-1);
+    this.#sure = columns.map(({ sure }) => sure !== "none");
   }
 
   encode(): EncodedRows {
@@ -72,7 +76,7 @@ class JsonRows {
     for (;;) {
       cursor.skipSpace();
       const byte = cursor.peek();
-      if (byte === -1) return { text: this.#out.bytes, rows: this.#row };
+      if (byte === -1) return { text: this.#out.bytes, rows: this.#row, sure: this.#sure };
       try {
         if (byte === OPEN_ARRAY) this.#readArray();
         else if (byte === OPEN_OBJECT) this.#readObject();
@@ -157,9 +161,13 @@ class JsonRows {
     for (let at = 0; at < columns.length; at++) {
       if (at > 0) out.byte(COMMA);
       if (this.#rows[at] !== this.#row || this.#kinds[at] === Kind.null) continue;
-      const { encoding, scale } = columns[at] as RowColumn;
-      if (encoding !== undefined || scale !== undefined) this.#writeSpecial(at);
-      else this.#writePlain(at);
+      const column = columns[at] as RowColumn;
+      if (this.#sure[at] && !this.#isSure(at, column)) this.#sure[at] = false;
+      if (column.encoding !== undefined) this.#writeEncoded(at, column);
+      else {
+        if (column.scale !== undefined) this.#requireDigits(at, column, column.scale);
+        this.#writePlain(at);
+      }
     }
     out.byte(NEWLINE);
   }
@@ -173,20 +181,68 @@ class JsonRows {
     else this.#out.slice(this.#input, start, end);
   }
 
-  #writeSpecial(at: number): void {
-    const column = this.#columns[at] as RowColumn;
-    const [start, end] = [this.#starts[at] as number, this.#ends[at] as number];
-    if (column.encoding === "json") {
-      this.#writeText(this.#textAt(start, end));
-      return;
-    }
+  /** Whether a value has the form that its column takes without a check. */
+  #isSure(at: number, { sure, scale = 0 }: RowColumn): boolean {
     const kind = this.#kinds[at];
-    const isText = kind === Kind.text || kind === Kind.escaped;
-    const text = isText ? this.#stringAt(at) : this.#textAt(start, end);
-    if (column.encoding === "hex") this.#writeBytes(text, isText, column);
-    // The engine would round it.
-    else if (hasMoreDigits(text, column.scale ?? 0)) throw misfit(this.#number, column, text);
-    else this.#writePlain(at);
+    const [start, end] = [this.#starts[at] as number, this.#ends[at] as number];
+    switch (sure) {
+      case "any":
+        return true;
+      case "integer":
+        return kind === Kind.integer || (kind === Kind.text && plainNumber(this.#input, start + 1, end - 1) === 0);
+      case "number":
+        return kind === Kind.integer || kind === Kind.number;
+      case "boolean":
+        return kind === Kind.boolean;
+      case "decimal":
+        return this.#isDecimal(at, scale);
+      case "date":
+        return kind === Kind.text && end - start === 12 && this.#hasAt(start + 1, "    -  -");
+      case "timestamp":
+        // With so many characters, and colons there, no room is left for an offset.
+        return kind === Kind.text && end - start === 21 && this.#hasAt(start + 1, "    -  -     :  :");
+      default:
+        return false;
+    }
+  }
+
+  #isDecimal(at: number, scale: number): boolean {
+    const kind = this.#kinds[at];
+    const quotes = kind === Kind.text ? 1 : 0;
+    if (quotes === 0 && kind !== Kind.integer && kind !== Kind.number) return false;
+    const digits = plainNumber(this.#input, (this.#starts[at] as number) + quotes, (this.#ends[at] as number) - quotes);
+    return digits >= 0 && digits <= scale;
+  }
+
+  /** Whether the characters of a pattern stand there; a space in it is any. */
+  #hasAt(start: number, pattern: string): boolean {
+    for (let at = 0; at < pattern.length; at++) {
+      const code = pattern.charCodeAt(at);
+      if (code !== 0x20 && this.#input[start + at] !== code) return false;
+    }
+    return true;
+  }
+
+  /** The engine would round what is finer. */
+  #requireDigits(at: number, column: RowColumn, scale: number): void {
+    if (this.#sure[at]) return;
+    const text = this.#valueAt(at);
+    if (hasMoreDigits(text, scale)) throw misfit(this.#number, column, text);
+  }
+
+  #writeEncoded(at: number, column: RowColumn): void {
+    const [start, end] = [this.#starts[at] as number, this.#ends[at] as number];
+    if (column.encoding === "json") this.#writeText(this.#textAt(start, end));
+    else this.#writeBytes(this.#valueAt(at), this.#isText(at), column);
+  }
+
+  #isText(at: number): boolean {
+    return this.#kinds[at] === Kind.text || this.#kinds[at] === Kind.escaped;
+  }
+
+  /** A string without its quotes, or the text of another value. */
+  #valueAt(at: number): string {
+    return this.#isText(at) ? this.#stringAt(at) : this.#textAt(this.#starts[at] as number, this.#ends[at] as number);
   }
 
   #writeBytes(text: string, isText: boolean, column: RowColumn): void {

@@ -20,15 +20,25 @@ interface WorkOptions {
 export async function writeRows(task: WriteRows, { signal, engine }: WorkOptions): Promise<WrittenSegments> {
   const { directory, prefix, limits, columns, firstRow } = task;
   const shape = columns.map(rowColumn);
-  const { text, rows } = await encode(task, await readFile(task.path, { signal }), shape);
-  const path = join(directory, `${prefix}text.csv`);
+  const encoded = await encode(task, await readFile(task.path, { signal }), shape);
+  // Not with the prefix: what begins with it goes when a try fails.
+  const path = join(directory, `text-${prefix}.csv`);
+  const write = (sure: readonly boolean[]) => {
+    const scan = scanOf(shape, path, encoded, sure);
+    return engine.writeSegments(scan, { signal, directory, prefix, limits });
+  };
   try {
-    await writeFile(path, text, { signal, mode: 0o600 });
-    const scan = scanOf(shape, path, text.length, rows);
-    const written = await engine.writeSegments(scan, { signal, directory, prefix, limits });
-    if (written.rows !== rows) throw new DriverError("INTERNAL", `${written.rows} rows were written of ${rows}`);
+    await writeFile(path, encoded.text, { signal, mode: 0o600 });
+    const written = await write(encoded.sure).catch((error: unknown) => {
+      signal.throwIfAborted();
+      // Where a value is too large for its column, the checks say which one.
+      if (!encoded.sure.includes(true)) throw error;
+      return write([]);
+    });
+    if (written.rows !== encoded.rows)
+      throw new DriverError("INTERNAL", `${written.rows} rows were written of ${encoded.rows}`);
     requireSameColumns(written.columns, columns);
-    return { ...written, sourceBytes: text.length };
+    return { ...written, sourceBytes: encoded.text.length };
   } catch (error) {
     signal.throwIfAborted();
     throw placed(error, path, firstRow);
@@ -47,19 +57,25 @@ async function encode(
   return encodeArrowRows(input, { columns, firstRow });
 }
 
-function scanOf(columns: readonly RowColumn[], path: string, bytes: number, rows: number): FileScan {
+/** Columns whose texts are all sure are cast as they are read; a check of what needs none takes longer than the rest. */
+function scanOf(
+  columns: readonly RowColumn[],
+  path: string,
+  { text, rows }: EncodedRows,
+  sure: readonly boolean[],
+): FileScan {
   return {
     kind: "csv",
     paths: rows === 0 ? [] : [path],
-    totalBytes: bytes,
+    totalBytes: text.length,
     csv: exchangeCsv,
     columns: columns.map(
-      ({ name, type, encoding }): ScanColumn => ({
-        ...{ name, sourceName: name, type, origin: "declared" },
+      ({ name, type, encoding }, at): ScanColumn => ({
+        ...{ name, sourceName: name, type, origin: sure[at] ? "exact" : "declared" },
         ...(encoding && { encoding }),
       }),
     ),
-    rowBytes: rows === 0 ? 0 : bytes / rows,
+    rowBytes: rows === 0 ? 0 : text.length / rows,
     badRows: { policy: "fail" },
     origins: [],
   };
