@@ -41,8 +41,13 @@ export async function writeWhole(file: string, source: AsyncIterable<Uint8Array>
   try {
     const stream = createWriteStream(part, { flags: "wx" });
     await once(stream, "open");
+    // It may fail while nothing is being written, and is looked at with the next bytes.
+    stream.on("error", () => undefined);
     try {
-      for await (const bytes of source) if (!stream.write(bytes)) await once(stream, "drain");
+      for await (const bytes of source) {
+        if (stream.errored) break;
+        if (!stream.write(bytes)) await once(stream, "drain");
+      }
     } finally {
       // It may have failed by itself, for example on a full disk.
       if (!stream.errored) await new Promise((resolve) => stream.end(resolve));
