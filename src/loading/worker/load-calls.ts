@@ -71,6 +71,7 @@ class OpenLoad implements AsyncDisposable {
   #context: CallContext;
   #session: SourceSession | undefined;
   #load: LoadSession | undefined;
+  #failure: unknown;
 
   private constructor(workDirectory: string, context: CallContext) {
     this.#workDirectory = workDirectory;
@@ -123,12 +124,17 @@ class OpenLoad implements AsyncDisposable {
       this.#stop.signal.throwIfAborted();
       // Only the step that opens the session has none, and does not look at it.
       return await work(this.#load as LoadSession);
+    } catch (error) {
+      this.#failure ??= error;
+      throw error;
     } finally {
       context.signal.removeEventListener("abort", abort);
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // What a failed step has left may still run at the server.
+    if (this.#failure !== undefined) this.#stop.abort(this.#failure);
     try {
       await this.#session?.[Symbol.asyncDispose]();
     } finally {

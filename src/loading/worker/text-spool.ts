@@ -2,6 +2,7 @@ import { createWriteStream, type WriteStream } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
+import { DriverError } from "../../errors/driver-error.ts";
 
 /** A piece of a spooled text: whole records, in a file that whoever takes it removes. */
 export interface SpoolFile extends AsyncDisposable {
@@ -29,7 +30,8 @@ export async function* spoolText(
   chunks: AsyncIterable<Uint8Array>,
   options: SpoolOptions,
 ): AsyncGenerator<SpoolFile, void> {
-  const files = spooled(chunks, options);
+  const left = new AbortController();
+  const files = spooled(untilLeft(chunks, left.signal), options);
   let ahead = files.next();
   // Whoever leaves early does not wait for it.
   ahead.catch(() => undefined);
@@ -42,10 +44,40 @@ export async function* spoolText(
       yield value;
     }
   } finally {
+    // A source that is slow may give nothing for hours.
+    left.abort(new DriverError("CANCELLED", "nobody reads on"));
     const last = await ahead.catch(() => undefined);
     if (last?.value) await last.value[Symbol.asyncDispose]();
     await files.return().catch(() => undefined);
   }
+}
+
+/** The chunks; who waits for the next one is told at once when nobody wants it any more. */
+async function* untilLeft(chunks: AsyncIterable<Uint8Array>, left: AbortSignal): AsyncGenerator<Uint8Array, void> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  let ended = false;
+  try {
+    for (;;) {
+      const next = await unlessLeft(iterator.next(), left);
+      ended = next.done === true;
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    // It ends with the session where it does not come back to hear of it.
+    const closed = ended ? undefined : iterator.return?.();
+    if (left.aborted) closed?.catch(() => undefined);
+    else await closed;
+  }
+}
+
+function unlessLeft<T>(coming: Promise<T>, left: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(left.reason);
+    if (left.aborted) leave();
+    left.addEventListener("abort", leave, { once: true });
+    coming.then(resolve, reject).finally(() => left.removeEventListener("abort", leave));
+  });
 }
 
 async function* spooled(chunks: AsyncIterable<Uint8Array>, options: SpoolOptions): AsyncGenerator<SpoolFile, void> {

@@ -234,7 +234,7 @@ class Participant {
     } finally {
       await this.#lease[Symbol.asyncDispose]();
       // The load may go on without it, and would publish what it has left.
-      if (this.isOver) await rm(this.#workDirectory, { recursive: true, force: true });
+      if (this.isOver) await rm(this.#workDirectory, { recursive: true, force: true }).catch(() => undefined);
     }
   }
 }

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { appendFile, mkdir, readdir, readFile, realpath, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { DriverError } from "../../../src/errors/driver-error.ts";
 import { DEFAULT_SEGMENT_LIMITS } from "../../../src/loading/service.ts";
@@ -174,6 +175,20 @@ describe("a worker", () => {
     await expect(tested(lease)).rejects.toMatchObject({ reason: "WORKER_HUNG" });
     await lease[Symbol.asyncDispose]();
     expect(existsSync(`/proc/${lease.pid}`)).toBe(false);
+  });
+
+  test("that has answered is not ended because its driver was held up", async () => {
+    open({ hangTimeoutMs: 400 });
+    const lease = await pool.lease("first", { signal });
+    await tested(lease);
+    const pid = lease.pid ?? 0;
+    process.kill(pid, "SIGSTOP");
+    const call = tested(lease);
+    await sleep(150);
+    process.kill(pid, "SIGCONT");
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+    expect(await call).toMatchObject({ description: expect.any(String) });
+    await lease[Symbol.asyncDispose]();
   });
 
   test("that can't write its copies for want of space says so", async () => {
