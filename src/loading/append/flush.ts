@@ -1,4 +1,5 @@
-import { open, rm } from "node:fs/promises";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
 import { fileMode } from "../../config/file-modes.ts";
 import { appendOf } from "../../datasets/appends.ts";
 import { asStorageError } from "../../datasets/files.ts";
@@ -38,22 +39,21 @@ export async function flush(
   const { signal } = options;
   await using staged = await datasets.stage(request.dataset, { givesWay: true });
   try {
-    // Beside the folder, which is to be published: the rows may be wanted again after an attempt at that.
-    const path = `${staged.directory}.rows`;
-    await using _ = { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
-    await writeChunks(path, batch.chunks);
-    batch.written();
     let written: WrittenSegments | undefined;
     let writes = 0;
     const extend = async (base: Base) => {
       requireStep(request, base, durable);
       const columns = base?.manifest.columns ?? newColumns(request);
-      if (written === undefined || !isSame(written.columns, columns))
+      if (written === undefined || !isSame(written.columns, columns)) {
+        const prefix = `segment-${writes++}-`;
+        // Anew each time: an attempt to publish takes away what is no segment.
+        const path = join(staged.directory, `${prefix}rows`);
+        await writeChunks(path, batch.chunks);
         written = await writeRows(parts, request, {
-          ...{ path, columns, durable, signal },
+          ...{ path, columns, durable, signal, prefix },
           directory: staged.directory,
-          prefix: `segment-${writes++}-`,
         });
+      }
       if (written.rows === 0 && base !== undefined) return undefined;
       return extension(request, base, written, staged, durable, options);
     };
@@ -61,6 +61,8 @@ export async function flush(
     return { rows: written?.rows ?? 0, info: info ?? datasets.get(request.dataset) };
   } catch (error) {
     throw asStorageError(error);
+  } finally {
+    batch.written();
   }
 }
 

@@ -9,7 +9,7 @@ export const MAX_BUFFERED_BYTES = 4 * 2 ** 20;
 export interface RowBatch {
   readonly chunks: readonly Uint8Array[];
   readonly bytes: number;
-  /** To be said once the chunks are on disk: their memory is used again. */
+  /** To be said once the chunks are wanted no more: their memory is used again. */
   written(): void;
 }
 
