@@ -42,8 +42,12 @@ export interface UploadCatalog {
     mayWrite: (present: UploadRecord) => Promise<boolean>,
   ): Promise<UploadRecord>;
   /** Lets others go on with it. */
-  release(id: string): Promise<void>;
-  finish(id: string, found: { readonly size: number; readonly sha256: string }): Promise<void>;
+  release(upload: Pick<UploadRecord, "id" | "file">): Promise<void>;
+  /** Answers false where the record is no more the one of this file. */
+  finish(
+    upload: Pick<UploadRecord, "id" | "file">,
+    found: { readonly size: number; readonly sha256: string },
+  ): Promise<boolean>;
   used(id: string): Promise<void>;
   /** Forgets a record if it is still the one of this file and `where` holds; answers whether it was. */
   remove(
@@ -53,8 +57,14 @@ export interface UploadCatalog {
 }
 
 export function createUploadCatalog(db: Kysely<CatalogSchema>, instanceId: string): UploadCatalog {
-  const update = async (id: string, values: Partial<Selectable<CatalogSchema["uploads"]>>) =>
-    void (await db.updateTable("uploads").set(values).where("id", "=", id).execute());
+  const update = async (
+    { id, file }: { readonly id: string; readonly file?: string },
+    values: Partial<Selectable<CatalogSchema["uploads"]>>,
+  ) => {
+    const all = db.updateTable("uploads").set(values).where("id", "=", id);
+    const { numUpdatedRows } = await (file === undefined ? all : all.where("file", "=", file)).executeTakeFirst();
+    return numUpdatedRows > 0n;
+  };
   return {
     list: async () => (await db.selectFrom("uploads").selectAll().orderBy("id").execute()).map(fromRow),
     find: (id) => findUpload(db, id),
@@ -75,12 +85,12 @@ export function createUploadCatalog(db: Kysely<CatalogSchema>, instanceId: strin
         await trx.insertInto("uploads").values(row).execute();
         return fromRow(row);
       }),
-    release: (id) => update(id, { writer: null, use_time: Date.now() }),
-    finish: (id, { size, sha256 }) => {
+    release: async (upload) => void (await update(upload, { writer: null, use_time: Date.now() })),
+    finish: (upload, { size, sha256 }) => {
       const now = Date.now();
-      return update(id, { size, sha256, writer: null, use_time: now, finish_time: now });
+      return update(upload, { size, sha256, writer: null, use_time: now, finish_time: now });
     },
-    used: (id) => update(id, { use_time: Date.now() }),
+    used: async (id) => void (await update({ id }, { use_time: Date.now() })),
     remove: ({ id, file }, where = async () => true) =>
       db.transaction().execute(async (trx) => {
         const present = await findUpload(trx, id);

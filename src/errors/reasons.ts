@@ -367,7 +367,7 @@ export const reasons = {
   },
   UPLOAD_DAMAGED: {
     code: Code.DATA_LOSS,
-    when: "The bytes that came do not have the SHA-256 that the client gave. They were thrown away.",
+    when: "The bytes that came do not have the SHA-256 that the client gave, or two processes wrote them at once. They were thrown away.",
     help: "Send the file again.",
     retryable: false,
   },

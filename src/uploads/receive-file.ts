@@ -8,8 +8,6 @@ import { DriverError } from "../errors/driver-error.ts";
 import type { UploadPart } from "./model.ts";
 import type { UploadSpace } from "./upload-space.ts";
 
-/** Bytes that come between two looks at the room that is left. */
-const CHECK_SPACE_BYTES = 64 * 2 ** 20;
 /** Hashed at once: a third of a millisecond of the event loop. */
 const HASH_BYTES = 128 * 1024;
 
@@ -41,9 +39,15 @@ export async function receiveFile(options: ReceiveOptions): Promise<ReceivedFile
   const end = await writing.take(parts);
   if (announced !== undefined && writing.size !== announced)
     throw incomplete(record, writing.size, `${writing.size} bytes have come of ${announced}`);
+  // Calls that said nothing of their sizes may have come together.
+  await space.check(0);
+  const { size: written } = await file.stat();
+  if (written !== writing.size) throw damaged(record, "has bytes of two processes that wrote it at once");
   // A running hash knows only what this call has brought.
   const sha256 = writing.hash?.digest("hex") ?? (await hashOf(path, signal));
-  for (const given of [record.sha256, end.sha256]) if (given !== undefined && given !== sha256) throw damaged(record);
+  for (const given of [record.sha256, end.sha256])
+    if (given !== undefined && given !== sha256)
+      throw damaged(record, "does not have the SHA-256 that was given for it");
   await file.sync();
   return { size: writing.size, sha256 };
 }
@@ -61,7 +65,7 @@ class Writing {
     this.hash = size === 0 ? createHash("sha256") : undefined;
     this.#file = file;
     this.#options = options;
-    this.#checkAt = size + CHECK_SPACE_BYTES;
+    this.#checkAt = size + options.space.lookEveryBytes;
   }
 
   async take(parts: AsyncIterable<UploadPart>): Promise<Extract<UploadPart, { type: "end" }>> {
@@ -82,7 +86,7 @@ class Writing {
       throw incomplete(record, this.size, `more bytes come than the ${record.size} that were announced`);
     if (size > this.#checkAt) {
       await space.check(bytes.length);
-      this.#checkAt = size + CHECK_SPACE_BYTES;
+      this.#checkAt = size + space.lookEveryBytes;
     }
     await this.#file.appendFile(bytes);
     this.size = size;
@@ -111,8 +115,8 @@ function incomplete({ id }: UploadRecord, receivedBytes: number, why: string): D
   });
 }
 
-function damaged({ id }: UploadRecord): DriverError {
-  return new DriverError("UPLOAD_DAMAGED", `upload "${id}" does not have the SHA-256 that was given for it`, {
+function damaged({ id }: UploadRecord, why: string): DriverError {
+  return new DriverError("UPLOAD_DAMAGED", `upload "${id}" ${why}`, {
     metadata: { upload: id },
   });
 }

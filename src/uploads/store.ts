@@ -63,7 +63,9 @@ class UploadStore implements Uploads {
 
   async receive(begin: UploadBegin, parts: AsyncIterable<UploadPart>): Promise<UploadInfo> {
     const { id } = begin;
-    await this.#takeOver(id, "another call goes on with the upload");
+    let stopped = this.#stopReceiver(id, "another call goes on with the upload");
+    // Several calls may have waited for one: each looks again, and takes the place in the same step.
+    for (; stopped; stopped = this.#stopReceiver(id, "another call goes on with the upload")) await stopped;
     const stop = new AbortController();
     const { promise: done, resolve } = Promise.withResolvers<void>();
     const receiver = { stop, done };
@@ -110,7 +112,7 @@ class UploadStore implements Uploads {
 
   async remove(id: string): Promise<void> {
     const record = await this.#record(id);
-    await this.#takeOver(id, "the upload was deleted");
+    await this.#stopReceiver(id, "the upload was deleted");
     const mayRemove = async (present: UploadRecord) => {
       await this.#requireFree(present);
       return true;
@@ -151,7 +153,8 @@ class UploadStore implements Uploads {
     if (record.finishTime !== undefined) return this.#info(record);
     try {
       const path = this.#path(record);
-      await catalog.finish(id, await receiveFile({ path, record, offset, parts, space: this.#space, signal }));
+      const found = await receiveFile({ path, record, offset, parts, space: this.#space, signal });
+      if (!(await catalog.finish(record, found))) throw takenOver(id, "another process has deleted the upload");
     } catch (error) {
       await this.#giveUp(record, error);
       throw error;
@@ -182,16 +185,18 @@ class UploadStore implements Uploads {
   async #giveUp(record: UploadRecord, error: unknown): Promise<void> {
     const { catalog } = this.#options;
     const hopeless = error instanceof DriverError && HOPELESS.has(error.reason);
-    if (!hopeless) return catalog.release(record.id);
+    if (!hopeless) return catalog.release(record);
     if (await catalog.remove(record)) await this.#removeFile(record);
   }
 
-  /** Ends a call that receives the file in this process; its client may have lost the connection and come back. */
-  async #takeOver(id: string, why: string): Promise<void> {
-    for (let receiver = this.#receivers.get(id); receiver; receiver = this.#receivers.get(id)) {
-      receiver.stop.abort(new DriverError("UPLOAD_TAKEN_OVER", `${why}: "${id}"`, { metadata: { upload: id } }));
-      await receiver.done;
-    }
+  /**
+   * Ends a call that receives the file in this process, whose client may have lost the connection and come back; undefined where there
+   * is none.
+   */
+  #stopReceiver(id: string, why: string): Promise<unknown> | undefined {
+    const receiver = this.#receivers.get(id);
+    receiver?.stop.abort(takenOver(id, why));
+    return receiver?.done;
   }
 
   async #keep(begin: UploadBegin, bytes: Uint8Array, signal: AbortSignal): Promise<UploadInfo> {
@@ -270,6 +275,10 @@ async function sizeOf(path: string): Promise<number> {
 function isSame(present: AnnouncedUpload, begin: AnnouncedUpload): boolean {
   const { name, format, size, sha256 } = begin;
   return present.name === name && present.format === format && present.size === size && present.sha256 === sha256;
+}
+
+function takenOver(id: string, why: string): DriverError {
+  return new DriverError("UPLOAD_TAKEN_OVER", `${why}: "${id}"`, { metadata: { upload: id } });
 }
 
 function exists({ id }: UploadRecord, what: string): DriverError {

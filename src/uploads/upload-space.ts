@@ -15,6 +15,9 @@ export interface UploadLimits {
   readonly retentionMs: number;
 }
 
+const MAX_UNSEEN_BYTES = 64 * 2 ** 20;
+const MIN_UNSEEN_BYTES = 2 ** 20;
+
 /** Refuses files for which there is no room. */
 export class UploadSpace {
   readonly #folder: string;
@@ -25,6 +28,14 @@ export class UploadSpace {
     this.#folder = folder;
     this.#limits = limits;
     this.#disk = new Space(folder, { maxBytes: 0, minFreeBytes: limits.minFreeBytes });
+  }
+
+  /** Bytes that may come between two looks at the room that is left. */
+  get lookEveryBytes(): number {
+    const { quotaBytes } = this.#limits;
+    return quotaBytes === 0
+      ? MAX_UNSEEN_BYTES
+      : Math.min(MAX_UNSEEN_BYTES, Math.max(MIN_UNSEEN_BYTES, quotaBytes / 16));
   }
 
   /** Throws UPLOAD_TOO_LARGE for a file of so many bytes. */

@@ -180,6 +180,12 @@ describe("an upload is refused", () => {
     for (const id of ["a", "b", "c"]) await first.uploads.receive(begin({ id }), sent(Buffer.alloc(950_000)));
     const beyond = first.uploads.receive(begin({ size: data.length }), sent(data));
     await expect(beyond).rejects.toMatchObject({ reason: "QUOTA_EXCEEDED" });
+    // One that does not say its size is looked at while it comes, and at its end.
+    await expect(first.uploads.receive(begin({ id: "w" }), sent(data))).rejects.toMatchObject({
+      reason: "QUOTA_EXCEEDED",
+    });
+    expect((await first.uploads.get("w")).finished).toBe(false);
+    await first.uploads.remove("w");
     await first.uploads.remove("a");
     await first.uploads.receive(begin({ size: data.length }), sent(data));
     expect((await bytesOf(first.uploads)).equals(data)).toBe(true);
@@ -200,6 +206,43 @@ describe("two calls that send one upload", () => {
     await first.uploads.receive(begin({ offset: 1_000 }), sent(data.subarray(1_000)));
     await ended;
     expect((await bytesOf(first.uploads)).equals(data)).toBe(true);
+  });
+
+  it("to one process, several at once: one of them goes on, and no byte comes twice", async () => {
+    const stalled = Promise.withResolvers<void>();
+    async function* stalling(): AsyncGenerator<UploadPart> {
+      yield { type: "bytes", bytes: data.subarray(0, 1_000) };
+      stalled.resolve();
+      await new Promise(() => {});
+    }
+    const earlier = first.uploads.receive(begin(), stalling());
+    await stalled.promise;
+    const rest = () => first.uploads.receive(begin({ offset: 1_000 }), sent(data.subarray(1_000)));
+    const outcomes = await Promise.allSettled([earlier, rest(), rest(), rest()]);
+    expect(outcomes.filter(({ status }) => status === "fulfilled").length).toBeLessThanOrEqual(1);
+    const { receivedBytes: offset, finished } = await first.uploads.get("u");
+    if (!finished) await first.uploads.receive(begin({ offset }), sent(data.subarray(offset)));
+    expect((await bytesOf(first.uploads)).equals(data)).toBe(true);
+  });
+
+  it("to two processes, one of which is taken for dead: bytes of both are no file", async () => {
+    const stalled = Promise.withResolvers<void>();
+    const go = Promise.withResolvers<void>();
+    async function* slow(): AsyncGenerator<UploadPart> {
+      yield { type: "bytes", bytes: data.subarray(0, 1_000) };
+      stalled.resolve();
+      await go.promise;
+      yield* sent(data.subarray(1_000));
+    }
+    const earlier = first.uploads.receive(begin(), slow());
+    await stalled.promise;
+    const second = await peer("second");
+    await first.instance[Symbol.asyncDispose]();
+    await second.uploads.receive(begin({ offset: 1_000 }), sent(data.subarray(1_000, 2_000), "cut")).catch(() => {});
+    go.resolve();
+    await expect(earlier).rejects.toMatchObject({ reason: "UPLOAD_DAMAGED" });
+    await expect(second.uploads.get("u")).rejects.toMatchObject({ reason: "UPLOAD_NOT_FOUND" });
+    expect(await files()).toEqual([]);
   });
 
   it("to two processes: the second one is told to wait while the first one lives", async () => {
