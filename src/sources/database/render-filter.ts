@@ -38,8 +38,9 @@ export function renderFilter(filter: RowFilter, dialect: FilterDialect): string 
     case "not":
       return `(NOT ${renderFilter(filter.filter, dialect)})`;
     case "compare": {
+      const column = columnSql(filter.column, dialect);
       const by = `${COMPARISONS[filter.op]} ${valueSql(filter.value, filter.column, dialect)}`;
-      return filter.op === "equal" ? alike(filter.column, by, dialect) : `(${columnSql(filter.column, dialect)} ${by})`;
+      return filter.op === "equal" ? alike(filter.column, by, dialect) : `(${column} ${by})`;
     }
     case "in":
       return membership(filter, dialect);

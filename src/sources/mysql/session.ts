@@ -99,7 +99,8 @@ export class MysqlSession implements SourceSession {
     const fields = await this.#describe(relation);
     const selection = selectionOf(fields, this.#settings, this.#types);
     const sql = `SELECT ${selection.list} FROM ${relationSql(relation)}`;
-    const conditions = filter === undefined ? [] : [conditionOf(filter, fields, this.#types)];
+    const conditions =
+      filter === undefined ? [] : [conditionOf(filter, fields, this.#types, this.#settings.declaredTypes)];
     const shape = (await connection.fields(`${sql}${whereSql(conditions)} LIMIT 0`)).map(shapeOf);
     this.#read = { sql, conditions, limit, forms: selection.forms, shape };
     const column = parts.column === undefined ? undefined : quoteName(parts.column);

@@ -1,6 +1,7 @@
 import type { Relation } from "../database/options.ts";
 
-const PLAIN = /^[\w .:+-]*$/;
+/** An empty text is none of them: MariaDB may take '' for NULL. */
+const PLAIN = /^[\w .:+-]+$/;
 
 /** A name in backticks. */
 export function quoteName(name: string): string {

@@ -201,6 +201,35 @@ describe("a load's filter", () => {
     expect(await ids({ kind: "compare", column: "waited", op: "greater", value: "11:00" })).toEqual([5, "max"]);
   });
 
+  it("compares with what is loaded: NULL for zero dates, the nearest FLOAT, the declared type", async () => {
+    await db.run("SET SESSION sql_mode = ''");
+    await db.run("CREATE TABLE odd (id INT, day DATE, at DATETIME NOT NULL, ratio FLOAT, digits VARCHAR(10))");
+    await db.run(
+      `INSERT INTO odd VALUES (1, '0000-00-00', '2024-01-00 10:00:00', 0.1, '9'), (2, '2024-02-29', '2024-02-29 10:00:00', 0.7, '10'),
+       (3, NULL, '0000-00-00', NULL, '')`,
+    );
+    const oddIds = async (filter: RowFilter, options: Readonly<Record<string, unknown>> = {}) => {
+      const asked = source({ table: "odd", columns: "id", zeroDates: "null", ...options }, { filter });
+      return (await loadSource(lab, asked, { orderBy: "id" })).values.map(([id]) => id);
+    };
+    expect(await oddIds({ kind: "isNull", column: "day" })).toEqual([1, 3]);
+    expect(await oddIds({ kind: "isNull", column: "at" })).toEqual([1, 3]);
+    expect(await oddIds({ kind: "compare", column: "at", op: "less", value: "2025-01-01" })).toEqual([2]);
+    expect(await oddIds({ kind: "in", column: "ratio", values: [0.1, "0.7"] })).toEqual([1, 2]);
+    expect(await oddIds(is("digits", ""))).toEqual([3]);
+    const below10 = { kind: "compare", column: "id", op: "less", value: "10" } as const;
+    expect(await oddIds(below10)).toEqual([1, 2, 3]);
+    expect(await oddIds(below10, { types: "id=VARCHAR" })).toEqual(["1"]);
+    expect(await oddIds(is("ratio", "0.7"), { types: "ratio=DECIMAL(5,1)" })).toEqual([2]);
+    for (const [filter, types] of [
+      [{ kind: "compare", column: "digits", op: "greater", value: 9 }, "digits=BIGINT"],
+      [is("day", "2024-13-45"), ""],
+      [is("day", "10:00:00"), ""],
+      [is("at", "2024-02-30T10:00:00"), ""],
+    ] as const)
+      expect((await failure(source({ table: "odd", types }, { filter }))).reason).toBe("INVALID_FILTER");
+  });
+
   it("takes values as values", async () => {
     const evil = "' OR 1=1 -- \\' \" `";
     expect(await ids(is("customer", evil))).toEqual([]);
