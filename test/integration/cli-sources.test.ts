@@ -72,6 +72,19 @@ test("a source of files is kept, tested, loaded, disabled, and deleted", async (
   expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/^drover: SOURCE_DISABLED: .*\nEnable it/)]);
   expect(await done("query", "files", "-m", "sum:i", "--json")).toContain("3");
   await done("sources", "enable", "files");
+  await writeFile(join(folder, "b.csv"), "i;t\n1;x\n2;y\n3;z\n");
+  expect(await done("sources", "update", "files", "--uri", "b.csv", "-o", "delimiter=;", "--label", "year=1")).toBe(
+    "files is changed\n",
+  );
+  expect((await json("sources", "show", "files")).source).toMatchObject({
+    source: { uri: join(folder, "b.csv"), format: "csv", options: { header: "true", delimiter: ";" } },
+    labels: { team: "a", year: "1" },
+  });
+  expect(await done("load", "files", "source:files")).toMatch(/^files: version 2, 3 rows/);
+  expect(await run("sources", "update", "files")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("nothing is to be changed"),
+  });
   await done("load", "files", "source:files");
   expect(await done("sources", "rm", "files")).toBe("files is deleted\n");
   expect((await run("sources", "show", "files")).stderr).toMatch(/^drover: SOURCE_NOT_DEFINED: /);

@@ -2,13 +2,14 @@ import type { Command } from "commander";
 import type { Source, SourceChange, StoredSource } from "../../../node/src/index.ts";
 import { collect } from "../collect.ts";
 import type { Act, Context } from "../context.ts";
-import { parseLabels } from "../grammar/assignment.ts";
+import { parseLabels, parseSourceOptions } from "../grammar/assignment.ts";
 import { repeatable } from "../options.ts";
 import { printable } from "../render/cell.ts";
 import { optionText, tellTest } from "../render/definitions.ts";
 import { pairs, table } from "../render/table.ts";
 import { timeText } from "../render/units.ts";
 import { namedOr, type SourceFlags, sourceOf, withSourceFlags } from "../source-flags.ts";
+import { UsageError } from "../usage-error.ts";
 import { registerSourcePreview } from "./preview.ts";
 import { registerSourceDocuments } from "./source-documents.ts";
 import { registerSourceKinds } from "./source-kinds.ts";
@@ -17,6 +18,11 @@ import { registerTables } from "./tables.ts";
 interface AddFlags extends SourceFlags {
   readonly label: readonly string[];
   readonly disabled?: boolean;
+}
+
+interface UpdateFlags extends SourceFlags {
+  readonly uri?: string;
+  readonly label: readonly string[];
 }
 
 /** `drover sources …` */
@@ -46,6 +52,10 @@ Examples:
   ).action(act(test));
   registerSourcePreview(group, act);
   registerTables(group, act);
+  withSourceFlags(group.command("update <name>").description("change a source; the next loads of it use the change"))
+    .option("--uri <URI>", "another path, glob or URL")
+    .addOption(repeatable("--label <KEY=VALUE>", "a label; may be repeated"))
+    .action(act(update));
   group
     .command("enable <name>")
     .description("allow loads of a source again")
@@ -108,6 +118,25 @@ async function test(context: Context, text: string | undefined, flags: SourceFla
   await using drover = await context.connect();
   const shown = text ?? flags.connection ?? "";
   await tellTest(context, shown, await drover.sources.test(source, context.call));
+}
+
+async function update(context: Context, name: string, flags: UpdateFlags): Promise<void> {
+  const { uri, connection, format, option, label } = flags;
+  await using drover = await context.connect();
+  const before = await drover.sources.get(name, context.call);
+  const elsewhere = uri !== undefined || connection !== undefined;
+  // Another place may be of another kind.
+  const place = elsewhere ? sourceOf(uri, flags) : { ...before.source, format: format ?? before.source.format };
+  const options = { ...before.source.options, ...parseSourceOptions(option) };
+  const labels = { ...before.labels, ...parseLabels(label) };
+  const wanted: SourceChange = {
+    ...((elsewhere || format !== undefined || option.length > 0) && { source: { ...place, options } }),
+    ...(label.length > 0 && { labels }),
+  };
+  if (Object.keys(wanted).length === 0) throw new UsageError("nothing is to be changed");
+  // What was read is what the change was made for.
+  const { etag } = before;
+  await told(context, "is changed", await drover.sources.update(name, wanted, { ...context.call, etag }));
 }
 
 async function change(context: Context, name: string, wanted: SourceChange, what: string): Promise<void> {
