@@ -253,6 +253,47 @@ describe("records of XML", () => {
     ]);
   });
 
+  it("survive any characters, wherever the reader's chunks are cut", async () => {
+    const seed = Math.floor(Math.random() * 2 ** 31);
+    const characters = [
+      "a",
+      ",",
+      '"',
+      "\n",
+      "\r",
+      "&",
+      "<",
+      "]]>",
+      "é",
+      "ア",
+      "\u{1F600}",
+      " ",
+      "\t",
+      "'",
+      "x".repeat(70),
+    ];
+    let state = seed;
+    const random = (limit: number) => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
+      return (state >> 8) % limit;
+    };
+    const text = () => `x${Array.from({ length: random(12) }, () => characters[random(characters.length)]).join("")}`;
+    const rows = Array.from(
+      { length: 4_000 },
+      (_, id) => [id, text(), Array.from({ length: 1 + random(3) }, text)] as const,
+    );
+    const writer = new XmlWriter({ columns: ["id", "text", "list"] });
+    const document =
+      writer.begin() + rows.map(([id, ...values]) => writer.row([String(id), ...values])).join("") + writer.end();
+    for (const bytes of [
+      Buffer.from(document),
+      Buffer.from(`\uFEFF${document.replace('"UTF-8"', '"UTF-16"')}`, "utf16le"),
+    ]) {
+      const { values } = await load(bytes, { trim: false });
+      expect(values, `seed ${seed}`).toEqual(rows.map(([id, ...rest]) => [String(id), ...rest]));
+    }
+  });
+
   it("are those of the freedesktop MIME database, as an independent reading of it says", async () => {
     const flat = await lab.load(MIME_DATABASE, {
       options: { columns: "type,glob_pattern,glob_weight,comment,comment_lang" },
