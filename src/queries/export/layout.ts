@@ -9,10 +9,11 @@ export function checkLayout({ format, ...layout }: ExportLayout): Compression {
   for (const name of ["root", "record"] as const)
     if (layout[name] !== undefined && format !== "xml") throw invalid(name, `${format} has no elements`);
   const { delimiter, nullText = "" } = layout;
+  const counts = delimiter ?? (format === "tsv" ? "\t" : ",");
   if (delimiter !== undefined && ([...delimiter].length !== 1 || /["\r\n\0]/.test(delimiter)))
     throw invalid("delimiter", "must be one character, no quote and no line end");
   // It stands there without quotes.
-  if (/["\r\n]/.test(nullText) || (delimiter !== undefined && nullText.includes(delimiter)))
+  if (/["\r\n]/.test(nullText) || nullText.includes(counts))
     throw invalid("nullText", "must not hold quotes, line ends or the delimiter");
   if (format === "arrow" && (layout.compression ?? "none") !== "none")
     throw invalid("compression", "an Arrow stream is not compressed");

@@ -29,6 +29,9 @@ export function textWriter(layout: TextLayout, columns: readonly Column[]): Text
   }
 }
 
+const IN_SCALARS = /^[\w.+-]$/;
+const SCALAR = /^(?:true|false|[\d.e+-]+)$/;
+
 /**
  * As RFC 4180 says, but for line feeds alone at line ends. NULL stands without quotes; a text that looks the same has them, as has
  * an empty one, so the two can be told apart.
@@ -43,10 +46,13 @@ function delimited(
   const special = new RegExp(`^[\\s#]|\\s$|["\\r\\n${delimiter.replace(/[\\\]^-]/g, "\\$&")}]`);
   const quoted = (text: string) =>
     text === "" || text === nullText || special.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  // Numbers and booleans need a look only where they may hold the delimiter, or look like NULL.
+  const mayCollide = IN_SCALARS.test(delimiter) || (nullText !== "" && SCALAR.test(nullText));
   const field = (value: JsonValue) => {
     if (value === null) return nullText;
     if (typeof value === "string") return quoted(value);
-    return typeof value === "object" ? quoted(jsonText(value)) : scalarText(value);
+    if (typeof value === "object") return quoted(jsonText(value));
+    return mayCollide ? quoted(scalarText(value)) : scalarText(value);
   };
   const line = (row: readonly JsonValue[]) => `${row.map(field).join(delimiter)}\n`;
   return { begin: () => (header ? line(names) : ""), rows: (rows) => lines(rows, line), end: () => "" };

@@ -60,7 +60,8 @@ export class XmlWriter {
   #element(name: string, value: JsonValue, column: number): string {
     if (value === null) return `<${name}${NIL}/>`;
     if (typeof value === "string") return `<${name}>${this.#text(value, column)}</${name}>`;
-    if (typeof value !== "object") return `<${name}>${value}</${name}>`;
+    // Of -0 a template would make 0.
+    if (typeof value !== "object") return `<${name}>${Object.is(value, -0) ? "-0" : value}</${name}>`;
     if (!Array.isArray(value)) return `<${name}>${this.#content(value as Members, column)}</${name}>`;
     // A list in a list needs an element of its own, or the two would become one.
     return (value as readonly JsonValue[])

@@ -26,6 +26,8 @@ beforeAll(async () => {
   });
   await opened.load("numbers", "SELECT range AS n, 'text ' || hash(range) AS t FROM range(100000)");
   await opened.load("none", "SELECT 1 AS n, 'x' AS t WHERE false");
+  await opened.load("scalars", "SELECT unnest([1.5::DOUBLE, 0::DOUBLE]) AS f, unnest([true, NULL]) AS b");
+  await opened.load("zero", "SELECT '-0'::DOUBLE AS z");
   const wide = Array.from({ length: 1_500 }, (_, column) => `range + ${column} AS c${column}`).join(", ");
   await opened.load("wide", `SELECT ${wide} FROM range(300)`);
 });
@@ -64,6 +66,25 @@ describe("an export", () => {
     expect((await whole("none", { format: "jsonl" })).bytes.toString()).toBe("");
     expect((await whole("none", { format: "xml" })).bytes.toString()).toContain("</rows>");
     expect((await whole("none", { format: "parquet" })).bytes.subarray(0, 4).toString()).toBe("PAR1");
+  });
+
+  it.each([
+    [{ format: "csv", delimiter: "." }, 'f.b\n"1.5".true\n0.\n'],
+    [{ format: "csv", delimiter: "t" }, 'f,b\n1.5,"true"\n0,\n'.replaceAll(",", "t")],
+    [{ format: "csv", nullText: "0" }, 'f,b\n1.5,true\n"0",0\n'],
+    [{ format: "tsv", nullText: "true" }, 'f\tb\n1.5\t"true"\n0\ttrue\n'],
+    [{ format: "csv", nullText: "NULL" }, "f,b\n1.5,true\n0,NULL\n"],
+  ] as const)("keeps values apart from delimiters and from NULL: %j", async (layout, text) => {
+    expect((await whole("scalars", layout)).bytes.toString()).toBe(text);
+  });
+
+  it("is refused a text for NULL that holds the usual delimiter", async () => {
+    for (const layout of [{ format: "csv", nullText: "a,b" } as const, { format: "tsv", nullText: "\t" } as const])
+      await expect(whole("none", layout)).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
+  });
+
+  it("as XML tells a negative zero", async () => {
+    expect((await whole("zero", { format: "xml" })).bytes.toString()).toContain("<z>-0</z>");
   });
 
   it("of 1,500 columns is one", async () => {
