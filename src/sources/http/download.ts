@@ -118,6 +118,7 @@ class Download {
       onProgress?.(this.#bytes, total);
       if (this.#bytes >= beginningBytes) return;
     }
+    if (total !== undefined && this.#bytes > total) throw unlike(url, this.#bytes, total);
     if (total !== undefined && this.#bytes < total) throw new Error(`it ended after ${this.#bytes} of ${total} bytes`);
   }
 
@@ -130,6 +131,14 @@ class Download {
       cause: error,
     });
   }
+}
+
+function unlike(url: URL, bytes: number, total: number): DriverError {
+  return new DriverError(
+    "SOURCE_UNREADABLE",
+    `${shownUrl(url)}: its server sends ${bytes} bytes of a file that has ${total} by its own account`,
+    { metadata: { url: shownUrl(url) } },
+  );
 }
 
 function isFinal(error: unknown): boolean {

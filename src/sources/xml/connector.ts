@@ -1,6 +1,9 @@
-import type { FileOrigin, FileScan } from "../../engine/file-scan.ts";
+import type { LoadProgress } from "../../engine/engine.ts";
+import type { FileOrigin } from "../../engine/file-scan.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import type { Connector, PlanOptions, Source, SourceContext, SourceSession } from "../connector.ts";
+import { FETCH_SHARE, testHttpSource } from "../http/fetch-source.ts";
+import { isHttp } from "../http/options.ts";
 import { ShownNames } from "../shown-names.ts";
 import { findFiles, requireUnchanged } from "../source-files.ts";
 import { findRecordPath, suggestionsOf } from "./find-path.ts";
@@ -9,6 +12,8 @@ import { readRecords } from "./read-records.ts";
 
 /** Rows of a preview; the first part of a file is enough. */
 const PREVIEW_RECORDS = 1_000;
+/** Of a file on a server, to find its records. */
+const TEST_BYTES = 1024 * 1024;
 
 /** Reads XML record by record: into files in the exchange dialect, which the engine then reads. */
 export const xml: Connector = {
@@ -30,39 +35,53 @@ class XmlSession implements SourceSession {
   }
 
   async test() {
-    const origins = await this.#files();
-    const { path } = await findRecordPath(origins, this.#settings, this.#context);
-    const bytes = origins.reduce((total, origin) => total + origin.bytes, 0);
-    const files = origins.length === 1 ? "1 file" : `${origins.length} files`;
-    return { description: `${files}, ${bytes} bytes; the records are ${path.text}` };
+    // No more than a look is taken at a file that is far away.
+    const beginningBytes = isHttp(this.#source.uri) ? TEST_BYTES : undefined;
+    const origins = await findFiles(this.#source, this.#context, { beginningBytes });
+    const { path } = await named(
+      origins,
+      findRecordPath(origins, this.#settings, { ...this.#context, beginningBytes }),
+    );
+    return { description: `${await this.#described(origins)}; the records are ${path.text}` };
   }
 
   async plan({ preview }: PlanOptions) {
     const origins = await this.#files();
     if (preview) this.#maxRecords = PREVIEW_RECORDS;
     const totalBytes = origins.reduce((total, { bytes }) => total + bytes, 0);
-    const recordPaths = preview ? await this.#recordPaths(origins) : [];
+    const recordPaths = preview ? await named(origins, this.#recordPaths(origins)) : [];
     return { columns: undefined, partitions: [{}], totalBytes, recordPaths, warnings: [] };
   }
 
   async read() {
     const origins = await this.#files();
-    const reading: Promise<FileScan> = readRecords(origins, this.#settings, {
+    const { onProgress } = this.#context;
+    // Of a file that was fetched first, reading is the second part of the progress.
+    const share = isHttp(this.#source.uri) ? FETCH_SHARE : 0;
+    const later = <P extends LoadProgress>(progress: P): P => ({
+      ...progress,
+      fraction: share + (1 - share) * (progress.fraction ?? 0),
+    });
+    const reading = readRecords(origins, this.#settings, {
       signal: this.#context.signal,
       workDirectory: this.#context.workDirectory,
       parsers: this.#context.parsers,
-      onProgress: this.#context.onProgress,
+      onProgress: (progress) => onProgress?.(later(progress)),
       beginningBytes: this.#context.beginningBytes,
       maxRecords: this.#maxRecords,
     });
-    const scan = await reading.catch((error: unknown) => {
-      throw new ShownNames({ paths: [], origins }).error(error);
-    });
-    return { form: "files", scan } as const;
+    const scan = await named(origins, reading);
+    return { form: "files", scan: { ...scan, ...(scan.before && { before: later(scan.before) }) } } as const;
   }
 
   async requireUnchanged() {
     await requireUnchanged(await this.#files(), this.#context);
+  }
+
+  async #described(origins: readonly FileOrigin[]): Promise<string> {
+    if (isHttp(this.#source.uri)) return testHttpSource(this.#source, this.#context);
+    const bytes = origins.reduce((total, origin) => total + origin.bytes, 0);
+    return `${origins.length === 1 ? "1 file" : `${origins.length} files`}, ${bytes} bytes`;
   }
 
   async #recordPaths(origins: readonly FileOrigin[]): Promise<readonly string[]> {
@@ -80,4 +99,11 @@ class XmlSession implements SourceSession {
   }
 
   async [Symbol.asyncDispose]() {}
+}
+
+/** Errors name files as people do, wherever the driver keeps them. */
+function named<T>(origins: readonly FileOrigin[], work: Promise<T>): Promise<T> {
+  return work.catch((error: unknown) => {
+    throw new ShownNames({ paths: [], origins }).error(error);
+  });
 }

@@ -194,6 +194,19 @@ describe("a file that can't be fetched", () => {
     expect(requests.length).toBeGreaterThanOrEqual(6);
   });
 
+  it("since its server sends more than the file has is refused", async () => {
+    const url = await serve((request, response, call) => {
+      if (call === 1) return part(request, response, 200_000);
+      const rest = Buffer.concat([data.subarray(rangeStart(request)), Buffer.from("more")]);
+      const range = `bytes ${rangeStart(request)}-${data.length - 1}/${data.length}`;
+      response.writeHead(206, { etag: '"1"', "content-range": range, "content-length": rest.length }).end(rest);
+    });
+    await expect(fetched(url)).rejects.toMatchObject({
+      reason: "SOURCE_UNREADABLE",
+      message: expect.stringContaining("400004 bytes of a file that has 400000"),
+    });
+  });
+
   it("since its server is silent ends at the time limit, and at once when it is cancelled", async () => {
     const url = await serve((_, response) => void response.writeHead(200).write("a"));
     const silent = fetched(url, { timeoutMs: 20 });

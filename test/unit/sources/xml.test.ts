@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadConnector } from "../../../src/sources/connectors.ts";
 import { XmlWriter } from "../../../src/sources/xml/write-xml.ts";
 import { LoadLab } from "../../helpers/load-engine.ts";
+import { labContext, openSource } from "../../helpers/source-load.ts";
 import { fileOfPackage } from "../../setup/debian-package.ts";
 
 const MIME_DATABASE = "/usr/share/mime/packages/freedesktop.org.xml";
@@ -486,6 +487,62 @@ describe("a preview of XML", () => {
     const packed = gzipSync(Buffer.from(text));
     const compressed = await lab.file("arriving.xml.gz", packed.subarray(0, packed.length / 2));
     expect((await preview(compressed, { nested: "keep" }, true)).rows).toHaveLength(3);
+  });
+});
+
+describe("a file of XML that people call otherwise", () => {
+  it("goes by that name in errors of tests, previews and loads", async () => {
+    const uri = await lab.file("kept.xml", "<r><i>1</i><i>2</i><i>3</r>");
+    const source = { kind: "xml", uri, options: {}, shownAs: "mine.xml" };
+    for (const preview of [false, true]) {
+      await using session = await openSource(source, await labContext(lab));
+      const failed = session.plan({ maxPartitions: 1, preview }).then(() => session.read({}));
+      await expect(failed).rejects.toMatchObject({
+        reason: "MALFORMED_XML",
+        message: expect.stringMatching(/^mine\.xml, line 1/),
+        metadata: { file: "mine.xml" },
+      });
+    }
+    await using session = await openSource(source, await labContext(lab));
+    await expect(session.test()).rejects.toThrow(/^mine\.xml/);
+  });
+
+  it("is tested by its beginning, and goes forward while it is fetched and read", async () => {
+    const item = `<i><a>${"x".repeat(1_000)}</a></i>`;
+    const body = Buffer.from(`<r>${item.repeat(4_000)}</r>`);
+    let sent = 0;
+    await using server = createServer((request, response) => {
+      const last = /^bytes=0-(\d+)$/.exec(request.headers.range ?? "")?.[1];
+      const part = last === undefined ? body : body.subarray(0, Number(last) + 1);
+      response.writeHead(last === undefined ? 200 : 206, {
+        ...(last !== undefined && { "content-range": `bytes 0-${last}/${body.length}` }),
+        "content-length": request.headers.range === undefined ? body.length : part.length,
+      });
+      for (let at = 0; at < part.length; at += 65_536) response.write(part.subarray(at, at + 65_536));
+      response.end();
+      if (last !== undefined) sent += part.length;
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const uri = `http://127.0.0.1:${(server.address() as AddressInfo).port}/a.xml`;
+    const fractions: number[] = [];
+    const context = {
+      ...(await labContext(lab)),
+      http: { allowed: undefined, maxBytes: 1e9 },
+      onProgress: ({ fraction = 0 }: { fraction?: number | undefined }) => void fractions.push(fraction),
+    };
+    await using session = await openSource({ kind: "xml", uri, options: {} }, context);
+    expect((await session.test()).description).toBe(`1 file, ${body.length} bytes; the records are /r/i`);
+    expect(sent).toBe(1024 * 1024);
+    await using loading = await openSource(
+      { kind: "xml", uri, options: {} },
+      { ...context, workDirectory: await lab.folder() },
+    );
+    fractions.length = 0;
+    const content = await loading.read({});
+    expect(content.form === "files" && content.scan.before?.fraction).toBeCloseTo(0.925);
+    expect(fractions).toEqual(fractions.toSorted((left, right) => left - right));
+    expect(fractions.length).toBeGreaterThan(2);
   });
 });
 
