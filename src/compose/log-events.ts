@@ -19,9 +19,11 @@ const LINES: Readonly<Record<DatasetEvent["type"], readonly [Exclude<LogLevel, "
 };
 
 /** Logs what happens to datasets apart from calls. */
-export function logDatasetEvent(logger: Logger, { type, ...fields }: DatasetEvent): void {
+export function logDatasetEvent(logger: Logger, event: DatasetEvent): void {
+  const { type, ...fields } = event;
   const [level, message] = LINES[type];
-  logger[level](message, fields);
+  const isStep = "step" in event && event.step === true;
+  logger[isStep ? "debug" : level](message, fields);
 }
 
 /** Logs and counts what appends and the merging of their segments do. */

@@ -98,7 +98,8 @@ export class Removal {
     if (trash === undefined) return this.#wait(dataset, version);
     dataset.forget(version);
     await rm(trash, { recursive: true, force: true });
-    onEvent({ type: "removed", dataset: name, version: version.number, reason: "retention" });
+    const step = version.manifest?.lineage.extends !== undefined && ({ step: true } as const);
+    onEvent({ type: "removed", dataset: name, version: version.number, reason: "retention", ...step });
     await catalog.datasets.touch(uid);
   }
 

@@ -351,10 +351,11 @@ class FileDatasetStore implements DatasetStore {
 
   /** Tells of a new version; memory follows in the background. */
   #supersede(dataset: Dataset, version: Version, before: Version | undefined, { wanted }: { wanted: boolean }): void {
-    this.#onEvent({ type: "published", dataset: dataset.record.name, version: version.number });
     if (before !== undefined) this.#holds.letGoSoon(before);
     if (version.manifest !== undefined) this.#readers.makeKnown(dataset, version, version.manifest);
     const isStep = version.manifest?.lineage.extends !== undefined;
+    const [name, step] = [dataset.record.name, isStep && ({ step: true } as const)];
+    this.#onEvent({ type: "published", dataset: name, version: version.number, ...step });
     if (isStep) this.#retainLater.ask(dataset.record.nameKey);
     if (dataset.record.storageLevel === "pinned") this.#takeOver(dataset, before, { later: isStep });
     else
