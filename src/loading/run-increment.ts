@@ -1,3 +1,4 @@
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { StagedVersion } from "../datasets/model.ts";
 import type { ResolvedSource } from "../definitions/model.ts";
@@ -11,6 +12,7 @@ import { boundedOutcome } from "./outcome.ts";
 import type { LoadServiceParts } from "./service.ts";
 import { watchSpace } from "./watch-space.ts";
 import type { WorkerLease, WorkerPool } from "./workers/model.ts";
+import { isWorkerFailure } from "./workers/worker-process.ts";
 
 /** What a load has read into its folder. */
 export interface ReadRows {
@@ -80,9 +82,9 @@ async function readAndMerge(
     const fresh = { columns, segments: written.segments, paths };
     const increment = { rule, from, base: stored, fresh };
     const place = { directory: staged.directory, prefix: "merged-", limits };
-    const merged = await inWorker(workers, signal, (worker) =>
-      worker.call("mergeIncrement", { increment, place, threads: workers.threadShare() }, { signal }),
-    );
+    const merge = (worker: WorkerLease) =>
+      worker.call("mergeIncrement", { increment, place, threads: workers.threadShare() }, { signal });
+    const merged = await inWorker(workers, signal, merge, () => removePrefixed(staged.directory, place.prefix));
     const { sourceBytes, rejectedRows, rejectedSamples } = written;
     const read = { sourceBytes, rejectedRows, rejectedSamples, warnings };
     if (!merged.changed) {
@@ -110,14 +112,31 @@ async function readAndMerge(
   }
 }
 
-/** Has a worker do something with segments. It holds nothing afterwards, so it is given back whatever comes of it. */
+/**
+ * Has a worker do something with segments, a second time where it has died: once `clear` has taken away what it left. The worker
+ * holds nothing afterwards, so it is given back whatever comes of it.
+ */
 async function inWorker<T>(
   workers: WorkerPool,
   signal: AbortSignal,
   work: (worker: WorkerLease) => Promise<T>,
+  clear: () => Promise<void> = async () => undefined,
 ): Promise<T> {
-  await using worker = await workers.lease("first", { signal });
-  return await work(worker);
+  const carryOut = async () => {
+    await using worker = await workers.lease("first", { signal });
+    return await work(worker);
+  };
+  try {
+    return await carryOut();
+  } catch (thrown) {
+    if (!isWorkerFailure(DriverError.from(thrown)) || signal.aborted) throw thrown;
+    await clear();
+    return carryOut();
+  }
+}
+
+async function removePrefixed(folder: string, prefix: string): Promise<void> {
+  for (const name of await readdir(folder)) if (name.startsWith(prefix)) await rm(join(folder, name), { force: true });
 }
 
 function sizeOf(segments: readonly { readonly rows: number; readonly bytes: number }[]) {

@@ -1,5 +1,6 @@
-import { copyFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
+import { copyFile, readdir, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { IncrementRule } from "../../../src/engine/increment.ts";
 import type { RefreshRequest } from "../../../src/loading/refresh/model.ts";
@@ -217,6 +218,36 @@ describe("a refresh", () => {
     const rows = await table.rows();
     expect(rows).toContain('["999999","2024-01-01","9"]');
     expect(rows).toContain('["1","2024-01-02","2"]');
+  });
+
+  it("goes on where a worker has died that looked for the watermark or merged, and leaves nothing of it", async () => {
+    const table = new Table("dying");
+    await table.writeMany(1_000);
+    await table.load(keyed);
+    await table.writeMany(300_000, "1,2024-01-02,2");
+    const signalAll = (name: NodeJS.Signals) => {
+      // Those that had nothing to do for long have ended.
+      for (const pid of test.bench.workerPids()) if (existsSync(`/proc/${pid}`)) process.kill(pid, name);
+    };
+    signalAll("SIGSTOP");
+    const { operation } = await test.refresh.refresh({ dataset: table.name, ...asker });
+    await expect.poll(() => test.bench.workers.status().busy).toBe(1);
+    signalAll("SIGKILL");
+    const { signal } = new AbortController();
+    for await (const event of test.bench.operations.watch(operation.id, { signal }))
+      if (event.type === "progress" && event.progress.phase === "merging") break;
+    signalAll("SIGKILL");
+    expect(await test.bench.end(operation.id)).toMatchObject({ state: "succeeded", outcome: { version: 2 } });
+    expect((await table.rows()).length).toBe(300_001);
+    await using version = await test.bench.datasets.pin(table.name, 0, { signal });
+    const folder = dirname(version.segmentPaths[0] ?? "");
+    const files = (await readdir(folder)).filter((name) => name.startsWith("merged-"));
+    expect(files.sort()).toEqual(
+      version.manifest.segments
+        .map(({ file }) => file)
+        .filter((file) => file.startsWith("merged-"))
+        .sort(),
+    );
   });
 
   it("says that a dataset was not loaded from a source", async () => {
