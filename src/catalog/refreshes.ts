@@ -119,7 +119,8 @@ export function createRefreshCatalog(db: Kysely<CatalogSchema>, options: Refresh
         const due = trx.selectFrom("dataset_refreshes").select("runner").where("uid", "=", uid);
         const row = await due.where("next_time", "=", dueTime.getTime()).executeTakeFirst();
         if (row === undefined) return false;
-        if (row.runner !== null && (await isAlive(row.runner))) return false;
+        // It is this process's own where an earlier release could not be written.
+        if (row.runner !== null && row.runner !== instanceId && (await isAlive(row.runner))) return false;
         await trx.updateTable("dataset_refreshes").set({ runner: instanceId }).where("uid", "=", uid).execute();
         return true;
       }),

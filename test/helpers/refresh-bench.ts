@@ -10,7 +10,7 @@ export interface RefreshBench extends AsyncDisposable {
   readonly refresh: RefreshService;
   readonly scheduler: Scheduler;
   /** What could not be noted. */
-  readonly errors: readonly unknown[];
+  readonly errors: unknown[];
   /** What the clock shows. */
   now(): Date;
   /** Moves the clock. */

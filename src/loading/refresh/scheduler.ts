@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { RefreshCatalog, RefreshRecord } from "../../catalog/refreshes.ts";
 import type { DatasetStore } from "../../datasets/model.ts";
 import { DriverError } from "../../errors/driver-error.ts";
@@ -42,6 +43,8 @@ const CLOCK_SLACK_MS = 60_000;
 export class Scheduler implements AsyncDisposable {
   readonly #parts: SchedulerParts;
   readonly #running = new Map<string, BegunRun>();
+  /** Those that are just being claimed. */
+  readonly #beginning = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
   #closed = false;
@@ -127,8 +130,19 @@ export class Scheduler implements AsyncDisposable {
     return (await refreshes.due(now())).filter(({ uid }) => !this.#running.has(uid));
   }
 
-  /** Answers undefined where another process does it. */
+  /** Answers undefined where another process does it, or another call of this one. */
   async #begin(record: RefreshRecord): Promise<BegunRun | undefined> {
+    const { uid } = record;
+    if (this.#running.has(uid) || this.#beginning.has(uid)) return undefined;
+    this.#beginning.add(uid);
+    try {
+      return await this.#claim(record);
+    } finally {
+      this.#beginning.delete(uid);
+    }
+  }
+
+  async #claim(record: RefreshRecord): Promise<BegunRun | undefined> {
     const { uid, nextTime: due } = record;
     const schedule = scheduleFromJson(record.schedule);
     if (due === undefined || schedule === undefined) return undefined;
@@ -152,6 +166,8 @@ export class Scheduler implements AsyncDisposable {
       await refreshes.release(uid, due, await this.#next(uid, schedule, due, run.error));
     } catch (error) {
       onError(error);
+      // It is still due, and tried again as soon as this has ended.
+      await setTimeout(LOOK_EVERY_MS);
     }
     this.#soonest = await refreshes.soonest().catch(() => now());
     return run;

@@ -1,6 +1,6 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { openCatalog } from "../../../src/catalog/catalog.ts";
 import { claimInstance } from "../../../src/catalog/instance.ts";
 import { type DueRun, Scheduler } from "../../../src/loading/refresh/scheduler.ts";
@@ -128,6 +128,19 @@ describe("a scheduler", () => {
     expect(test.bench.operations.live).toBeLessThanOrEqual(2);
     await expect.poll(() => names.map(version), { timeout: 30_000 }).toEqual([2, 2, 2, 2, 2]);
     await test.scheduler.settled();
+  });
+
+  it("goes on where the end of a refresh could not be noted", async () => {
+    await scheduled("a");
+    test.pass(15 * MINUTE_MS);
+    const full = new Error("the disk is full");
+    const release = vi.spyOn(test.bench.catalog.refreshes, "release").mockRejectedValueOnce(full);
+    await look();
+    release.mockRestore();
+    expect(test.errors.splice(0)).toEqual([full]);
+    // It is due as it was, and this process's.
+    await vi.waitFor(() => expect(version("a")).toBe(3), { timeout: 30_000 });
+    await vi.waitFor(async () => expect(await minutesLeft("a")).toBe(15), { timeout: 30_000 });
   });
 
   it("forgets the schedule with its dataset", async () => {
