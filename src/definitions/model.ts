@@ -20,6 +20,8 @@ export interface ResolvedSource {
   readonly meaning?: Readonly<Record<string, unknown>>;
   /** For kinds that speak to a server. */
   readonly statements?: StatementLimit;
+  /** Waits for what is still on its way, while no worker does: the first bytes of an upload. */
+  arrived?(options: { readonly signal: AbortSignal }): Promise<unknown>;
   /**
    * The source as a worker gets it, with the secret as it is at this moment: for the start of the work and no sooner.
    * Throws SECRET_UNAVAILABLE, SECRET_FORBIDDEN.

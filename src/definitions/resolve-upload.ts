@@ -29,14 +29,16 @@ export function resolveUpload(
   kind.check(spec.options);
   const { connection: _, ...rest } = spec;
   const named: NamedSource = { ...rest, format: kind.kind };
+  const file = (open: { readonly signal: AbortSignal }) =>
+    options.beginning && !kind.wholeFiles
+      ? parts.uploads.useBeginning(id, BEGINNING_BYTES, open)
+      : parts.uploads.use(id);
   return {
     kind,
     named,
+    arrived: file,
     open: async (open) => {
-      const { path, finished } =
-        options.beginning && !kind.wholeFiles
-          ? await parts.uploads.useBeginning(id, BEGINNING_BYTES, open)
-          : await parts.uploads.use(id);
+      const { path, finished } = await file(open);
       const { format: _format, ...given } = named;
       // Whoever may load may read what was sent, wherever the driver keeps it.
       return {

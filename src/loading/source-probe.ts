@@ -150,6 +150,7 @@ async function withWorker<T>(
   { signal, caller }: ProbeOptions,
   work: (lease: WorkerLease, opened: Source, call: CallOptions) => Promise<T>,
 ): Promise<T> {
+  await source.arrived?.({ signal });
   await using lease = await workers.lease("interactive", { signal });
   const opened = await source.open({ signal });
   const onStatement = permitsFor(statements, source, caller);

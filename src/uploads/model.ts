@@ -35,6 +35,11 @@ export interface UploadFile extends UploadInfo {
   readonly path: string;
 }
 
+export interface BeginningOptions {
+  readonly signal: AbortSignal;
+  readonly patienceMs?: number;
+}
+
 /** Files that clients have sent to the data directory, for every driver of it. */
 export interface Uploads {
   /**
@@ -53,8 +58,11 @@ export interface Uploads {
   remove(id: string): Promise<void>;
   /** A finished file for somebody who reads it now, which counts as use. Throws UPLOAD_NOT_FOUND, UPLOAD_INCOMPLETE. */
   use(id: string): Promise<UploadFile>;
-  /** A file as soon as its first bytes are there, or all of it. Throws UPLOAD_NOT_FOUND. */
-  useBeginning(id: string, bytes: number, options: { readonly signal: AbortSignal }): Promise<UploadFile>;
+  /**
+   * A file as soon as its first bytes are there, or all of it. Throws UPLOAD_NOT_FOUND, and UPLOAD_INCOMPLETE once no more of it has
+   * come for `patienceMs` (default: 30 s).
+   */
+  useBeginning(id: string, bytes: number, options: BeginningOptions): Promise<UploadFile>;
   /** Removes what nobody needs any more; `referred` are the ids that something refers to. */
   sweep(referred: () => Promise<ReadonlySet<string>>): Promise<void>;
 }

@@ -7,6 +7,7 @@ import { asStorageError, makeFolder } from "../datasets/files.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import { nameOfText, newFileName } from "./file-name.ts";
 import {
+  type BeginningOptions,
   type UploadBegin,
   type UploadFile,
   type UploadInfo,
@@ -36,6 +37,8 @@ export function uploadsFolder(dataDirectory: string): string {
 const HOPELESS: ReadonlySet<string> = new Set(["UPLOAD_DAMAGED", "UPLOAD_TOO_LARGE"]);
 /** How often somebody who waits for the first bytes looks: another process may receive them. */
 const LOOK_EVERY_MS = 20;
+/** A client that lost its connection has gone on by then, if it will. */
+const PATIENCE_MS = 30_000;
 
 export async function openUploads(options: UploadsOptions): Promise<Uploads> {
   await makeFolder(uploadsFolder(options.dataDirectory));
@@ -122,19 +125,21 @@ class UploadStore implements Uploads {
 
   async use(id: string): Promise<UploadFile> {
     const info = await this.#file(await this.#record(id));
-    if (!info.finished)
-      throw new DriverError("UPLOAD_INCOMPLETE", `upload "${id}" is not all there: ${info.receivedBytes} bytes`, {
-        metadata: { upload: id, receivedBytes: String(info.receivedBytes) },
-      });
+    if (!info.finished) throw incomplete(info);
     await this.#options.catalog.used(id);
     return info;
   }
 
-  async useBeginning(id: string, bytes: number, { signal }: { signal: AbortSignal }): Promise<UploadFile> {
-    for (;;) {
+  async useBeginning(id: string, bytes: number, options: BeginningOptions): Promise<UploadFile> {
+    const { signal, patienceMs = PATIENCE_MS } = options;
+    let before = -1;
+    for (let cameMs = performance.now(); ; ) {
       const info = await this.#file(await this.#record(id));
       if (info.finished) return this.use(id);
       if (info.receivedBytes >= bytes) return info;
+      if (info.receivedBytes !== before) cameMs = performance.now();
+      else if (performance.now() - cameMs > patienceMs) throw incomplete(info);
+      before = info.receivedBytes;
       await setTimeout(LOOK_EVERY_MS, undefined, { signal });
     }
   }
@@ -275,6 +280,12 @@ async function sizeOf(path: string): Promise<number> {
 function isSame(present: AnnouncedUpload, begin: AnnouncedUpload): boolean {
   const { name, format, size, sha256 } = begin;
   return present.name === name && present.format === format && present.size === size && present.sha256 === sha256;
+}
+
+function incomplete({ id, receivedBytes }: UploadInfo): DriverError {
+  return new DriverError("UPLOAD_INCOMPLETE", `upload "${id}" is not all there: ${receivedBytes} bytes`, {
+    metadata: { upload: id, receivedBytes: String(receivedBytes) },
+  });
 }
 
 function takenOver(id: string, why: string): DriverError {

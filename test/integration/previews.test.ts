@@ -202,6 +202,26 @@ describe("a preview", () => {
     expect(types(await drover.preview({ uri: `upload:${id}` }))).toBe(longTypes);
   });
 
+  test("of bytes that don't come holds up no other, however often somebody asks", async () => {
+    const go = Promise.withResolvers<void>();
+    async function* stalling() {
+      yield Buffer.from("a,b\n1,x\n");
+      await go.promise;
+    }
+    const sending = drover.upload(stalling(), { id: "stalling", name: "stalling.csv" });
+    await expect.poll(() => drover.uploaded("stalling").catch(() => undefined)).toBeDefined();
+    const leave = new AbortController();
+    const waiting = Array.from({ length: 12 }, () =>
+      drover.preview({ uri: "upload:stalling" }, { signal: leave.signal }).catch(({ reason }) => reason),
+    );
+    const path = await file("meanwhile.csv", "a\n1\n");
+    expect((await drover.preview({ uri: path }, { signal: AbortSignal.timeout(20_000) })).values).toEqual([[1n]]);
+    leave.abort();
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set(["CANCELLED"]));
+    go.resolve();
+    expect(await sending).toMatchObject({ finished: true });
+  });
+
   test("of what is no source shows by its own name what is wrong", async () => {
     const sent = await drover.upload(Buffer.from([1, 0, 2, 0]), { name: "noise.csv" });
     const error = await failure(drover.preview({ uri: sent.uri }));

@@ -341,6 +341,14 @@ describe("looking through uploads", () => {
 });
 
 describe("the beginning of an upload", () => {
+  it("is not waited for where nobody sends any more", async () => {
+    await first.uploads.receive(begin(), sent(data.subarray(0, 1_000), "cut")).catch(() => undefined);
+    await expect(first.uploads.useBeginning("u", 64_000, { signal, patienceMs: 50 })).rejects.toMatchObject({
+      reason: "UPLOAD_INCOMPLETE",
+      metadata: { receivedBytes: "1000" },
+    });
+  });
+
   it("can be read as soon as it is there, and a short file when it is finished", async () => {
     const go = Promise.withResolvers<void>();
     async function* slow(): AsyncGenerator<UploadPart> {
