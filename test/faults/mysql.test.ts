@@ -86,6 +86,31 @@ describe("a cancelled load ends its statement in the database", () => {
     await until(idle);
   });
 
+  it("at the host where it runs, whoever answers at another one meanwhile", async () => {
+    const cancel = new AbortController();
+    const port = await freePort();
+    const uri = `mysql://127.0.0.1:${port},127.0.0.1:${db.port}/${db.name}`;
+    const endings: StatementEnding[] = [];
+    const context = await labContext(lab, { signal: cancel.signal, onStatement: (ending) => endings.push(ending) });
+    await using session = await mysql.open(
+      { ...source(SLOW), server: { name: "the server", uri, options: { user: db.user }, password: db.password } },
+      context,
+    );
+    const ended = session.plan({ maxPartitions: 1, preview: false }).then(async ({ partitions }) => {
+      const content = await session.read(partitions[0] ?? {});
+      if (content.form === "text") for await (const _ of content.chunks);
+    });
+    ended.catch(() => undefined);
+    await until(runs("SLEEP"));
+    const silent = createServer(() => undefined).listen(port, "127.0.0.1");
+    await once(silent, "listening");
+    expect(endings.at(-1)).toMatchObject({ host: "127.0.0.1", port: db.port });
+    cancel.abort(new DriverError("CANCELLED", "the test cancelled it"));
+    await expect(ended).rejects.toThrow("the test cancelled it");
+    await until(idle);
+    silent.close();
+  });
+
   it("while it is planned", async () => {
     const cancel = new AbortController();
     await db.run("LOCK TABLES numbers WRITE");

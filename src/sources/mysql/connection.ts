@@ -34,8 +34,10 @@ export class MysqlConnection implements AsyncDisposable {
   /** The server's id of it. */
   readonly id: number;
   readonly encrypted: boolean;
+  /** The login at the one host that has answered. */
+  readonly login: Login;
+  readonly #server: string;
   readonly #connection: Connection;
-  readonly #login: Login;
   readonly #signal: AbortSignal;
   readonly #onAbort: () => void;
   readonly #mark: string;
@@ -44,14 +46,15 @@ export class MysqlConnection implements AsyncDisposable {
 
   private constructor(
     connection: Connection,
-    facts: { id: number; encrypted: boolean },
+    facts: { id: number; encrypted: boolean; server: string },
     login: Login,
     signal: AbortSignal,
   ) {
     this.#connection = connection;
     this.id = facts.id;
     this.encrypted = facts.encrypted;
-    this.#login = login;
+    this.#server = facts.server;
+    this.login = login;
     this.#signal = signal;
     this.#mark = `drover ${randomBytes(8).toString("hex")}`;
     this.#onAbort = () => void this.stop();
@@ -61,11 +64,12 @@ export class MysqlConnection implements AsyncDisposable {
 
   /** Tries the hosts in their order. Throws CONNECTION_FAILED, CONNECTION_TLS_FAILED, LOGIN_REFUSED. */
   static async open(login: Login, signal: AbortSignal): Promise<MysqlConnection> {
-    const { connection, encrypted } = await connectAnywhere(login, signal);
+    const { connection, encrypted, host } = await connectAnywhere(login, signal);
+    const here = atHost(login, host);
     try {
-      for (const sql of SESSION) await run(connection, sql, signal, login);
-      const rows = await run(connection, "SELECT CONNECTION_ID()", signal, login);
-      return new MysqlConnection(connection, { id: Number(rows[0]?.[0]), encrypted }, login, signal);
+      for (const sql of SESSION) await run(connection, sql, signal, here);
+      const [row] = await run(connection, `SELECT CONNECTION_ID(), ${SERVER}`, signal, here);
+      return new MysqlConnection(connection, { id: Number(row?.[0]), encrypted, server: row?.[1] ?? "" }, here, signal);
     } catch (error) {
       connection.destroy();
       throw error;
@@ -74,7 +78,8 @@ export class MysqlConnection implements AsyncDisposable {
 
   /** What ends a statement of this connection from outside, and what tells that it is one of this connection. */
   get ending(): StatementEnding {
-    return { id: this.id, mark: this.#mark };
+    const [{ host, port } = { host: "", port: 0 }] = this.login.server.hosts;
+    return { id: this.id, mark: this.#mark, host, port };
   }
 
   /** Marks a statement as one of this connection's. */
@@ -85,7 +90,7 @@ export class MysqlConnection implements AsyncDisposable {
   /** Runs a statement with few rows; every value as text. */
   run(sql: string): Promise<readonly TextRow[]> {
     this.#signal.throwIfAborted();
-    return this.#orAbort(run(this.#connection, this.marked(sql), this.#signal, this.#login));
+    return this.#orAbort(run(this.#connection, this.marked(sql), this.#signal, this.login));
   }
 
   /** The columns of a statement that gives no rows. */
@@ -95,7 +100,7 @@ export class MysqlConnection implements AsyncDisposable {
     return this.#orAbort(
       new Promise<readonly FieldDefinition[]>((resolve, reject) =>
         this.#connection.query(options, (error, _rows, fields) =>
-          error ? reject(mysqlError(error, this.#login)) : resolve(fields.map(definitionOf)),
+          error ? reject(mysqlError(error, this.login)) : resolve(fields.map(definitionOf)),
         ),
       ),
     );
@@ -106,7 +111,7 @@ export class MysqlConnection implements AsyncDisposable {
     return this.#orAbort(
       new Promise<void>((resolve, reject) =>
         this.#connection.prepare(sql, (error, statement) => {
-          if (error) return reject(mysqlError(error, this.#login));
+          if (error) return reject(mysqlError(error, this.login));
           statement.close();
           resolve();
         }),
@@ -135,7 +140,7 @@ export class MysqlConnection implements AsyncDisposable {
   /** Ends the statement that runs, in the server as well, and the connection with it. */
   async stop(): Promise<void> {
     if (this.#kills === undefined) {
-      this.#kills = killConnection(this.#login, this.id).catch(() => undefined);
+      this.#kills = killConnection(this.login, this.id, this.#server).catch(() => undefined);
       this.#connection.destroy();
     }
     await this.#kills;
@@ -149,7 +154,7 @@ export class MysqlConnection implements AsyncDisposable {
   }
 
   #failure(error: unknown): unknown {
-    return this.#signal.aborted ? this.#signal.reason : mysqlError(error, this.#login);
+    return this.#signal.aborted ? this.#signal.reason : mysqlError(error, this.login);
   }
 
   /** What a cancelled statement makes of its end does not matter, nor does it answer after `destroy`. */
@@ -170,8 +175,10 @@ export interface RunningQuery {
  * Stops a statement by another connection, if the mark says that it still is the one. A server counts its connections from the
  * start again when it is started again.
  */
-export async function endMarked(login: Login, { id, mark }: StatementEnding, signal: AbortSignal): Promise<void> {
-  await using connection = await MysqlConnection.open(login, signal);
+export async function endMarked(login: Login, ending: StatementEnding, signal: AbortSignal): Promise<void> {
+  const { id, mark, host, port } = ending;
+  const there = atHost(login, { host: String(host), port: Number(port) });
+  await using connection = await MysqlConnection.open(there, signal);
   const like = `LOCATE('/* ${String(mark).replaceAll(/[^\w ]/g, "")} */', info) > 0`;
   const found = await connection.run(
     `SELECT id FROM information_schema.processlist WHERE id = ${Number(id)} AND ${like}`,
@@ -179,15 +186,25 @@ export async function endMarked(login: Login, { id, mark }: StatementEnding, sig
   if (found.length > 0) await connection.run(`KILL ${Number(id)}`).catch(ignoreUnknownThread);
 }
 
-async function killConnection(login: Login, id: number): Promise<void> {
+/** Behind one name may be several servers: on another one the number is somebody else's. */
+async function killConnection(login: Login, id: number, server: string): Promise<void> {
   const signal = AbortSignal.timeout(KILL_LIMIT_MS);
   await using connection = await MysqlConnection.open(login, signal);
+  const [row] = await connection.run(`SELECT ${SERVER}`);
+  if (row?.[0] !== server) return;
   await connection.run(`KILL ${id}`).catch(ignoreUnknownThread);
 }
 
 function ignoreUnknownThread(error: unknown): void {
   if (error instanceof DriverError && error.metadata.code === "ER_NO_SUCH_THREAD") return;
   throw error;
+}
+
+/** Tells one server from another. */
+const SERVER = "CONCAT(@@hostname, ':', @@port)";
+
+function atHost(login: Login, host: MysqlServer["hosts"][number]): Login {
+  return { ...login, server: { ...login.server, hosts: [host] } };
 }
 
 const SESSION: readonly string[] = [
@@ -215,7 +232,7 @@ async function connectAnywhere(login: Login, signal: AbortSignal) {
   const { hosts } = login.server;
   for (const [index, host] of hosts.entries()) {
     try {
-      return await connectTo(login, host, signal);
+      return { ...(await connectTo(login, host, signal)), host };
     } catch (error) {
       const isLast = index === hosts.length - 1;
       if (isLast || !(error instanceof DriverError) || error.reason !== "CONNECTION_FAILED") throw error;

@@ -2,7 +2,7 @@ import { DriverError } from "../../errors/driver-error.ts";
 import type { Relation } from "../database/options.ts";
 import { type Range, rangesOf } from "../database/ranges.ts";
 import type { FieldDefinition } from "./column-types.ts";
-import type { Login, MysqlConnection } from "./connection.ts";
+import type { MysqlConnection } from "./connection.ts";
 import type { MysqlSettings } from "./options.ts";
 import { columnRanges, keyColumn, namedPartitionColumn, partsFor, type TableFacts } from "./partitions.ts";
 import { SnapshotLock } from "./snapshot.ts";
@@ -19,7 +19,6 @@ export interface PartitionPlan {
 
 export interface PartitionRequest {
   readonly connection: MysqlConnection;
-  readonly login: Login;
   readonly relation: Relation;
   readonly settings: MysqlSettings;
   readonly facts: TableFacts;
@@ -46,7 +45,7 @@ export async function planPartitions(request: PartitionRequest): Promise<Partiti
   const ranges = await columnRanges(connection, relation, field, wanted);
   if (ranges.length < 2) return whole(false);
   try {
-    const lock = await SnapshotLock.take(request.login, relationSql(relation), request.signal);
+    const lock = await SnapshotLock.take(connection.login, relationSql(relation), request.signal);
     return { column: field.name, ranges, lock, warnings: [] };
   } catch (error) {
     request.signal.throwIfAborted();

@@ -89,13 +89,15 @@ export class MysqlSession implements SourceSession {
     const connection = this.#connection;
     const facts = await factsOf(connection, relation);
     const parts = await planPartitions({
-      ...{ connection, relation, facts, login: this.#login, settings: this.#settings, signal: this.#context.signal },
+      ...{ connection, relation, facts, settings: this.#settings, signal: this.#context.signal },
       // A limit counts over all parts.
       maxPartitions: limit !== undefined ? 1 : maxPartitions,
       describe: () => this.#describe(relation),
     });
     this.#lock = parts.lock;
-    await connection.run(BEGIN_SNAPSHOT);
+    // The lock has a connection of its own, behind whose name may be another server.
+    if (parts.lock) await joinSnapshot(connection, parts.lock.shared);
+    else await connection.run(BEGIN_SNAPSHOT);
     const fields = await this.#describe(relation);
     const selection = selectionOf(fields, this.#settings, this.#types);
     const sql = `SELECT ${selection.list} FROM ${relationSql(relation)}`;
