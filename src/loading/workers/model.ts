@@ -4,7 +4,7 @@ import type { CallOptions } from "./worker-process.ts";
 
 /**
  * What a worker is wanted for. Somebody waits for an `interactive` one: a test, a preview. A load is carried by its `first`
- * worker; `more` read other partitions of it.
+ * worker; `more` read other partitions of it. While both wait, every fourth worker goes to a load.
  */
 export type LeasePurpose = "interactive" | "first" | "more";
 

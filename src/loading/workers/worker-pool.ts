@@ -62,6 +62,9 @@ interface Waiter {
 /** Who is served first when a worker becomes free. */
 const RANK: Readonly<Record<LeasePurpose, number>> = { interactive: 0, first: 1, more: 2 };
 
+/** Appends never cease to ask: while loads wait, every so many workers go to one of them. */
+const LOAD_TURN = 4;
+
 export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
   return new ElasticPool(options);
 }
@@ -74,6 +77,8 @@ class ElasticPool implements WorkerPool {
   readonly #waiting: Waiter[] = [];
   /** Folders are made before processes: these count as workers already. */
   #preparing = 0;
+  /** How many interactive ones were served while a load could have been. */
+  #givenSinceLoad = 0;
   #closed = false;
 
   constructor(options: WorkerPoolOptions) {
@@ -166,13 +171,18 @@ class ElasticPool implements WorkerPool {
   }
 
   #next(): Waiter | undefined {
-    const mayLoad = this.#loading() < this.maxForLoads;
-    return this.#waiting
-      .filter(({ purpose }) => purpose === "interactive" || mayLoad)
-      .reduce<Waiter | undefined>(
-        (best, waiter) => (best === undefined || RANK[waiter.purpose] < RANK[best.purpose] ? waiter : best),
-        undefined,
-      );
+    const loads = this.#waiting.filter(({ purpose }) => purpose !== "interactive");
+    const mayLoad = loads.length > 0 && this.#loading() < this.maxForLoads;
+    const interactive = this.#waiting.filter(({ purpose }) => purpose === "interactive");
+    const isTurnOfLoads = mayLoad && this.#givenSinceLoad >= LOAD_TURN - 1;
+    const candidates = isTurnOfLoads ? loads : mayLoad ? this.#waiting : interactive;
+    const next = candidates.reduce<Waiter | undefined>(
+      (best, waiter) => (best === undefined || RANK[waiter.purpose] < RANK[best.purpose] ? waiter : best),
+      undefined,
+    );
+    if (next !== undefined)
+      this.#givenSinceLoad = mayLoad && next.purpose === "interactive" ? this.#givenSinceLoad + 1 : 0;
+    return next;
   }
 
   #loading(): number {

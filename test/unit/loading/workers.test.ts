@@ -82,6 +82,21 @@ describe("the pool", () => {
     expect(counts()).toMatchObject({ now: 3, busy: 0 });
   });
 
+  test("lets a load have its turn however many others keep asking", async () => {
+    open({ max: 2 });
+    const held = [await pool.lease("interactive", { signal }), await pool.lease("interactive", { signal })];
+    const order: string[] = [];
+    const asked = (purpose: "first" | "interactive") =>
+      pool.lease(purpose, { signal }).then(async (lease) => {
+        order.push(purpose);
+        await lease[Symbol.asyncDispose]();
+      });
+    const all = [asked("first"), ...Array.from({ length: 10 }, () => asked("interactive"))];
+    for (const lease of held) await lease[Symbol.asyncDispose]();
+    await Promise.all(all);
+    expect(order.slice(0, 5)).toEqual(["interactive", "interactive", "interactive", "first", "interactive"]);
+  });
+
   test("divides the threads among those that load", async () => {
     open({ threads: 4 });
     const leases = [await pool.lease("first", { signal })];
