@@ -137,6 +137,12 @@ describe("a preview", () => {
   });
 
   test("reads the beginning of XML, and says which elements may be the records", async () => {
+    const unclosed = await failure(drover.preview({ uri: await file("unclosed.xml", "<r><i>1</i><i>2</i>") }));
+    expect(unclosed).toMatchObject({ reason: "MALFORMED_XML", metadata: { element: "r" } });
+    const damaged = gzipSync(`<r>${"<i>1</i>".repeat(1_000)}</r>`).subarray(0, -10);
+    expect((await failure(drover.preview({ uri: await file("damaged.xml.gz", damaged) }))).reason).toBe(
+      "SOURCE_TRUNCATED",
+    );
     const records = Array.from(
       { length: 40_000 },
       (_, id) => `<sale id="${id}"><at>2024-12-31</at><of>${id / 2}</of></sale>`,

@@ -40,7 +40,7 @@ class XmlSession implements SourceSession {
     const origins = await findFiles(this.#source, this.#context, { beginningBytes });
     const { path } = await named(
       origins,
-      findRecordPath(origins, this.#settings, { ...this.#context, beginningBytes }),
+      findRecordPath(origins, this.#settings, { ...this.#context, isCut: this.#isCut(origins) }),
     );
     return { description: `${await this.#described(origins)}; the records are ${path.text}` };
   }
@@ -68,6 +68,7 @@ class XmlSession implements SourceSession {
       parsers: this.#context.parsers,
       onProgress: (progress) => onProgress?.(later(progress)),
       beginningBytes: this.#context.beginningBytes,
+      isCut: this.#isCut(origins),
       maxRecords: this.#maxRecords,
     });
     const scan = await named(origins, reading);
@@ -76,6 +77,11 @@ class XmlSession implements SourceSession {
 
   async requireUnchanged() {
     await requireUnchanged(await this.#files(), this.#context);
+  }
+
+  /** Whether there is more of the file somewhere: it still arrives, or only its beginning was fetched. */
+  #isCut(origins: readonly FileOrigin[]): boolean {
+    return this.#source.arriving === true || origins.some(({ partial }) => partial === true);
   }
 
   async #described(origins: readonly FileOrigin[]): Promise<string> {
@@ -87,7 +93,10 @@ class XmlSession implements SourceSession {
   async #recordPaths(origins: readonly FileOrigin[]): Promise<readonly string[]> {
     const first = origins.find(({ bytes }) => bytes > 0);
     if (first === undefined) return [];
-    const found = await suggestionsOf(first.path, this.#settings.encoding, this.#context);
+    const found = await suggestionsOf(first.path, this.#settings.encoding, {
+      ...this.#context,
+      isCut: this.#isCut(origins),
+    });
     return found.map(({ path }) => path);
   }
 

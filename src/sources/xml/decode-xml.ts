@@ -63,7 +63,7 @@ function wideEncoding(path: string, bytes: Buffer): string | undefined {
 export async function* decodedXml(
   path: string,
   encoding: string,
-  { signal, isBeginning = false }: { readonly signal: AbortSignal; readonly isBeginning?: boolean },
+  { signal, isCut = false }: { readonly signal: AbortSignal; readonly isCut?: boolean },
 ): AsyncGenerator<TextChunk> {
   // The parser knows the mark, and with it the places in the text are those in the file.
   const decoder = new TextDecoder(encoding, { fatal: true, ignoreBOM: true });
@@ -85,7 +85,7 @@ export async function* decodedXml(
       });
     }
   };
-  for await (const chunk of isBeginning ? beginningOf(path, signal) : chunksOf(path, { signal })) {
+  for await (const chunk of isCut ? beginningOf(path, signal) : chunksOf(path, { signal })) {
     for (let from = 0; from < chunk.length; from += TEXT_BYTES) {
       const part = chunk.subarray(from, from + TEXT_BYTES);
       const text = decode(part);
@@ -95,7 +95,7 @@ export async function* decodedXml(
       carried = encoding === "utf-8" ? cutCharacter(part) : carried;
     }
   }
-  const rest = isBeginning ? "" : decode();
+  const rest = isCut ? "" : decode();
   if (rest !== "") yield { text: rest, startByte };
 }
 

@@ -8,7 +8,7 @@ import { type RecordSuggestion, suggestRecordPaths } from "./suggest-paths.ts";
 export interface LookOptions {
   readonly signal: AbortSignal;
   /** The file may end anywhere. */
-  readonly beginningBytes?: number | undefined;
+  readonly isCut?: boolean | undefined;
 }
 
 export interface FoundPath {
@@ -44,13 +44,12 @@ export async function findRecordPath(
 export async function suggestionsOf(
   file: string,
   encoding: string | undefined,
-  { signal, beginningBytes }: LookOptions,
+  { signal, isCut = false }: LookOptions,
 ): Promise<readonly RecordSuggestion[]> {
   const from = await encodingOfXml(file, encoding, { signal });
-  const isBeginning = beginningBytes !== undefined;
   let text = "";
   let wanted = LOOK_LENGTH;
-  for await (const chunk of decodedXml(file, from, { signal, isBeginning })) {
+  for await (const chunk of decodedXml(file, from, { signal, isCut })) {
     text += chunk.text;
     if (text.length < wanted) continue;
     const found = suggestRecordPaths(text, file, from);

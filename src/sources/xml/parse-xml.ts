@@ -42,8 +42,10 @@ export interface XmlPlace {
 /** What happened to a document beside its elements. */
 export interface XmlOptions {
   readonly signal: AbortSignal;
-  /** What is read is a beginning: it may end anywhere, and no more than this is read of it. */
+  /** No more than this is wanted of it. */
   readonly beginningBytes?: number | undefined;
+  /** There is more of the document than the file has: it may end anywhere. */
+  readonly isCut?: boolean | undefined;
   /** Told after every chunk how much of the decompressed file was read. */
   readonly onProgress?: (bytes: number) => void;
 }
@@ -55,17 +57,16 @@ export interface XmlOptions {
 export async function parseXml(
   file: XmlFile,
   handler: XmlHandler,
-  { signal, beginningBytes, onProgress }: XmlOptions,
+  { signal, beginningBytes = Number.POSITIVE_INFINITY, isCut = false, onProgress }: XmlOptions,
 ): Promise<boolean> {
   const encoding = await encodingOfXml(file.path, file.encoding, { signal });
   const document = new XmlDocument(file.path, encoding, handler);
-  const isBeginning = beginningBytes !== undefined;
-  for await (const chunk of decodedXml(file.path, encoding, { signal, isBeginning })) {
+  for await (const chunk of decodedXml(file.path, encoding, { signal, isCut })) {
     document.write(chunk);
     onProgress?.(chunk.startByte);
-    if (handler.done || (isBeginning && chunk.startByte + chunk.text.length >= beginningBytes)) return false;
+    if (handler.done || chunk.startByte + chunk.text.length >= beginningBytes) return false;
   }
-  if (isBeginning && !document.isWhole) return false;
+  if (isCut && !document.isWhole) return false;
   document.end();
   return true;
 }

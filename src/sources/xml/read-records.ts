@@ -22,6 +22,8 @@ export interface ReadOptions {
   /** No more than these are read. */
   readonly maxRecords: number;
   readonly beginningBytes?: number | undefined;
+  /** The last file is not all there. */
+  readonly isCut?: boolean;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
@@ -151,7 +153,7 @@ async function walkRecords(
   path: RecordPath,
   handler: RecordHandler,
   { encoding }: XmlSettings,
-  { signal, maxRecords, beginningBytes }: ReadOptions,
+  { signal, maxRecords, beginningBytes, isCut }: ReadOptions,
   onProgress: (readBytes: number) => void,
   warn: (message: string) => void,
 ): Promise<boolean> {
@@ -165,7 +167,7 @@ async function walkRecords(
     // Of a compressed file more comes out than it has: its own size is the most that is told.
     const told = (bytes: number) => onProgress(before + Math.min(bytes, origin.bytes));
     const file = { path: origin.path, encoding };
-    const options = { signal, beginningBytes, onProgress: told };
+    const options = { signal, beginningBytes, isCut, onProgress: told };
     if (!(await parseXml(file, finder satisfies XmlHandler, options))) isAll = false;
     else if (finder.count === 0) warn(`${origin.path} holds no ${path.text} and gave no rows`);
     left -= finder.count;
