@@ -4,7 +4,7 @@ import type { RowFilter } from "../row-filter.ts";
 import { declaredSql, exactText } from "./columns.ts";
 import type { PostgresConnection } from "./connection.ts";
 import { sqlStateOf } from "./errors.ts";
-import { quoteText } from "./quoting.ts";
+import { quoteName, quoteText } from "./quoting.ts";
 import type { OpenRelation } from "./relation.ts";
 import { castTarget } from "./types.ts";
 
@@ -22,6 +22,7 @@ export function filterSql(
   { columns }: OpenRelation,
   filter: RowFilter,
   declared: Readonly<Record<string, string>> = {},
+  folding = DEFAULT_FOLDING,
 ): string {
   const byName = new Map(columns.map((column) => [column.name, column]));
   const isDeclared = (name: string) => Object.hasOwn(declared, name);
@@ -54,12 +55,31 @@ export function filterSql(
       const column = byName.get(match.column);
       const text = column === undefined ? "NULL" : exactText(column);
       const pattern = quoteText(likePattern(match));
-      const fold = (sql: string) => (match.ignoreCase ? `pg_catalog.lower(${sql})` : sql);
+      const fold = (sql: string) =>
+        match.ignoreCase ? `pg_catalog.lower(${sql} COLLATE pg_catalog.${quoteName(folding)})` : sql;
       // LIKE takes no collation that calls different texts equal.
-      return `${fold(text)} COLLATE "C" LIKE ${fold(pattern)}`;
+      return `${fold(text)} COLLATE "C" LIKE ${fold(pattern)} COLLATE "C"`;
     },
   };
   return renderFilter(filter, dialect);
+}
+
+const DEFAULT_FOLDING = "default";
+
+/** The collation that knows small letters beyond a to z: the database's own, unless that is C. */
+export async function foldingFor(connection: PostgresConnection, filter: RowFilter): Promise<string> {
+  if (!ignoresCase(filter)) return DEFAULT_FOLDING;
+  const [row] = await connection.run(
+    `SELECT collname FROM pg_catalog.pg_collation
+     WHERE collname = 'und-x-icu' AND pg_catalog.lower('Ä' COLLATE pg_catalog."default") <> 'ä'
+       AND collencoding IN (-1, pg_catalog.pg_char_to_encoding(pg_catalog.getdatabaseencoding()))`,
+  );
+  return row?.[0] ?? DEFAULT_FOLDING;
+}
+
+function ignoresCase(filter: RowFilter): boolean {
+  if (filter.kind === "all" || filter.kind === "any") return filter.filters.some(ignoresCase);
+  return filter.kind === "not" ? ignoresCase(filter.filter) : filter.kind === "text" && filter.ignoreCase;
 }
 
 /** Has the server check the condition. Throws INVALID_FILTER with its own words for values and types that do not fit. */

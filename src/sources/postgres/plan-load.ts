@@ -3,7 +3,7 @@ import type { Partition, PlanOptions, Source, SourcePlan } from "../connector.ts
 import { has, type ServerVersion } from "./begin.ts";
 import { chooseColumns, keptColumns } from "./columns.ts";
 import type { PostgresConnection } from "./connection.ts";
-import { filterSql, requireFilter } from "./filter.ts";
+import { filterSql, foldingFor, requireFilter } from "./filter.ts";
 import type { PostgresSettings } from "./options.ts";
 import { columnConditions, placeConditions } from "./ranges.ts";
 import { type OpenRelation, openRelation, type RelationColumn } from "./relation.ts";
@@ -37,7 +37,8 @@ export async function planLoad(parts: PlanParts, options: PlanOptions): Promise<
     throw new DriverError("INVALID_SOURCE", "a load from a database needs the option table or query");
   const relation = await openRelation(connection, settings.relation);
   const kept = keptColumns(relation, settings);
-  const condition = source.filter && filterSql(relation, source.filter, settings.declaredTypes);
+  const { filter } = source;
+  const condition = filter && filterSql(relation, filter, settings.declaredTypes, await foldingFor(connection, filter));
   if (condition !== undefined) await requireFilter(connection, relation.from, condition);
   const limit = source.limit ?? (options.preview ? PREVIEW_ROWS : undefined);
   const looked = lookedRows(relation, kept, condition, options.preview ? limit : undefined);
@@ -69,7 +70,13 @@ export async function planLoad(parts: PlanParts, options: PlanOptions): Promise<
 /** Other sessions see what this one sees, as long as its transaction lasts. `sql` is what they have to lock before it ends. */
 async function exportSnapshot(connection: PostgresConnection, sql: string) {
   const [row] = await connection.run("SELECT pg_catalog.pg_export_snapshot()");
-  return { snapshot: row?.[0] ?? "", sql };
+  return { snapshot: row?.[0] ?? "", server: await serverMark(connection), sql };
+}
+
+/** Tells one server from another, since the name of a snapshot may mean something else at each of them. */
+export async function serverMark(connection: PostgresConnection): Promise<string> {
+  const [row] = await connection.run("SELECT pg_catalog.pg_postmaster_start_time()");
+  return row?.[0] ?? "";
 }
 
 function selectSql(

@@ -14,7 +14,7 @@ import { begin, type ServerVersion, versionOf } from "./begin.ts";
 import { listTables } from "./catalog.ts";
 import type { PostgresConnection } from "./connection.ts";
 import type { PostgresServer, PostgresSettings } from "./options.ts";
-import { type PostgresPartition, planLoad } from "./plan-load.ts";
+import { type PostgresPartition, planLoad, serverMark } from "./plan-load.ts";
 import { rowBatches } from "./row-batches.ts";
 
 export interface SessionParts {
@@ -80,7 +80,7 @@ export class PostgresSession implements SourceSession {
   }
 
   /** Locks what the load reads while the session that has planned still does: nobody can have changed it in between. */
-  async join({ snapshot, sql }: SharedSnapshot): Promise<void> {
+  async join({ snapshot, server: planned, sql }: SharedSnapshot): Promise<void> {
     const { connection, server } = this.#parts;
     using _ = await this.#permit();
     const version = await this.#knownVersion();
@@ -88,6 +88,9 @@ export class PostgresSession implements SourceSession {
       ...{ version, searchPath: server.searchPath, preview: false },
       snapshot: String(snapshot),
     });
+    // Behind one name may be several servers.
+    if ((await serverMark(connection)) !== planned)
+      throw new DriverError("CONNECTION_FAILED", "another server has answered than the one whose snapshot is shared");
     // Parsing alone would lock no parts of a partitioned table.
     await connection.run(`EXPLAIN ${String(sql)}`);
   }

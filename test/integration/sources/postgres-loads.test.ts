@@ -181,6 +181,31 @@ describe("what a load wants", () => {
     expect(await ids(compare("at", "less", "2024-01-01T11:00:00"))).toEqual([1]);
   });
 
+  it("of texts in either case knows all letters, whatever the database's or the column's locale is", async () => {
+    const name = `${db.name}_c`;
+    await db.run(`CREATE DATABASE ${name} TEMPLATE template0 ENCODING UTF8 LC_COLLATE 'C' LC_CTYPE 'C'`);
+    const filter: RowFilter = { kind: "text", column: "a", op: "startsWith", text: "äP", ignoreCase: true };
+    try {
+      for (const [uri, column] of [
+        [db.url, `'Äpfel'::text COLLATE "C"`],
+        [db.url.replace(db.name, name), "'Äpfel'::text"],
+      ] as const) {
+        const source = db.source({ query: `SELECT ${column} AS a` }, { uri });
+        expect((await loadSource(lab, { ...source, filter })).rows).toBe(1);
+      }
+    } finally {
+      await db.run(`DROP DATABASE ${name}`);
+    }
+  });
+
+  it("of a server that stands behind the same name is not taken for the one that planned", async () => {
+    const source = db.source({ table: "orders", partitions: 2 });
+    await using first = await postgres.open(source, await labContext(lab));
+    const { shared } = await first.plan({ maxPartitions: 2, preview: false });
+    await using other = await postgres.open(source, await labContext(lab));
+    await expect(other.join?.({ ...shared, server: "2024-01-01 00:00:00+00" })).rejects.toThrow("another server");
+  });
+
   it("of its types is converted by the database, and fails for values that do not fit", async () => {
     const types = "id=VARCHAR,price=DECIMAL(20,4),day=TIMESTAMP";
     const query = "SELECT * FROM orders WHERE id = 3";
@@ -191,6 +216,22 @@ describe("what a load wants", () => {
     expect(await failure({ table: "orders", types: "id=UTINYINT" })).toMatchObject({ reason: "LOAD_TYPE_MISMATCH" });
     expect(await failure({ table: "orders", types: "x=DATE" })).toMatchObject({ reason: "UNKNOWN_COLUMN" });
   });
+});
+
+it("bytes that are no UTF-8, as a database without an encoding may send them, fail the load", async () => {
+  const name = `${db.name}_ascii`;
+  await db.run(`CREATE DATABASE ${name} TEMPLATE template0 ENCODING SQL_ASCII LC_COLLATE 'C' LC_CTYPE 'C'`);
+  try {
+    for (const transfer of ["copy", "rows"]) {
+      const source = db.source(
+        { query: "SELECT 1 AS id, chr(233) AS a", transfer },
+        { uri: db.url.replace(db.name, name) },
+      );
+      expect((await failureOf(loadSource(lab, source))).message).toContain("invalid byte sequence");
+    }
+  } finally {
+    await db.run(`DROP DATABASE ${name}`);
+  }
 });
 
 describe("a query", () => {
