@@ -140,7 +140,7 @@ async function* parsedText(
 ): AsyncGenerator<Uint8Array> {
   const parsing = new RowParsing(names, parsers, { policy: "fail" });
   try {
-    for await (const rows of decodeText(chunks)) yield encodeRows(parsing.run(rows));
+    for await (const rows of decodeText(chunks, { lists: false })) yield encodeRows(parsing.run(rows));
   } catch (error) {
     if (!(error instanceof RowFailure)) throw error;
     const { ordinal, column, value, reason } = error.row;

@@ -40,7 +40,8 @@ export async function parseSpooled(
   for (const original of scan.paths) {
     const placeOf: PlaceOf = async (ordinals) => (await scan.locate?.(original, ordinals, options)) ?? new Map();
     const rows = async function* () {
-      for await (const batch of decodeText(chunksOf(original, options))) yield encodeRows(parsing.run(batch));
+      for await (const batch of decodeText(chunksOf(original, options), { lists: true }))
+        yield encodeRows(parsing.run(batch));
     };
     const file = scan.origins[0]?.path ?? original;
     try {

@@ -304,8 +304,16 @@ describe("text of the exchange dialect", () => {
       const chunks = async function* () {
         for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
       };
-      expect(await rowsOf(decodeText(chunks()))).toEqual(rows);
+      expect(await rowsOf(decodeText(chunks(), { lists: true }))).toEqual(rows);
     }
+  });
+
+  it("takes what looks like a list for a text where a source may have any", async () => {
+    const rows = [["\u0001a,b", "\u0001[1,2]", "\u0001", "end"]];
+    const chunks = async function* () {
+      yield encodeRows(rows);
+    };
+    expect(await rowsOf(decodeText(chunks(), { lists: false }))).toEqual(rows);
   });
 });
 
