@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { OperationHandle } from "../operations/model.ts";
 import type { LoadEnd } from "./load-once.ts";
 
@@ -75,6 +76,14 @@ export class Flight implements OperationHandle {
       handle.signal.removeEventListener("abort", leave);
       this.#participants.delete(handle);
     }
+  }
+
+  /** Where all have cancelled it, settles when it has stopped; else at once. */
+  async stopped(): Promise<void> {
+    const isLeft = Array.from(this.#participants).every(({ signal }) => signal.aborted);
+    // Those who leave are taken out one after the other, and the last one stops it.
+    if (isLeft) await setImmediate();
+    if (this.signal.aborted) await this.#done?.catch(() => undefined);
   }
 
   begin(): void {

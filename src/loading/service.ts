@@ -69,6 +69,10 @@ class Loads implements LoadService {
     const source = await definitions.resolve(request.source);
     requireSound(request.increment, source.named);
     const identity = shared(request, source);
+    const earlier = this.#earlier(request, source);
+    if (earlier) return earlier;
+    // Whoever cancels a load and at once asks for another one need not know how long the first takes to stop.
+    await this.#flights.get(request.dataset)?.flight.stopped();
     const known = this.#earlier(request, source) ?? this.#join(request, source, identity);
     if (known) return known;
     // If another process begins just after this look, the operation fails for that reason.

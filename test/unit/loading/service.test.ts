@@ -186,6 +186,16 @@ describe("a load that many have asked for", () => {
     expect((await bench.end((await bench.start("unwanted", small)).operation.id)).state).toBe("succeeded");
   });
 
+  it("is no matter any more for whoever asks for another one while it stops", async () => {
+    await bench.start("changed", big, { operationId: "wrong" });
+    await phase("wrong", "reading");
+    const stopped = bench.operations.cancel("wrong", cancelled);
+    const next = [bench.start("changed", small), bench.start("changed", small)];
+    for (const { operation } of await Promise.all(next))
+      expect(await bench.end(operation.id)).toMatchObject({ state: "succeeded", outcome: { rows: 2 } });
+    expect((await stopped).state).toBe("cancelled");
+  });
+
   it("stops for everybody where that is asked for", async () => {
     for (const operationId of ["all-1", "all-2", "all-3"]) await bench.start("all", big, { operationId });
     await bench.loads.cancelForAll("all-2", cancelled);
