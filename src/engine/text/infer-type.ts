@@ -253,9 +253,9 @@ function isPlainDate(value: string, length: number): boolean {
 /** Every month has it. */
 const LAST_DAY_OF_ALL = 28;
 
-/** The year of the day at the beginning of a text; undefined where the calendar has no such day: the patterns let a 30th of February pass. */
+/** The year of the day at the beginning of a text; undefined where the calendar has no such day: the patterns let a 30th of February pass, and `2024/01-01`. */
 function yearOfDay(value: string): number | undefined {
-  const [, year, month, day] = /^[ \t]*([0-9]{4})[-/]([0-9]{2})[-/]([0-9]{2})/.exec(value) ?? [];
+  const [, year, , month, day] = /^[ \t]*([0-9]{4})([-/])([0-9]{2})\2([0-9]{2})/.exec(value) ?? [];
   if (day === undefined) return undefined;
   const time = new Date(0);
   time.setUTCFullYear(Number(year), Number(month) - 1, Number(day));

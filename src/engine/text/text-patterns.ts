@@ -4,7 +4,7 @@
  */
 const DATE = "[0-9]{4}[-/](?:0[1-9]|1[0-2])[-/](?:0[1-9]|[12][0-9]|3[01])";
 const CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]";
-const OFFSET = "(?:Z|[+-][0-9]{2}(?::[0-9]{2})?)";
+const OFFSET = "(?:Z|[+-](?:0[0-9]|1[0-5])(?::[0-5][0-9])?)";
 
 /** Any digits with a sign: leading zeros included. */
 export const DIGITS = "[+-]?[0-9]+";

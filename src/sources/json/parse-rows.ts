@@ -3,7 +3,7 @@ import type { FileScan, RejectedRow } from "../../engine/file-scan.ts";
 import type { SourceContext } from "../connector.ts";
 import { numberBefore, placed, rejectedRows, shownPath, writeCopy } from "../parsers/copy-files.ts";
 import type { RowParser } from "../parsers/options.ts";
-import { RowFailure, RowParsing } from "../parsers/parse-rows.ts";
+import { type BrokenRow, RowFailure, RowParsing } from "../parsers/parse-rows.ts";
 import { type Parsed, readyParsers } from "../parsers/run-parsers.ts";
 import { plainName } from "../transcode.ts";
 import { membersOf, type RecordMembers, withMembers } from "./members.ts";
@@ -11,6 +11,8 @@ import { type JsonPiece, JsonRecords, type RecordLayout } from "./records.ts";
 
 const PEEK_BYTES = 64 * 1024;
 const BATCH_RECORDS = 1_000;
+/** Records may be large. */
+const BATCH_LENGTH = 4 * 1024 * 1024;
 
 /** Copies JSON files with what parsers make of some members of their records; every other character stays as it is. */
 export async function parseJsonRows(
@@ -20,6 +22,7 @@ export async function parseJsonRows(
 ): Promise<FileScan> {
   const ready = await readyParsers(parsers, context.parsers);
   const names = [...ready.keys()];
+  const skips = scan.badRows.policy === "skip";
   const parsing = new RowParsing(names, ready, scan.badRows);
   const copies: {
     readonly path: string;
@@ -35,7 +38,7 @@ export async function parseJsonRows(
     const placeOf = async (ordinals: readonly number[]) =>
       new Map(ordinals.map((ordinal) => [ordinal, { line: places.get(ordinal) ?? 0, text: "" }]));
     try {
-      const chunks = copied(path, layout, names, parsing, places, context);
+      const chunks = copied(path, layout, names, parsing, places, { signal: context.signal, skips });
       const copy = await writeCopy(chunks, `parsed-${index}-${plainName(path)}`, context);
       copies.push({ ...copy, original: shown, skipped: parsing.skipped });
     } catch (error) {
@@ -87,11 +90,11 @@ async function* copied(
   names: readonly string[],
   parsing: RowParsing,
   places: Map<number, number>,
-  { signal }: SourceContext,
+  { signal, skips }: { readonly signal: AbortSignal; readonly skips: boolean },
 ): AsyncGenerator<Buffer> {
   const decoder = new TextDecoder("utf-8");
   const records = new JsonRecords(path, layout);
-  const batch = new RecordBatch(names, parsing, places);
+  const batch = new RecordBatch(names, parsing, places, skips);
   for await (const chunk of chunksOf(path, { signal }))
     for (const piece of records.push(decoder.decode(chunk, { stream: true })))
       if (batch.add(piece)) yield Buffer.from(batch.take());
@@ -101,15 +104,18 @@ async function* copied(
 
 /** Pieces of a file that are parsed together. */
 class RecordBatch {
+  readonly #skips: boolean;
   readonly #names: readonly string[];
   readonly #parsing: RowParsing;
   readonly #places: Map<number, number>;
   #pieces: { readonly piece: JsonPiece; readonly members: RecordMembers | undefined }[] = [];
   #count = 0;
+  #length = 0;
   /** Records in the batches before. */
   #before = 0;
 
-  constructor(names: readonly string[], parsing: RowParsing, places: Map<number, number>) {
+  constructor(names: readonly string[], parsing: RowParsing, places: Map<number, number>, skips: boolean) {
+    this.#skips = skips;
     this.#names = names;
     this.#parsing = parsing;
     this.#places = places;
@@ -120,7 +126,8 @@ class RecordBatch {
     const members = piece.isRecord ? membersOf(piece.text, this.#names) : undefined;
     this.#pieces.push({ piece, members });
     if (members) this.#count++;
-    return this.#count >= BATCH_RECORDS;
+    this.#length += piece.text.length;
+    return this.#count >= BATCH_RECORDS || this.#length >= BATCH_LENGTH;
   }
 
   /** The batch's text. Records that fail leave nothing but their line ends, so that the others keep their lines. */
@@ -145,13 +152,24 @@ class RecordBatch {
     this.#before += records.length;
     this.#pieces = [];
     this.#count = 0;
+    this.#length = 0;
     return text;
+  }
+
+  /** Only where bad rows are skipped are texts decoded that are wrong: elsewhere the copy is refused. */
+  #broken(records: readonly { readonly piece: JsonPiece }[]): ReadonlyMap<number, BrokenRow> {
+    if (!this.#skips) return new Map();
+    return new Map(
+      records.flatMap(({ piece }, at) =>
+        piece.text.includes("\uFFFD") ? [[at, { code: "SOURCE_ENCODING", reason: "not UTF-8" }] as const] : [],
+      ),
+    );
   }
 
   #run(rows: readonly Parsed[][], records: readonly { readonly piece: JsonPiece }[]): readonly Parsed[][] {
     const lineOf = (ordinal: number) => records[ordinal - this.#before - 1]?.piece.line ?? 0;
     try {
-      const kept = this.#parsing.run(rows);
+      const kept = this.#parsing.run(rows, this.#broken(records));
       for (const { ordinal } of this.#parsing.samples)
         if (ordinal > this.#before) this.#places.set(ordinal, lineOf(ordinal));
       return kept;

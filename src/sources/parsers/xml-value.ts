@@ -73,7 +73,7 @@ function childrenOf(node: Node): readonly Node[] {
 }
 
 function selected(node: Node, attribute: string | undefined): string | null {
-  if (attribute === undefined) return textOf(node).trim() || null;
+  if (attribute === undefined) return textOf(node).replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, "") || null;
   const attributes = (node[ATTRIBUTES] ?? {}) as Readonly<Record<string, unknown>>;
   const name = Object.keys(attributes).find((key) => matchesStep(attribute, key));
   return name === undefined ? null : resolved(String(attributes[name])) || null;

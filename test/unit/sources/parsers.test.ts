@@ -175,6 +175,19 @@ describe("a value parser in JavaScript", () => {
     ]);
   });
 
+  it("leaves out records of JSON that are not UTF-8 where bad rows are skipped, and takes large ones bit by bit", async () => {
+    const wrong = Buffer.from('{"a":"1","b":"x\u00ffy"}\n{"a":"2","b":"z"}\n', "latin1");
+    const asked = { ending: "json", parsers: parsers() };
+    const skipping = { "parsers.a": "js:price", badRows: "skip" };
+    const { values, rejectedRows } = await lab.loadText(wrong, { ...asked, options: skipping });
+    expect([values, rejectedRows]).toEqual([[["2", "z"]], 1]);
+    const failed = await lab.textFailure(wrong, { ...asked, options: { "parsers.a": "js:price" } });
+    expect(failed.reason).toBe("SOURCE_ENCODING");
+    const large = Array.from({ length: 12 }, (_, a) => JSON.stringify({ a: String(a), b: "x".repeat(1_000_000) }));
+    const { rows } = await load(`${large.join("\n")}\n`, { "parsers.a": "js:price", columns: "a" }, "json");
+    expect(rows).toBe(12);
+  });
+
   it("runs over records of XML, on each entry of a list", async () => {
     const xml = "<r><i><p>€ 1</p></i><i><p>€ 2</p><p>€ 2.5</p></i><i><z/></i></r>";
     const { types, values } = await load(xml, { "parsers.p": "js:price" }, "xml");

@@ -149,10 +149,10 @@ describe("records of XML", () => {
 
   it("hold days that no calendar has as texts", async () => {
     const { types, values } = await load(
-      "<d><p><a>2024-02-29</a><b>2023-02-29</b><c>2024-04-31 10:00:00</c></p><p><e>0001-01-01</e></p><p><e>2024-01-01T00:00:00.123456789</e></p></d>",
+      "<d><p><a>2024-02-29</a><b>2023-02-29</b><c>2024-04-31 10:00:00</c></p><p><e>0001-01-01</e><f>2024/01-02</f><g>2024-01-01 10:00:00+99:99</g></p><p><e>2024-01-01T00:00:00.123456789</e></p></d>",
     );
-    expect(types).toEqual({ a: "DATE", b: "VARCHAR", c: "VARCHAR", e: "VARCHAR" });
-    expect(values[0]).toEqual(["2024-02-29", "2023-02-29", "2024-04-31 10:00:00", null]);
+    expect(types).toEqual({ a: "DATE", b: "VARCHAR", c: "VARCHAR", e: "VARCHAR", f: "VARCHAR", g: "VARCHAR" });
+    expect(values[0]).toEqual(["2024-02-29", "2023-02-29", "2024-04-31 10:00:00", null, null, null]);
   });
 
   it("have names that the engine and the protocol can hold", async () => {
