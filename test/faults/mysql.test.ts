@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { type AddressInfo, connect as connectTcp, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
@@ -232,6 +232,22 @@ describe("a server that can't be used is told by its reason", () => {
       );
       other.close();
     }
+  });
+
+  it("where a server says nothing after the login", async () => {
+    const sockets: Socket[] = [];
+    const mute = createServer((client) => {
+      const upstream = connectTcp(db.port, db.host);
+      for (const socket of [client, upstream]) sockets.push(socket.on("error", () => undefined));
+      upstream.pipe(client);
+      client.on("data", (bytes) => bytes.includes("SET NAMES") || upstream.write(bytes));
+    }).listen(0, "127.0.0.1");
+    await once(mute, "listening");
+    const { port } = mute.address() as AddressInfo;
+    const asked = at(`mysql://127.0.0.1:${port}/${db.name}`, { connectTimeout: 1, tls: "disable" });
+    expect((await failure(asked)).reason).toBe("CONNECTION_FAILED");
+    for (const socket of sockets) socket.destroy();
+    mute.close();
   });
 
   it("by the next host where one does not answer", async () => {

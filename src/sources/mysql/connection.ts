@@ -66,13 +66,22 @@ export class MysqlConnection implements AsyncDisposable {
   static async open(login: Login, signal: AbortSignal): Promise<MysqlConnection> {
     const { connection, encrypted, host } = await connectAnywhere(login, signal);
     const here = atHost(login, host);
+    const limit = AbortSignal.timeout(login.server.connectTimeoutMs);
+    const stop = AbortSignal.any([signal, limit]);
     try {
-      for (const sql of SESSION) await run(connection, sql, signal, here);
-      const [row] = await run(connection, `SELECT CONNECTION_ID(), ${SERVER}`, signal, here);
+      for (const sql of SESSION) await run(connection, sql, stop, here);
+      const [row] = await run(connection, `SELECT CONNECTION_ID(), ${SERVER}`, stop, here);
       return new MysqlConnection(connection, { id: Number(row?.[0]), encrypted, server: row?.[1] ?? "" }, here, signal);
     } catch (error) {
       connection.destroy();
-      throw error;
+      if (signal.aborted || !limit.aborted) throw error;
+      throw new DriverError(
+        "CONNECTION_FAILED",
+        `${login.name}: the server has taken the login and then said nothing`,
+        {
+          metadata: { connection: login.name },
+        },
+      );
     }
   }
 
