@@ -88,9 +88,13 @@ function declaredMapping(declared: string, column: RelationColumn): Mapping {
   };
 }
 
-/** The text of a column as it is loaded: that of a char(n) with its spaces, which casts take off. */
+/** What writes values that a cast to text would change: char(n) without its spaces, 10.0.0.1 as 10.0.0.1/32. */
+const WRITERS: Readonly<Record<string, string>> = { bpchar: "bpcharout", inet: "inet_out" };
+
+/** The text of a column as it is loaded. */
 export function exactText({ type, sql }: RelationColumn): string {
-  return type.name === "bpchar" ? `pg_catalog.textin(pg_catalog.bpcharout(${sql}))` : `${sql}::text`;
+  const writer = WRITERS[type.name];
+  return writer === undefined ? `${sql}::text` : `pg_catalog.textin(pg_catalog.${writer}(${sql}))`;
 }
 
 /** Aggregates in one statement; a table has at most 1,600 columns, a statement 1,664 results. */

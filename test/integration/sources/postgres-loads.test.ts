@@ -173,6 +173,9 @@ describe("what a load wants", () => {
     expect(await ids(compare("c", "equal", "x"))).toEqual([]);
     expect(await ids(compare("c", "equal", "x    "))).toEqual([1, 2]);
     expect(await ids({ kind: "text", column: "c", op: "endsWith", text: " ", ignoreCase: false })).toEqual([1, 2, 3]);
+    const query = "SELECT 1 AS id, inet '10.0.0.1' AS ip";
+    const ending: RowFilter = { kind: "text", column: "ip", op: "endsWith", text: ".1", ignoreCase: false };
+    expect(await ids(ending, { query, table: undefined })).toEqual([1]);
     // '9' is a greater text than '10', but the column is loaded as numbers.
     expect(await ids(compare("n", "greater", "9"), { types: "n=BIGINT" })).toEqual([2]);
     expect(await ids(compare("id", "less", "3000000000"))).toEqual([1, 2, 3]);
