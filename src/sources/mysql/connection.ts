@@ -4,9 +4,9 @@ import { type Connection, type ConnectionOptions, createConnection, type FieldPa
 import { DriverError } from "../../errors/driver-error.ts";
 import type { Server, StatementEnding } from "../connector.ts";
 import { tlsOptions } from "../database/tls-files.ts";
-import type { FieldDefinition } from "./column-types.ts";
 import { lacksTls, mysqlError, type ServerFacts } from "./errors.ts";
 import { type MysqlServer, serverOf } from "./options.ts";
+import type { FieldDefinition } from "./types.ts";
 
 /** How long the end of a statement may take that nobody waits for any more. */
 const KILL_LIMIT_MS = 5_000;

@@ -1,9 +1,9 @@
 import { DriverError } from "../../errors/driver-error.ts";
 import { type FilterDialect, likePattern, renderFilter } from "../database/render-filter.ts";
 import type { RowFilter } from "../row-filter.ts";
-import { type ColumnType, columnTypeOf, type FieldDefinition, type TypeOptions } from "./column-types.ts";
-import { quoteName, quoteText } from "./sql.ts";
+import { quoteName, quoteText } from "./quoting.ts";
 import { isDay } from "./text-form.ts";
+import { type ColumnType, columnTypeOf, type FieldDefinition, type TypeOptions } from "./types.ts";
 
 const NUMBER = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 const ESCAPE = "!";

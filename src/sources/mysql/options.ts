@@ -13,8 +13,8 @@ import { connectionValues } from "../database/url-parameters.ts";
 import { invalidOption, parseOptions } from "../option-values.ts";
 import type { OptionSchema } from "../options.ts";
 import { shownUri } from "../shown-uri.ts";
-import type { Times } from "./column-types.ts";
 import type { ZeroDates } from "./text-form.ts";
+import type { Times } from "./types.ts";
 import { urlParameters, withoutOldSwitches } from "./url-parameters.ts";
 
 export const SCHEMES = ["mysql", "mariadb"] as const;

@@ -1,12 +1,12 @@
 import { DriverError } from "../../errors/driver-error.ts";
 import type { Relation } from "../database/options.ts";
 import { type Range, rangesOf } from "../database/ranges.ts";
-import type { FieldDefinition } from "./column-types.ts";
 import type { MysqlConnection } from "./connection.ts";
 import type { MysqlSettings } from "./options.ts";
-import { columnRanges, keyColumn, namedPartitionColumn, partsFor, type TableFacts } from "./partitions.ts";
+import { relationSql } from "./quoting.ts";
+import { columnRanges, keyColumn, namedPartitionColumn, partsFor, type TableFacts } from "./ranges.ts";
 import { SnapshotLock } from "./snapshot.ts";
-import { relationSql } from "./sql.ts";
+import type { FieldDefinition } from "./types.ts";
 
 /** How a source is cut, and what keeps it as it is until all sessions see the same rows. */
 export interface PartitionPlan {

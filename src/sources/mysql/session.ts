@@ -14,19 +14,19 @@ import type {
 import type { Relation } from "../database/options.ts";
 import { rangeCondition } from "../database/ranges.ts";
 import { withTable } from "../database/with-table.ts";
-import type { FieldDefinition, TypeOptions } from "./column-types.ts";
+import { listTables } from "./catalog.ts";
+import { selectionOf } from "./columns.ts";
 import { definitionOf, type Login, type MysqlConnection } from "./connection.ts";
 import { conditionOf } from "./filter.ts";
 import { type MysqlSettings, settingsOf } from "./options.ts";
 import { planPartitions } from "./partition-plan.ts";
-import { type TableFacts, tableFacts } from "./partitions.ts";
 import { ProtocolType } from "./protocol-types.ts";
+import { quoteName, relationSql } from "./quoting.ts";
+import { type TableFacts, tableFacts } from "./ranges.ts";
 import { readBatches, readText } from "./read-rows.ts";
-import { selectionOf } from "./select.ts";
 import { BEGIN_SNAPSHOT, joinSnapshot, type SnapshotLock } from "./snapshot.ts";
-import { quoteName, relationSql } from "./sql.ts";
-import { listTables } from "./tables.ts";
 import type { FieldForm } from "./text-form.ts";
+import type { FieldDefinition, TypeOptions } from "./types.ts";
 
 const PREVIEW_ROWS = 1_000;
 

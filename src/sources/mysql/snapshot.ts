@@ -1,7 +1,7 @@
 import { DriverError } from "../../errors/driver-error.ts";
 import type { SharedSnapshot } from "../connector.ts";
 import { type Login, MysqlConnection } from "./connection.ts";
-import { quoteText } from "./sql.ts";
+import { quoteText } from "./quoting.ts";
 
 /** Writers wait as long as this lock is asked for and held: little is asked of them. */
 const LOCK_WAIT_SECONDS = 2;

@@ -1,11 +1,11 @@
 import type { Relation } from "../database/options.ts";
 import { evenBounds, type Range, rangesOf } from "../database/ranges.ts";
 import { invalidOption } from "../option-values.ts";
-import type { FieldDefinition } from "./column-types.ts";
+import { fieldNamed } from "./columns.ts";
 import type { MysqlConnection } from "./connection.ts";
 import { ProtocolType as Types } from "./protocol-types.ts";
-import { fieldNamed } from "./select.ts";
-import { quoteName, quoteText, relationSql } from "./sql.ts";
+import { quoteName, quoteText, relationSql } from "./quoting.ts";
+import type { FieldDefinition } from "./types.ts";
 
 /** Fewer rows are not worth a connection of their own. */
 const PARTITION_ROWS = 250_000;

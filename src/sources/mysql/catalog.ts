@@ -1,6 +1,6 @@
 import type { SourceTable } from "../connector.ts";
 import type { MysqlConnection } from "./connection.ts";
-import { quoteText } from "./sql.ts";
+import { quoteText } from "./quoting.ts";
 
 const PAGE = 1_000;
 const SYSTEM = "'information_schema', 'mysql', 'performance_schema', 'sys'";

@@ -2,10 +2,10 @@ import { suggest } from "../../config/suggest.ts";
 import type { ScanColumn } from "../../engine/file-scan.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import { invalidOption } from "../option-values.ts";
-import { type ColumnType, columnTypeOf, type FieldDefinition, type TypeOptions } from "./column-types.ts";
 import type { MysqlSettings } from "./options.ts";
-import { quoteName } from "./sql.ts";
+import { quoteName } from "./quoting.ts";
 import type { FieldForm } from "./text-form.ts";
+import { type ColumnType, columnTypeOf, type FieldDefinition, type TypeOptions } from "./types.ts";
 
 /** What a load selects, and what becomes of it. */
 export interface Selection {
