@@ -323,11 +323,27 @@ class FileDatasetStore implements DatasetStore {
     await this.#space.check();
     return this.#exclusive.run(nameKey(name), async () => {
       const { dataDirectory, catalog } = this.#options;
-      const published = await publishFolder({ dataDirectory, catalog: catalog.datasets }, request);
+      const published = await publishFolder({ dataDirectory, catalog: catalog.datasets }, request).catch((error) =>
+        this.#overtaken(name, error),
+      );
       if (!published.told) this.#upkeep.tellLater(published.record.uid);
       this.#add(published);
       return this.get(name);
     });
+  }
+
+  /**
+   * A process that died in the middle of publishing has told nobody: the version that is in the way is there, but whoever waits for
+   * the catalog to say so waits for ever.
+   */
+  async #overtaken(name: string, error: unknown): Promise<never> {
+    const { datasets } = this.#options.catalog;
+    if (error instanceof DriverError && error.reason === "VERSION_CONFLICT") {
+      const key = nameKey(name);
+      const record = (await datasets.list()).find((each) => each.nameKey === key);
+      if (record !== undefined) await this.#neighbours.lookAt(record.uid);
+    }
+    throw error;
   }
 
   /** Makes a new version the current one, and lets memory and disk follow in the background. */

@@ -180,6 +180,30 @@ describe("what another process reads", () => {
   });
 });
 
+describe("a version that a process published which died before it told anybody", () => {
+  /** A copy of the first version, as such a process leaves it. */
+  async function leave(uid: string): Promise<void> {
+    const versions = join(datasetsFolder(folder.path), uid, "versions");
+    await cp(join(versions, "1"), join(versions, "2"), { recursive: true });
+    const manifest = join(versions, "2", "manifest.json");
+    await writeFile(manifest, (await readFile(manifest, "utf8")).replace(`"number":1`, `"number":2`));
+  }
+
+  it("is found by whoever would publish another one on top of the one before", async () => {
+    const { uid } = await load(here.store, "a", [1]);
+    await there.store.refresh();
+    await leave(uid);
+    await using staged = await there.store.stage("a");
+    const content = await writeSegments(staged.directory, [7]);
+    const publish = async () => {
+      await using base = await there.store.pin("a", 0, { signal });
+      return staged.publish(content, {}, { basedOn: base.place });
+    };
+    await expect(publish()).rejects.toMatchObject({ reason: "VERSION_CONFLICT" });
+    expect((await publish()).current.number).toBe(3);
+  });
+});
+
 describe("a version that another process overtakes on its way", () => {
   it("follows those that were published meanwhile, though none with its number is there any more", async () => {
     await load(here.store, "a", [1]);
