@@ -73,6 +73,13 @@ export async function forgetDriver(db: Kysely<CatalogSchema>, instanceId: string
     // It may have published a version and died before it said so.
     for (const { name_key } of await loads.where("end_time", "is", null).execute()) await touchByKey(trx, name_key);
     await trx.deleteFrom("loads").where("instance_id", "=", instanceId).where("end_time", "is", null).execute();
+    // Whoever appends holds the version that it adds to, and claims no load.
+    const held = trx.selectFrom("version_holds").select("uid").where("instance_id", "=", instanceId);
+    await trx
+      .updateTable("datasets")
+      .set((eb) => ({ name: eb.ref("name") }))
+      .where("uid", "in", held)
+      .execute();
     await trx.deleteFrom("version_holds").where("instance_id", "=", instanceId).execute();
     await trx.deleteFrom("drivers").where("instance_id", "=", instanceId).execute();
   });

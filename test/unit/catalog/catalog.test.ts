@@ -257,6 +257,20 @@ describe("the catalog", () => {
     expect((await ended)[0]).toBe(0);
     expect(await catalog.datasets.list()).toHaveLength(400);
   });
+
+  it("has others look at what a dead process has read, for it may have published on top of that", async () => {
+    await using here = await open("here");
+    await here.datasets.insert(record("a", "held"));
+    await here.datasets.insert(record("b", "idle"));
+    const seen = await here.changes.latest();
+    {
+      using database = new DatabaseSync(join(folder.path, "catalog.sqlite"));
+      database.exec("INSERT INTO version_holds (uid, version, instance_id) VALUES ('held', 1, 'dead')");
+    }
+    await here.drivers.forgetDead();
+    expect((await here.changes.since(seen)).uids).toEqual(["held"]);
+    expect(await here.datasets.holders("held")).toEqual([]);
+  });
 });
 
 describe("a data directory", () => {
