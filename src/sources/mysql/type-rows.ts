@@ -65,5 +65,6 @@ export const mysqlTypes: SourceTypes = {
   notes: [
     "Dates that no calendar has (`0000-00-00`, `2024-00-10`, and `2024-02-31` under `ALLOW_INVALID_DATES`) fail the load, and the error names the column. `zeroDates=null` makes them NULL, `zeroDates=text` keeps all columns of dates and times as texts, and `types=day=VARCHAR` one of them.",
     "The session runs in UTC, UTF-8 and its own `sql_mode` without `PAD_CHAR_TO_FULL_LENGTH` and `NO_BACKSLASH_ESCAPES`; `NOW()` and the like in a query are in UTC as well.",
+    "A load's `filter` runs in the database and compares what is loaded: texts by each character whatever their collation is, and columns as the types that `types` declares, as far as the server can. Columns that value parsers make can't be filtered.",
   ],
 };

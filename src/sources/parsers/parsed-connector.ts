@@ -15,6 +15,7 @@ import type {
 import { decodeText, encodeRows } from "../exchange/decode-text.ts";
 import { encodeBatch } from "../exchange/encode-batch.ts";
 import { parseOptions } from "../option-values.ts";
+import { filteredColumns } from "../row-filter.ts";
 import { type Parsers, parserOptions, parsersOf } from "./options.ts";
 import { RowFailure, RowParsing } from "./parse-rows.ts";
 import { type BatchParser, readyParsers } from "./run-parsers.ts";
@@ -26,6 +27,7 @@ export function withParsers(connector: Connector): Connector {
     open: async (source, context) => {
       const given = taken(source);
       if (given.sql === undefined && given.rows.size === 0) return connector.open(source, context);
+      requireRawFilter(source, given);
       const ready = await readyParsers(given.rows, context.parsers);
       return new ParsedSession(await connector.open(given.source, context), given, ready);
     },
@@ -55,6 +57,18 @@ function taken(source: Source): Taken {
     ...(left.length > 0 && { types: Object.fromEntries(left) }),
   };
   return { sql, rows, types: Object.fromEntries(types.filter(isParsed)), source: { ...source, options } };
+}
+
+/** A server sees raw values only: what it compared would not be what parsers make of them. Throws INVALID_FILTER. */
+function requireRawFilter({ server, filter }: Source, { sql, rows }: Taken): void {
+  if (server === undefined) return;
+  const column = filteredColumns(filter).find((name) => rows.has(name) || Object.hasOwn(sql ?? {}, name));
+  if (column !== undefined)
+    throw new DriverError(
+      "INVALID_FILTER",
+      `the filter names ${JSON.stringify(column)}, which a value parser makes after the database has chosen the rows; write a query`,
+      { metadata: { column } },
+    );
 }
 
 class ParsedSession implements SourceSession {

@@ -69,5 +69,6 @@ export const postgresTypes: SourceTypes = {
   notes: [
     "The server converts what `types` declares; `price=DECIMAL(18,2)` rounds as the server does.",
     "Times are written in UTC, numbers with all the digits that tell them apart, whatever the server's settings are.",
+    "A load's `filter` runs in the database and compares what is loaded: texts by each character whatever their collation is, and columns as the types that `types` declares. Columns that value parsers make can't be filtered.",
   ],
 };

@@ -343,6 +343,10 @@ describe("a table", () => {
       const { values } = await load({ ...options, transfer, types: "amount=DECIMAL(10,1)" });
       expect(values).toEqual([[1, ["x", "y"], "1234.5"]]);
     }
+    // The text '1.234,5' is less than '9', the amount is not.
+    const filter: RowFilter = { kind: "compare", column: "amount", op: "greater", value: 9 };
+    const asked = failure({ ...options, types: "amount=DECIMAL(10,1)" }, { filter });
+    expect(await asked).toMatchObject({ reason: "INVALID_FILTER", metadata: { column: "amount" } });
   });
 
   it("is previewed by its first rows, with the types that they have", async () => {
