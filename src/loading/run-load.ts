@@ -101,6 +101,8 @@ async function readInto(
     const error = DriverError.from(thrown);
     if (!isWorkerFailure(error) || signal.aborted) throw error;
     // Reading changes nothing at a source, so a worker's death, which may have had nothing to do with this load, is worth a second try.
+    // What was said of the first reading is said again of the second.
+    warnings.length = 0;
     warn([`${error.message}; the load starts over`]);
     await emptyFolder(staged.directory);
     return read();

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { appendFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -68,6 +69,20 @@ describe("a load", () => {
       const ended = await bench.end((await bench.start("again", small)).operation.id);
       expect(ended.outcome).toMatchObject({ version });
     }
+  });
+
+  it("that starts over with another worker says once what there is to say", async () => {
+    const path = join(bench.path, "late.csv");
+    await writeFile(path, `n,t\n${"1,a\n".repeat(100_000)}x,a\n${"1,a\n".repeat(900_000)}`);
+    const { operation } = await bench.start("late", path);
+    for await (const event of bench.operations.watch(operation.id, { signal: new AbortController().signal }))
+      if (event.type === "warning") break;
+    for (const pid of bench.workerPids()) if (existsSync(`/proc/${pid}`)) process.kill(pid, "SIGKILL");
+    const { state, outcome } = await bench.end(operation.id);
+    expect({ state, warnings: outcome?.warnings }).toEqual({
+      state: "succeeded",
+      warnings: [expect.stringContaining("starts over"), expect.stringContaining("VARCHAR")],
+    });
   });
 
   it("passes through its phases with progress that never goes back", async () => {
