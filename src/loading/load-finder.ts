@@ -3,7 +3,7 @@ import type { LoadCatalog, LoadRecord } from "../catalog/loads.ts";
 import type { DatasetStore } from "../datasets/model.ts";
 import { nameKey } from "../datasets/names.ts";
 import { DriverError } from "../errors/driver-error.ts";
-import type { OperationProgress, Operations } from "../operations/model.ts";
+import type { OperationProgress, OperationSnapshot, Operations } from "../operations/model.ts";
 import type { Asker, AwaitedLoad, LoadFinder } from "../queries/await-load.ts";
 import type { LoadService } from "./model.ts";
 import type { ProgressNotes } from "./progress-notes.ts";
@@ -28,7 +28,17 @@ const LOOK_EVERY_MS = 100;
 /** Finds the loads that queries wait for. */
 export function createLoadFinder(parts: LoadFinderParts): LoadFinder {
   const { loads, claims, datasets } = parts;
-  const here = (dataset: string, operationId: string) => awaitHere(parts, dataset, operationId);
+  const here = (dataset: string, operationId: string): AwaitedLoad => ({
+    operationId,
+    async wait(options) {
+      for (let id: string | undefined = operationId; id !== undefined; ) {
+        const state = await waitHere(parts, dataset, id, options);
+        // Others may still want the load that this one has left.
+        const next: string | undefined = state === "cancelled" ? loads.running(dataset) : undefined;
+        id = next === id ? undefined : next;
+      }
+    },
+  });
   const running = async (dataset: string): Promise<AwaitedLoad | undefined> => {
     const operationId = loads.running(dataset);
     if (operationId !== undefined) return here(dataset, operationId);
@@ -63,7 +73,12 @@ export function awaitHere(
   dataset: string,
   operationId: string,
 ): AwaitedLoad {
-  return { operationId, wait: (options) => waitHere(parts, dataset, operationId, options) };
+  return {
+    operationId,
+    async wait(options) {
+      await waitHere(parts, dataset, operationId, options);
+    },
+  };
 }
 
 async function waitHere(
@@ -71,14 +86,17 @@ async function waitHere(
   dataset: string,
   id: string,
   { signal, onProgress }: WaitOptions,
-): Promise<void> {
+): Promise<OperationSnapshot["state"] | undefined> {
+  let last: OperationSnapshot["state"] | undefined;
   for await (const event of operations.watch(id, { signal })) {
     if (event.type === "state") onProgress(event.operation.progress);
     if (event.type === "progress") onProgress(event.progress);
     if (event.type !== "ended") continue;
     const { state, error } = event.operation;
     if (state === "failed" && error !== undefined) throw failed(dataset, id, error);
+    last = state;
   }
+  return last;
 }
 
 async function waitElsewhere(

@@ -1,9 +1,12 @@
 import { existsSync } from "node:fs";
 import { appendFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DriverError } from "../../../src/errors/driver-error.ts";
+import { createLoadFinder } from "../../../src/loading/load-finder.ts";
+import { LoadWaits } from "../../../src/queries/await-load.ts";
 import { type LoadBench, openLoadBench } from "../../helpers/load-service.ts";
 
 let bench: LoadBench;
@@ -199,6 +202,27 @@ describe("a load that many have asked for", () => {
     expect(await staged()).toEqual([]);
     expect(() => bench.datasets.get("unwanted")).toThrow(expect.objectContaining({ reason: "DATASET_NOT_FOUND" }));
     expect((await bench.end((await bench.start("unwanted", small)).operation.id)).state).toBe("succeeded");
+  });
+
+  it("is waited for by who reads, however many of those leave it that wanted it", async () => {
+    const [last = "", ...leaving] = ids.slice(0, 6).map((id) => `${id}-read`);
+    for (const operationId of [...leaving, last]) await bench.start("read", big, { operationId });
+    const { loads, operations, datasets, catalog } = bench;
+    const notes = { keep: () => new AsyncDisposableStack(), read: async () => undefined };
+    const finder = createLoadFinder({ loads, operations, datasets, notes, claims: catalog.loads });
+    const { signal } = new AbortController();
+    const read = async () => {
+      await using pinned = await datasets.pin("read", 0, { signal });
+      return pinned.manifest.rows;
+    };
+    const waits = new LoadWaits(finder, { maxWaiting: 1 });
+    const reading = waits.run(read, { requestedBy: "test", caller: "test", wait: true, signal });
+    for (const id of leaving) {
+      await setTimeout(20);
+      await operations.cancel(id, cancelled);
+    }
+    expect(await reading).toBe(800_000);
+    expect((await bench.end(last)).state).toBe("succeeded");
   });
 
   it("is no matter any more for whoever asks for another one while it stops", async () => {
