@@ -49,7 +49,7 @@ export const settings = {
   httpSources: list({
     kind: "list of origins such as `https://data.example.com` or `https://*.example.com`, or `*`",
     default: { text: "`*` on loopback, none on another address", value: () => [] },
-    doc: "Servers from which sources named by clients may be fetched; redirects must keep to them. `*` allows any.",
+    doc: "Servers from which sources named by clients may be fetched; redirects must keep to them. `*` allows any, those that only the driver's machine can reach among them.",
   }),
   memory: bytes({
     min: 512 * MB,

@@ -105,7 +105,10 @@ function parsedOf(value: unknown): Parsed {
 
 function textOf(value: unknown): string | null {
   if (value === null || value === undefined) return null;
-  if (typeof value === "string") return value;
+  if (typeof value === "string") {
+    if (value.isWellFormed()) return value;
+    throw new Error("it answered half of a surrogate pair, which no text can hold");
+  }
   if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") return String(value);
   if (value instanceof Date) return value.toISOString();
   // What nobody waits for must not end the worker when it fails.

@@ -9,6 +9,7 @@ export const strict = (text) => { if (text === "bad") throw new Error("it is bad
 export const never = () => { for (;;); };
 export const later = async () => "x";
 export const rejecting = async () => { throw new Error("nobody hears this"); };
+export const half = () => "\\uD83D";
 export const nasty = () => { throw { toString() { throw new Error("not even a text"); } }; };
 export const zero = (text) => text ?? "none";
 `;
@@ -246,6 +247,7 @@ describe("a value parser in JavaScript", () => {
     expect((await failure("a\nx\n", { "parsers.a": "js:later" })).message).toContain("a promise");
     // A promise that is rejected would end the process, as nobody waits for it.
     expect((await failure("a\nx\n", { "parsers.a": "js:rejecting" })).message).toContain("a promise");
+    expect((await failure("a\nx\n", { "parsers.a": "js:half" })).message).toContain("surrogate");
     expect((await failure("a\nx\n", { "parsers.a": "js:nasty" })).message).toContain("has no text");
   });
 
