@@ -15,6 +15,8 @@ export function checkStatus({ status, url }: Answer, received: number): void {
   if (status === 401 || status === 403)
     throw new DriverError("SOURCE_ACCESS_DENIED", `the server of ${shown} refuses it (HTTP ${status})`, { metadata });
   if (status === 416 && received > 0) throw changed(url);
+  // No byte of an empty file can be asked for.
+  if (status === 416) throw new DriverError("EMPTY_SOURCE", `${shown} is empty`, { metadata: { file: shown } });
   if (PASSING.has(status)) throw new DriverError("SOURCE_FETCH_FAILED", `${shown}: HTTP ${status}`, { metadata });
   throw new DriverError("SOURCE_UNREADABLE", `${shown}: HTTP ${status}`, { metadata });
 }

@@ -181,6 +181,13 @@ describe("a file that can't be fetched", () => {
     await expect(fetched(url)).rejects.toMatchObject({ reason: "SOURCE_CHANGED" });
   });
 
+  it("since it is empty says so, when only its beginning was asked for", async () => {
+    const url = await serve((request, response) =>
+      request.headers.range === undefined ? response.end() : response.writeHead(416).end(),
+    );
+    await expect(fetched(url, { beginningBytes: 10 })).rejects.toMatchObject({ reason: "EMPTY_SOURCE" });
+  });
+
   it("since its server never sends what it has promised says how far it came", async () => {
     const url = await serve((_, response) => {
       response.writeHead(200, { "content-length": data.length, etag: '"1"', "accept-ranges": "none" });
