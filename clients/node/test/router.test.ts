@@ -20,7 +20,10 @@ import {
   type TestAppServer,
 } from "./router-peer.ts";
 
-const everything: Permissions = { sql: true, load: () => true, delete: () => true, operations: true, driver: true };
+const everything: Permissions = {
+  ...{ sql: true, operations: true, driver: true },
+  ...{ load: () => true, delete: () => true, refresh: () => true },
+};
 const users: Readonly<Record<string, RouterUser | undefined>> = {
   plain: { user: "plain" },
   blind: { user: "blind", may: { read: () => false } },
@@ -129,7 +132,7 @@ const rules: Readonly<Record<string, Rule>> = {
   "DatasetService.DeleteDataset": { request: { dataset: "d" }, ...adminOnly },
   "DatasetService.AppendRows": never,
   "DatasetService.GetAppend": never,
-  "DatasetService.RefreshDataset": never,
+  "DatasetService.RefreshDataset": { request: { dataset: "d" }, ...adminOnly },
   "DatasetService.RefreshDueDatasets": never,
   "DatasetService.SetSchedule": never,
   "DatasetService.RollbackDataset": never,
