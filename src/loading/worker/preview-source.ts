@@ -1,5 +1,6 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { makeOwnFolder } from "../../config/own-folder.ts";
 import type { FileScan } from "../../engine/file-scan.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import type { PartitionContent } from "../../sources/connector.ts";
@@ -18,7 +19,7 @@ const ARRIVING_BYTES = 64 * 1024;
 /** Reads the first rows of a source, with the code that loads it. */
 export async function previewSource({ source, rows }: PreviewRequest, context: CallContext): Promise<SourcePreview> {
   const connector = await loadConnector(source.kind);
-  const directory = await mkdtemp(join(context.temporaryDirectory, "preview-"));
+  const directory = await makeOwnFolder(context.temporaryDirectory, "preview-");
   try {
     // One more tells whether there are more.
     const limited = { ...source, limit: Math.min(source.limit ?? Number.POSITIVE_INFINITY, rows + 1) };

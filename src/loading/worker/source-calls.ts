@@ -1,5 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
+import { makeOwnFolder } from "../../config/own-folder.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import type { Connector, Source, SourceSession, SourceTable } from "../../sources/connector.ts";
 import { loadConnector } from "../../sources/connectors.ts";
@@ -40,7 +40,7 @@ export async function withSession<T>(
   work: (session: SourceSession) => Promise<T>,
 ): Promise<T> {
   const connector = await loadConnector(source.kind);
-  const folder = await mkdtemp(join(context.temporaryDirectory, "source-"));
+  const folder = await makeOwnFolder(context.temporaryDirectory, "source-");
   try {
     await using session = await connector.open(source, sourceContext(context, folder));
     return await work(session);

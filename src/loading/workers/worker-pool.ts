@@ -1,5 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
+import { makeOwnFolder } from "../../config/own-folder.ts";
 import { asStorageError } from "../../datasets/files.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import type { HttpAccess } from "../../sources/connector.ts";
@@ -236,7 +236,7 @@ class ElasticPool implements WorkerPool {
   async #spawn(): Promise<Member> {
     const { workDirectory, share, fileRoots, http, parsers, engineBytes, maxSpillBytes, threads, program } =
       this.#options;
-    const folder = await mkdtemp(join(workDirectory, "worker-"));
+    const folder = await makeOwnFolder(workDirectory, "worker-");
     const process = new WorkerProcess({
       program,
       setup: {
