@@ -158,7 +158,7 @@ class ElasticPool implements WorkerPool {
   /** Gives idle workers to those who wait, then starts as many as are wanted. */
   #dispatch(): void {
     for (const member of this.#members) {
-      if (member.state !== "idle") continue;
+      if (member.state !== "idle" || member.process.isOver) continue;
       const next = this.#next();
       if (next === undefined) break;
       this.#waiting.splice(this.#waiting.indexOf(next), 1);

@@ -117,7 +117,9 @@ export class WorkerProcess {
 
   /** Whether it can take no more calls. */
   get isOver(): boolean {
-    return this.#over !== undefined || this.#killed !== undefined;
+    // What it has written last is waited for; it has gone before that.
+    const { exitCode, signalCode } = this.#child;
+    return this.#over !== undefined || this.#killed !== undefined || exitCode !== null || signalCode !== null;
   }
 
   /** Private memory when it was last looked at, in bytes. */
