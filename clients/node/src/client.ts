@@ -260,7 +260,7 @@ export class Drover implements AsyncDisposable {
   }
 
   /**
-   * Appends rows to a dataset, or the bytes of an Arrow IPC stream: visible within half a second, each exactly once. It goes on by
+   * Appends rows to a dataset, or the bytes of an Arrow IPC stream: visible within a second, each exactly once. It goes on by
    * itself after a broken connection, also at the next driver, and with the id of an append that was broken off earlier.
    */
   async append(dataset: string, rows: AppendSource, options: AppendOptions = {}): Promise<AppendStatus> {

@@ -39,7 +39,7 @@ export interface AppendStatus {
 /** Rows that applications send, as new versions of a dataset. */
 export interface AppendService extends AsyncDisposable {
   /**
-   * Takes a stream of rows. Those that have come are in a new version within half a second or so, each flush wholly or not at
+   * Takes a stream of rows. Those that have come are in a new version within a second, each flush wholly or not at
    * all; the end waits for the last of them. Another stream with the same id ends this one. Errors carry `durableRows`, from
    * which another stream may go on. Throws APPEND_OUT_OF_STEP, DATASET_NOT_FOUND, MALFORMED_ROWS, MALFORMED_ARROW,
    * UNKNOWN_COLUMN, LOAD_TYPE_MISMATCH, QUOTA_EXCEEDED, DISK_FULL, NOT_SERVING.

@@ -1582,7 +1582,7 @@ export declare const DatasetService: GenService<{
     output: typeof ListVersionsResponseSchema;
   },
   /**
-   * Appends rows to a dataset as they come: within half a second or so they are in a new version, each flush of the stream wholly
+   * Appends rows to a dataset as they come: within a second they are in a new version, each flush of the stream wholly
    * or not at all. The first message is `start`, the last one `end`; a stream that ends without it was cut, and rows that were
    * not in a version by then are not kept. An append is named by its client, so that it can go on exactly where it stopped, in
    * another stream and at another driver: every error tells in `durableRows` how many of its rows are there, and GetAppend
