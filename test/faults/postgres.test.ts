@@ -261,8 +261,10 @@ describe("a server that can't be used is told by its reason", () => {
     ] as const)
       for (const transfer of ["copy", "rows"]) {
         const ended = at({}, { ...slow, transfer });
-        await runs();
-        await db.run(`SELECT ${end}(${(await running())[0]?.[0]})`);
+        // Planning runs statements as well; only the one that reads sleeps.
+        const ending = `SELECT ${end}(pid) FROM pg_stat_activity
+          WHERE datname = '${db.name}' AND application_name = 'drover' AND wait_event = 'PgSleep'`;
+        await expect.poll(() => db.run(ending), poll).not.toEqual([]);
         expect((await ended).reason).toBe(reason);
       }
     await db.run(`ALTER DATABASE ${db.name} SET statement_timeout = '200ms'`);

@@ -329,6 +329,10 @@ describe("the page", () => {
       await page.evaluate(
         `for (const value of ["ATL", "ORD", ""]) document.querySelector(\`input[name=origin][value="\${value}"]\`).click()`,
       );
+      // Else the reader may come free before the question that is given up is cancelled, and answer it.
+      await expect
+        .poll(async () => (await asked(before, busy.id)).map(({ state }) => state), { timeout: 20_000 })
+        .toEqual(["pending", ...Array.from({ length: 6 }, () => "cancelled")]);
     }
     await answered(page);
     await page.locator("#title", { hasText: "all airports" }).waitFor();
@@ -429,6 +433,7 @@ describe("the page", () => {
     await answered(page);
     const left = await openPage(doomed);
     await answered(left);
+    await left.getByLabel("ATL").waitFor();
     await doomed.kill();
     await page.getByLabel("ATL").check();
     await page.locator("#title", { hasText: "ATL" }).waitFor();
