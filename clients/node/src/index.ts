@@ -23,7 +23,7 @@ export {
 } from "./client.ts";
 export { type ConnectOptions, connect, connectByAddressFile } from "./connect.ts";
 export { ensureDriver } from "./ensure/ensure-driver.ts";
-export { hasEnded, type ListDriversOptions, type ListedDriver, listDrivers } from "./ensure/list-drivers.ts";
+export { endOf, type ListDriversOptions, type ListedDriver, listDrivers } from "./ensure/list-drivers.ts";
 export type * from "./ensure/options.ts";
 export { compareDriver, type DriverFit, type RunningDriver, type WantedDriver } from "./ensure/profile-fit.ts";
 export { type ClientReason, DroverError, type DroverErrorInit, type FieldViolation } from "./errors.ts";

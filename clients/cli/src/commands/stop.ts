@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { Option } from "commander";
-import { type Drover, hasEnded } from "../../../node/src/index.ts";
+import { type Drover, endOf } from "../../../node/src/index.ts";
 import type { Act, Context } from "../context.ts";
 import { parseDuration } from "../grammar/duration.ts";
 import { durationText } from "../render/units.ts";
@@ -53,6 +53,7 @@ async function end(
   const { globals, output, interrupts, call } = context;
   await using drover = await context.connect({ start: false });
   const { instanceId, pid } = await drover.driver(call);
+  const hasEnded = await endOf(globals.dataDir, instanceId);
   const { deadline, runningOperations } = await ask(drover, reason ?? "asked for on the command line");
   const ending = { instanceId, pid, deadline, runningOperations };
   if (!globals.json && runningOperations > 0 && wait)
@@ -60,18 +61,22 @@ async function end(
       `${runningOperations} operation${runningOperations === 1 ? "" : "s"} may finish within ${durationText(Math.max(0, deadline.getTime() - Date.now()))}`,
     );
   await drover.close();
-  const ended = wait && (await gone(context, instanceId, deadline));
+  const ended = wait && (await gone(context, hasEnded, deadline));
   if (globals.json) return output.document({ ...ending, ended });
   interrupts.signal.throwIfAborted();
   await output.write(ended ? `The driver has ended (process ${pid})\n` : `The driver ends (process ${pid})\n`);
 }
 
-/** A driver's own file goes with its process. A driver that was named by its address may be on another host. */
-async function gone({ globals, interrupts, call }: Context, instanceId: string, deadline: Date): Promise<boolean> {
+/** A driver that was named by its address may be on another host. */
+async function gone(
+  { globals, interrupts, call }: Context,
+  hasEnded: () => Promise<boolean>,
+  deadline: Date,
+): Promise<boolean> {
   if (globals.address !== undefined) return false;
   const longestMs = Math.max(deadline.getTime() - Date.now(), 0) + patienceMs;
   const end = performance.now() + Math.min(call.timeoutMs ?? longestMs, longestMs);
-  while (!(await hasEnded(globals.dataDir, instanceId))) {
+  while (!(await hasEnded())) {
     if (performance.now() > end) return false;
     await sleep(waitEveryMs, undefined, { signal: interrupts.signal });
   }

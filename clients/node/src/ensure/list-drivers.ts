@@ -36,10 +36,18 @@ export function instanceFilePath(dataDirectory: string, instanceId: string): str
   return join(dataDirectory, "instances", `${instanceId}.json`);
 }
 
-/** Whether a driver's process has ended: its file goes with it, unless it was killed. */
-export async function hasEnded(dataDirectory: string, instanceId: string): Promise<boolean> {
-  const look = await lookAtAddress(instanceFilePath(resolve(dataDirectory), instanceId));
-  return look.kind === "none" || (look.kind === "address" && (await judgeProcess(look.file)) === "gone");
+/**
+ * Answers whether a driver's process has ended, for whoever is about to end it: looked at now, since the file goes a moment
+ * before the process. Of a process on another host only its file tells, which stays there when it was killed.
+ */
+export async function endOf(dataDirectory: string, instanceId: string): Promise<() => Promise<boolean>> {
+  const look = () => lookAtAddress(instanceFilePath(resolve(dataDirectory), instanceId));
+  const first = await look();
+  const judge = async () => (first.kind === "address" ? judgeProcess(first.file) : "unknown");
+  return async () => {
+    const judgement = await judge();
+    return judgement === "gone" || (judgement === "unknown" && (await look()).kind === "none");
+  };
 }
 
 /** All drivers of a data directory, those that drain among them; profile by profile, the current one first. */
