@@ -17,18 +17,22 @@ export interface MemoryShares {
 
 const PROCESS_MIN = 128e6;
 const PROCESS_MAX = 512e6;
-/** With less, loads of many columns do not finish: then there are fewer workers. */
-const WORKER_MIN = 256e6;
+/** A load of 2,000 columns was seen to need up to 425 MB. Where there is less for each, there are fewer workers. */
+const WORKER_MIN = 450e6;
+const LOADER_SHARE = 0.45;
+/** Until there is enough for two workers, so that previews don't wait for loads. */
+const LOADER_SHARE_MAX = 0.55;
 /** A worker before its engine has read anything. */
 const WORKER_BASE = 64e6;
-/** DuckDB's limit is on its buffers; what else it takes was seen to be a fifth of it at most. */
-const ENGINE_SHARE = 0.8;
+/** DuckDB's limit is on its buffers; what else it takes was seen to be half of it at most, with 2,000 columns. */
+const ENGINE_SHARE = 0.65;
 
 export function divideMemory(settings: Pick<Settings, "memory" | "residency" | "workers">): MemoryShares {
   const budget = settings.memory;
   const process = Math.floor(Math.min(PROCESS_MAX, Math.max(PROCESS_MIN, budget * 0.15)));
-  const loader = Math.floor((budget - process) * 0.45);
-  const reader = budget - process - loader;
+  const rest = budget - process;
+  const loader = Math.floor(Math.max(rest * LOADER_SHARE, Math.min(2 * WORKER_MIN, rest * LOADER_SHARE_MAX)));
+  const reader = rest - loader;
   const wanted = settings.residency.budget;
   // The default, which needs the shares, is infinite; a wish for the whole share would leave nothing for queries.
   const resident = Math.floor(Number.isFinite(wanted) ? Math.min(wanted, reader * 0.8) : reader * 0.6);

@@ -92,7 +92,7 @@ export const settings = {
       min: 1,
       max: 256,
       default: { text: "one more than the CPUs, at least 3", value: (machine) => Math.max(3, machine.cpus + 1) },
-      doc: "Loader workers at most. Loads leave one of them to previews and tests where there are two or more; fewer where `memory` does not give each 256 MB.",
+      doc: "Loader workers at most. Loads leave one of them to previews and tests where there are two or more; fewer where `memory` does not give each 450 MB.",
     }),
     idle: duration({
       max: LONGEST_TIMER,

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createWriteStream, existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectByAddressFile, type Drover } from "@drover/client";
@@ -118,6 +118,19 @@ describe("a worker that is killed", () => {
     await expect.poll(() => readdir(join(next.dataDir, "work"))).toEqual([next.instanceId]);
     expect(await readdir(join(next.dataDir, "staging"))).toEqual([]);
   });
+});
+
+test("2,000 columns are loaded within the memory of one worker, however it is divided", async () => {
+  const wide = join(folder.path, "wide.csv");
+  const columns = Array.from({ length: 2_000 }, (_, column) => `c${column}`);
+  const lines = Array.from({ length: 9_000 }, (_, row) => columns.map((_, column) => (row * 7919 + column) % 99_991));
+  await writeFile(wide, [columns, ...lines].map((cells) => cells.join(",")).join("\n"));
+  for (const memory of ["1GB", "2GB"]) {
+    await using driver = await startDriver({ args: ["--memory", memory] });
+    await using drover = await connect(driver);
+    const { dataset } = await (await drover.load("wide", { uri: wide })).result();
+    expect([dataset.version.rows, dataset.columns.length]).toEqual([9_000, 2_000]);
+  }
 });
 
 test("loads and queries at once keep to the memory and to the CPUs that they were given, and both get on", async () => {

@@ -151,7 +151,7 @@ describe("a worker", () => {
     await tested(lease);
     const read = (name: string) => readFile(`/proc/${lease.pid}/${name}`, "latin1");
     expect((await read("stat")).split(") ")[1]?.split(" ")[16]).toBe("10");
-    expect(await read("limits")).toMatch(/Max data size\s+1700000000\s/);
+    expect(await read("limits")).toMatch(/Max data size\s+2700000000\s/);
     const variables = (await read("environ")).split("\0").map((entry) => entry.replace(/=.*/s, ""));
     const known = ["", "PATH", "LANG", "LC_ALL", "NODE_COMPILE_CACHE", "HOME", "TMPDIR", "NODE_CHANNEL_FD"];
     expect(variables.filter((name) => ![...known, "NODE_CHANNEL_SERIALIZATION_MODE"].includes(name))).toEqual([]);
