@@ -176,7 +176,7 @@ it("a server without room for another session has its parts read by those that i
   const role = `lonely_${db.name}`;
   await db.run(`CREATE ROLE ${role} LOGIN PASSWORD 'lonely' CONNECTION LIMIT 1; GRANT SELECT ON numbers TO ${role}`);
   await using driver = await startDriver({
-    args: ["--workers-max", "4", "--memory", "4GB"],
+    args: ["--workers-max", "4", "--memory", "6GB"],
     env: { DROVER_SECRET_LONELY: "lonely" },
   });
   await using drover = await connectByAddressFile({ dataDirectory: driver.dataDir });

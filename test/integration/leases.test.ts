@@ -124,7 +124,7 @@ test("attached clients hear when the driver's memory is nearly used up", async (
     await own.unary(QueryService.method.query, { question: { kind: { case: "sql", value: { sql } } } }).catch(() => {});
     return news().at(-1);
   };
-  const value = { high: true, budgetBytes: 339_200_000n };
+  const value = { high: true, budgetBytes: 300_800_000n };
   await expect.poll(pressure, PATIENT).toMatchObject({ case: "memoryPressure", value });
 });
 
