@@ -193,30 +193,31 @@ describe("an upload is refused", () => {
 });
 
 describe("two calls that send one upload", () => {
-  it("to one process: the later one goes on, the earlier one ends", async () => {
-    const stalled = Promise.withResolvers<void>();
+  /** Brings the first 1,000 bytes, and nothing more. */
+  function stallingUpload() {
+    const { promise: stalled, resolve } = Promise.withResolvers<void>();
     async function* stalling(): AsyncGenerator<UploadPart> {
       yield { type: "bytes", bytes: data.subarray(0, 1_000) };
-      stalled.resolve();
+      resolve();
       await new Promise(() => {});
     }
+    return { stalling, stalled };
+  }
+
+  it("to one process: the later one goes on, the earlier one ends", async () => {
+    const { stalling, stalled } = stallingUpload();
     const earlier = first.uploads.receive(begin(), stalling());
     const ended = expect(earlier).rejects.toMatchObject({ reason: "UPLOAD_TAKEN_OVER" });
-    await stalled.promise;
+    await stalled;
     await first.uploads.receive(begin({ offset: 1_000 }), sent(data.subarray(1_000)));
     await ended;
     expect((await bytesOf(first.uploads)).equals(data)).toBe(true);
   });
 
   it("to one process, several at once: one of them goes on, and no byte comes twice", async () => {
-    const stalled = Promise.withResolvers<void>();
-    async function* stalling(): AsyncGenerator<UploadPart> {
-      yield { type: "bytes", bytes: data.subarray(0, 1_000) };
-      stalled.resolve();
-      await new Promise(() => {});
-    }
+    const { stalling, stalled } = stallingUpload();
     const earlier = first.uploads.receive(begin(), stalling());
-    await stalled.promise;
+    await stalled;
     const rest = () => first.uploads.receive(begin({ offset: 1_000 }), sent(data.subarray(1_000)));
     const outcomes = await Promise.allSettled([earlier, rest(), rest(), rest()]);
     expect(outcomes.filter(({ status }) => status === "fulfilled").length).toBeLessThanOrEqual(1);

@@ -43,9 +43,8 @@ export function instanceFilePath(dataDirectory: string, instanceId: string): str
 export async function endOf(dataDirectory: string, instanceId: string): Promise<() => Promise<boolean>> {
   const look = () => lookAtAddress(instanceFilePath(resolve(dataDirectory), instanceId));
   const first = await look();
-  const judge = async () => (first.kind === "address" ? judgeProcess(first.file) : "unknown");
   return async () => {
-    const judgement = await judge();
+    const judgement = first.kind === "address" ? await judgeProcess(first.file) : "unknown";
     return judgement === "gone" || (judgement === "unknown" && (await look()).kind === "none");
   };
 }
