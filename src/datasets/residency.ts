@@ -168,6 +168,8 @@ export class Residency implements AsyncDisposable {
       resident.loading.controller.abort(new DriverError("CANCELLED", `no longer wanted in memory: ${reason}`));
       await resident.loading.done;
     }
+    // Its memory is free once this settles, whoever has begun to take it out.
+    if (resident.state === "dropping") await Promise.all(this.#dropping);
     if (resident.state !== "resident") return;
     if (resident.users > 0) resident.leaving = reason;
     else await this.#drop(resident, reason);

@@ -1,7 +1,9 @@
-import { mkdir, realpath } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { type Catalog, openCatalog } from "../../src/catalog/catalog.ts";
 import { claimInstance } from "../../src/catalog/instance.ts";
+import { stagingFolder } from "../../src/datasets/layout.ts";
 import type { DatasetStore } from "../../src/datasets/model.ts";
 import { openDatasetStore } from "../../src/datasets/store.ts";
 import { createDefinitions } from "../../src/definitions/definitions.ts";
@@ -34,6 +36,12 @@ export interface LoadBench extends AsyncDisposable {
   readonly workers: WorkerPool;
   /** The workers that live. */
   workerPids(): readonly number[];
+  /** Stops the workers that live until it is disposed: what they do neither goes on nor ends meanwhile. */
+  holdWorkers(): Disposable;
+  /** Lets no load have a worker until it is disposed: what is begun meanwhile has not ended. */
+  holdLoads(): Promise<AsyncDisposable>;
+  /** What is being written of new versions. */
+  staged(): Promise<readonly string[]>;
   readonly datasets: DatasetStore;
   readonly operations: Operations;
   readonly loads: LoadService;
@@ -129,15 +137,33 @@ export async function openLoadBench(options: LoadBenchOptions = {}): Promise<Loa
     for await (const event of operations.watch(id, { signal: new AbortController().signal })) seen.push(event);
     return seen;
   };
+  // Those that the pool itself has ended are told of to nobody.
+  const workerPids = () =>
+    workerEvents.flatMap(({ type, pid }) =>
+      type === "started" && pid !== undefined && existsSync(`/proc/${pid}`) ? [pid] : [],
+    );
+  const signalWorkers = (pids: readonly number[], name: NodeJS.Signals) => {
+    for (const pid of pids) if (existsSync(`/proc/${pid}`)) process.kill(pid, name);
+  };
   return {
     path,
     dataDirectory,
     workers,
-    workerPids: () => {
-      const ended = new Set(workerEvents.filter(({ type }) => type === "ended").map(({ pid }) => pid));
-      return workerEvents.flatMap(({ type, pid }) =>
-        type === "started" && pid !== undefined && !ended.has(pid) ? [pid] : [],
-      );
+    workerPids,
+    holdWorkers() {
+      const held = workerPids();
+      signalWorkers(held, "SIGSTOP");
+      return { [Symbol.dispose]: () => signalWorkers(held, "SIGCONT") };
+    },
+    async holdLoads() {
+      const { signal } = new AbortController();
+      const held = new AsyncDisposableStack();
+      for (let lease = 0; lease < workers.maxForLoads; lease++) held.use(await workers.lease("first", { signal }));
+      return held;
+    },
+    async staged() {
+      const folders = await readdir(stagingFolder(dataDirectory), { recursive: true });
+      return folders.filter((name) => /.+\/.+/.test(name));
     },
     datasets,
     operations,

@@ -58,7 +58,9 @@ export class Scheduler implements AsyncDisposable {
 
   /** Begins to look for what is due. */
   start(): void {
-    this.#timer ??= setInterval(() => void this.look(), LOOK_EVERY_MS).unref();
+    this.#timer ??= setInterval(() => {
+      if (this.#looking === undefined) void this.look();
+    }, LOOK_EVERY_MS).unref();
   }
 
   /** Whoever stops the driver cancels its operations first. */
@@ -77,7 +79,9 @@ export class Scheduler implements AsyncDisposable {
 
   /** Starts what is due, if this process is the one that does. Never fails. */
   async look(): Promise<void> {
-    if (this.#looking !== undefined || this.#closed || !this.#parts.isServing()) return;
+    // One that runs may have looked before something was due.
+    while (this.#looking !== undefined) await this.#looking;
+    if (this.#closed || !this.#parts.isServing()) return;
     this.#looking = this.#look();
     await this.#looking;
     this.#looking = undefined;

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { finished } from "node:stream/promises";
+import { setImmediate } from "node:timers/promises";
 import { DriverError } from "../../errors/driver-error.ts";
 import { errorFromJson, errorToJson } from "../../errors/error-json.ts";
 import type { StatementEnding } from "../../sources/connector.ts";
@@ -284,6 +285,8 @@ export class WorkerProcess {
     const signal = AbortSignal.timeout(LAST_OUTPUT_TIMEOUT_MS);
     const streams = [this.#child.stdout, this.#child.stderr].filter((stream) => stream !== null);
     await Promise.allSettled(streams.map((stream) => finished(stream, { signal })));
+    // A driver that was held up itself takes the timeout before what has come meanwhile.
+    await setImmediate();
     this.#end(how);
   }
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { DatasetStore } from "../../../src/datasets/model.ts";
 import { load as loadAnySize, openStore, openTestEngine, type TestEngine } from "../../helpers/dataset-store.ts";
 import { temporaryFolder } from "../../helpers/temporary-folder.ts";
@@ -49,14 +49,14 @@ describe("a pinned dataset", () => {
     expect(store.memory().pinnedBytes).toBe(1_000_000);
     for (let round = 0; round < 4; round++) for (const name of ["b", "c"]) await use(store, name);
     await load(store, "d", [4]);
-    await vi.waitFor(() => expect(residents(store)).toEqual(["a", "d"]));
+    await expect.poll(() => residents(store)).toEqual(["a", "d"]);
     expect(await use(store, "a")).toEqual({ fromMemory: true, sum: "0" });
 
     await store.setStorageLevel("a", "memory", { signal });
     expect(store.memory().pinnedBytes).toBe(0);
     await use(store, "d");
     await load(store, "e", [5]);
-    await vi.waitFor(() => expect(residents(store)).toEqual(["d", "e"]));
+    await expect.poll(() => residents(store)).toEqual(["d", "e"]);
     expect(opened.events).toContainEqual(expect.objectContaining({ type: "evicted", dataset: "a", reason: "budget" }));
   });
 
@@ -92,7 +92,7 @@ describe("a pinned dataset", () => {
     await using opened = await openStore(folder.path, engine.megabytes, roomFor(1));
     const { store } = opened;
     await load(store, "a", [1]);
-    await vi.waitFor(() => expect(residents(store)).toEqual(["a"]));
+    await expect.poll(() => residents(store)).toEqual(["a"]);
     await load(store, "b", [2]);
     const reader = await store.pin("a", 0, { signal });
     const call = new AbortController();
@@ -116,7 +116,7 @@ describe("a pinned dataset", () => {
     await store.setStorageLevel("a", "pinned", { signal });
     events.length = 0;
     await load(store, "a", [2]);
-    await vi.waitFor(() => expect(events).toContainEqual(expect.objectContaining({ type: "evicted" })));
+    await expect.poll(() => events).toContainEqual(expect.objectContaining({ type: "evicted" }));
     expect(events.map((event) => [event.type, "version" in event && event.version])).toEqual([
       ["published", 2],
       ["resident", 2],
@@ -133,7 +133,7 @@ describe("a pinned dataset", () => {
     await store.setStorageLevel("a", "pinned", { signal });
     events.length = 0;
     await load(store, "a", [2]);
-    await vi.waitFor(() => expect(store.get("a")).toMatchObject({ resident: true, current: { number: 2 } }));
+    await expect.poll(() => store.get("a")).toMatchObject({ resident: true, current: { number: 2 } });
     expect(events.map((event) => [event.type, "version" in event && event.version])).toEqual([
       ["published", 2],
       ["evicted", 1],
@@ -151,7 +151,7 @@ describe("a pinned dataset", () => {
       await store.setStorageLevel(name, "pinned", { signal });
     }
     await loadAnySize(store, "a", [2], {}, { bytes: 1_600_000 });
-    await vi.waitFor(() => expect(store.get("a").levelProblem).toMatchObject({ reason: "PIN_REFUSED" }));
+    await expect.poll(() => store.get("a").levelProblem).toMatchObject({ reason: "PIN_REFUSED" });
     expect(events).toContainEqual(
       expect.objectContaining({
         type: "pinRefused",
@@ -166,7 +166,7 @@ describe("a pinned dataset", () => {
     expect(await use(store, "a")).toEqual({ fromMemory: false, sum: "2" });
 
     await store.setStorageLevel("b", "disk", { signal });
-    await vi.waitFor(() => expect(store.get("a")).toMatchObject({ resident: true }), { timeout: 10_000 });
+    await expect.poll(() => store.get("a")).toMatchObject({ resident: true });
     expect(store.get("a").levelProblem).toBeUndefined();
     expect(store.get("b")).toMatchObject({ storageLevel: "disk", resident: false });
   });
@@ -180,7 +180,7 @@ describe("a pinned dataset", () => {
     await engine[Symbol.asyncDispose]();
     engine = await openTestEngine(folder.path);
     await using opened = await openStore(folder.path, engine.megabytes, roomFor(1));
-    await vi.waitFor(() => expect(opened.store.get("a")).toMatchObject({ storageLevel: "pinned", resident: true }));
+    await expect.poll(() => opened.store.get("a")).toMatchObject({ storageLevel: "pinned", resident: true });
   });
 
   it("is never let go for being idle", async () => {
@@ -191,9 +191,9 @@ describe("a pinned dataset", () => {
     await load(store, "a", [1]);
     await store.setStorageLevel("a", "pinned", { signal });
     await load(store, "b", [2]);
-    await vi.waitFor(() =>
-      expect(opened.events).toContainEqual(expect.objectContaining({ type: "evicted", dataset: "b", reason: "idle" })),
-    );
+    await expect
+      .poll(() => opened.events)
+      .toContainEqual(expect.objectContaining({ type: "evicted", dataset: "b", reason: "idle" }));
     expect(residents(store)).toEqual(["a"]);
   });
 });
@@ -203,7 +203,7 @@ describe("a dataset on disk", () => {
     await using opened = await openStore(folder.path, engine.megabytes, roomFor(2));
     const { store } = opened;
     await load(store, "a", [1]);
-    await vi.waitFor(() => expect(residents(store)).toEqual(["a"]));
+    await expect.poll(() => residents(store)).toEqual(["a"]);
     expect(await store.setStorageLevel("a", "disk", { signal })).toMatchObject({
       storageLevel: "disk",
       resident: false,
@@ -216,7 +216,7 @@ describe("a dataset on disk", () => {
     expect(opened.events.filter(({ type }) => type === "resident")).toHaveLength(1);
 
     await store.setStorageLevel("a", "memory", { signal });
-    await vi.waitFor(() => expect(residents(store)).toEqual(["a"]));
+    await expect.poll(() => residents(store)).toEqual(["a"]);
   });
 
   it("says that there is none of the name", async () => {
@@ -236,20 +236,14 @@ describe("the storage level of a dataset that two processes serve", () => {
     try {
       await using other = await openStore(folder.path, readers.megabytes, roomFor(1));
       await one.store.setStorageLevel("a", "pinned", { signal });
-      await vi.waitFor(() => expect(other.store.get("a")).toMatchObject({ storageLevel: "pinned", resident: true }), {
-        timeout: 10_000,
-      });
+      await expect.poll(() => other.store.get("a")).toMatchObject({ storageLevel: "pinned", resident: true });
       await one.store.setStorageLevel("b", "pinned", { signal });
-      await vi.waitFor(() => expect(other.store.get("b")).toMatchObject({ levelProblem: { reason: "PIN_REFUSED" } }), {
-        timeout: 10_000,
-      });
+      await expect.poll(() => other.store.get("b")).toMatchObject({ levelProblem: { reason: "PIN_REFUSED" } });
       expect(one.store.get("b").levelProblem).toBeUndefined();
 
       await other.store.setStorageLevel("a", "disk", { signal });
-      await vi.waitFor(() => expect(one.store.get("a")).toMatchObject({ storageLevel: "disk", resident: false }), {
-        timeout: 10_000,
-      });
-      await vi.waitFor(() => expect(other.store.get("b")).toMatchObject({ resident: true }), { timeout: 10_000 });
+      await expect.poll(() => one.store.get("a")).toMatchObject({ storageLevel: "disk", resident: false });
+      await expect.poll(() => other.store.get("b")).toMatchObject({ resident: true });
     } finally {
       await readers[Symbol.asyncDispose]();
     }

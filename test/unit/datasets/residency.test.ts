@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { DatasetStore } from "../../../src/datasets/model.ts";
 import { load as loadAnySize, openStore, openTestEngine, type TestEngine } from "../../helpers/dataset-store.ts";
 import { temporaryFolder } from "../../helpers/temporary-folder.ts";
@@ -39,7 +39,7 @@ async function load(store: DatasetStore, name: string, numbers: readonly number[
 
 async function loadResident(store: DatasetStore, name: string, numbers: readonly number[]): Promise<void> {
   await load(store, name, numbers);
-  await vi.waitFor(() => expect(residents(store)).toContain(name));
+  await expect.poll(() => residents(store)).toContain(name);
 }
 
 describe("the memory level", () => {
@@ -62,7 +62,7 @@ describe("the memory level", () => {
     await using opened = await openStore(folder.path, engine.megabytes, roomForTwo);
     const first = await Promise.all(Array.from({ length: 10 }, () => use(opened.store, "a")));
     expect(first[0]).toEqual({ fromMemory: false, sum: "3" });
-    await vi.waitFor(() => expect(residents(opened.store)).toEqual(["a"]));
+    await expect.poll(() => residents(opened.store)).toEqual(["a"]);
     expect(await use(opened.store, "a")).toEqual({ fromMemory: true, sum: "3" });
     expect(opened.events.filter(({ type }) => type === "resident")).toHaveLength(1);
     expect(await engine.tables()).toBe(1);
@@ -75,7 +75,7 @@ describe("the memory level", () => {
     await loadResident(store, "b", [2]);
     await use(store, "a");
     await loadResident(store, "c", [3]);
-    await vi.waitFor(() => expect(residents(store)).toEqual(["a", "c"]));
+    await expect.poll(() => residents(store)).toEqual(["a", "c"]);
     expect(opened.events).toContainEqual(
       expect.objectContaining({ type: "evicted", dataset: "b", version: 1, reason: "budget" }),
     );
@@ -87,7 +87,7 @@ describe("the memory level", () => {
     await using opened = await openStore(folder.path, engine.megabytes, roomForTwo);
     const { store } = opened;
     for (const [index, name] of ["a", "b", "c"].entries()) await loadResident(store, name, [index]);
-    await vi.waitFor(() => expect(residents(store)).toEqual(["b", "c"]));
+    await expect.poll(() => residents(store)).toEqual(["b", "c"]);
     await use(store, "a");
     for (let round = 0; round < 3; round++) {
       await use(store, "b");
@@ -97,7 +97,7 @@ describe("the memory level", () => {
     expect(residents(store)).toEqual(["b", "c"]);
     await use(store, "a");
     await use(store, "a");
-    await vi.waitFor(() => expect(residents(store)).toEqual(["a", "c"]));
+    await expect.poll(() => residents(store)).toEqual(["a", "c"]);
   });
 
   it("never evicts what is being read", async () => {
@@ -113,10 +113,10 @@ describe("the memory level", () => {
     expect(await engine.sum(b)).toBe("2");
     expect(await use(store, "c")).toEqual({ fromMemory: false, sum: "3" });
     await a[Symbol.asyncDispose]();
-    await vi.waitFor(() => expect(residents(store)).toEqual(["b"]));
+    await expect.poll(() => residents(store)).toEqual(["b"]);
     await b[Symbol.asyncDispose]();
     await use(store, "c");
-    await vi.waitFor(() => expect(residents(store)).toEqual(["b", "c"]));
+    await expect.poll(() => residents(store)).toEqual(["b", "c"]);
   });
 
   it("replaces a version by the next one of its dataset", async () => {
@@ -126,7 +126,7 @@ describe("the memory level", () => {
     const { store } = opened;
     await loadResident(store, "a", [1]);
     await load(store, "a", [2]);
-    await vi.waitFor(() => expect(store.get("a")).toMatchObject({ resident: true, current: { number: 2 } }));
+    await expect.poll(() => store.get("a")).toMatchObject({ resident: true, current: { number: 2 } });
     expect(await use(store, "a")).toEqual({ fromMemory: true, sum: "2" });
     expect(await engine.tables()).toBe(1);
     expect(opened.events).toContainEqual(
@@ -139,7 +139,7 @@ describe("the memory level", () => {
       residency: { budgetBytes: 900_000, idleMs: 0 },
     });
     await loadAnySize(opened.store, "a", [1]);
-    await vi.waitFor(() => expect(opened.events.filter(({ type }) => type === "evicted")).toHaveLength(1));
+    await expect.poll(() => opened.events.filter(({ type }) => type === "evicted")).toHaveLength(1);
     for (let round = 0; round < 5; round++) await use(opened.store, "a");
     expect(await use(opened.store, "a")).toEqual({ fromMemory: false, sum: "1" });
     expect(opened.events.filter(({ type }) => type === "resident")).toHaveLength(1);
@@ -158,9 +158,9 @@ describe("the memory level", () => {
       residency: { budgetBytes: 2_500_000, idleMs: 100 },
     });
     await load(opened.store, "a", [1]);
-    await vi.waitFor(() =>
-      expect(opened.events).toContainEqual(expect.objectContaining({ type: "evicted", dataset: "a", reason: "idle" })),
-    );
+    await expect
+      .poll(() => opened.events)
+      .toContainEqual(expect.objectContaining({ type: "evicted", dataset: "a", reason: "idle" }));
     expect(await engine.tables()).toBe(0);
     expect(await use(opened.store, "a")).toEqual({ fromMemory: false, sum: "1" });
   });
@@ -181,9 +181,9 @@ describe("the memory level", () => {
     const broken = { ...megabytes, makeResident: () => megabytes.makeResident("x", noSuchVersion, { signal }) };
     await using opened = await openStore(folder.path, broken, roomForTwo);
     await load(opened.store, "a", [1]);
-    await vi.waitFor(() =>
-      expect(opened.events).toContainEqual(expect.objectContaining({ type: "residencyFailed", dataset: "a" })),
-    );
+    await expect
+      .poll(() => opened.events)
+      .toContainEqual(expect.objectContaining({ type: "residencyFailed", dataset: "a" }));
     for (let round = 0; round < 5; round++) {
       expect(await use(opened.store, "a")).toEqual({ fromMemory: false, sum: "1" });
     }

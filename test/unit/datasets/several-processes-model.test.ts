@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import fc from "fast-check";
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { datasetsFolder, stagingFolder, trashFolder } from "../../../src/datasets/layout.ts";
 import type { PinnedVersion } from "../../../src/datasets/model.ts";
 import { load, type OpenedStore, openStore, openTestEngine } from "../../helpers/dataset-store.ts";
@@ -60,7 +60,7 @@ it("shows two processes the same datasets, and takes from neither what it reads"
       const folders = await readdir(datasetsFolder(folder.path), { recursive: true });
       return folders.filter((path) => /versions\/\d+$/.test(path));
     };
-    await vi.waitFor(async () => expect(await onDisk()).toHaveLength(current.size), { timeout: 10_000, interval: 20 });
+    await expect.poll(() => onDisk()).toHaveLength(current.size);
     expect(await readdir(datasetsFolder(folder.path))).toHaveLength(current.size);
     for (const { events } of stores) {
       expect(events.filter(({ type }) => type === "damaged" || type === "cleanupFailed")).toEqual([]);
@@ -69,4 +69,4 @@ it("shows two processes the same datasets, and takes from neither what it reads"
     for (const empty of [trashFolder, stagingFolder]) expect(await readdir(empty(folder.path))).toEqual([]);
   });
   await fc.assert(property, { numRuns: 8, endOnFailure: true });
-});
+}, 300_000);

@@ -1,7 +1,7 @@
 import { cp, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openCatalog } from "../../../src/catalog/catalog.ts";
 import { claimInstance } from "../../../src/catalog/instance.ts";
 import { datasetsFolder } from "../../../src/datasets/layout.ts";
@@ -20,8 +20,6 @@ import { temporaryFolder } from "../../helpers/temporary-folder.ts";
 const { signal } = new AbortController();
 const everything = { labels: {} };
 const onlyOne = { retention: { maxVersions: 1, maxAgeMs: 0, maxBytes: 0 } };
-/** Let go of and tried again every second. */
-const soon = { timeout: 10_000, interval: 50 };
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let engine: TestEngine;
@@ -94,9 +92,9 @@ describe("what another process does to a dataset", () => {
 
   it("is told to those who listen, without a call", async () => {
     await load(here.store, "a", [1]);
-    await vi.waitFor(() => expect(there.events).toContainEqual({ type: "published", dataset: "a", version: 1 }), soon);
+    await expect.poll(() => there.events).toContainEqual({ type: "published", dataset: "a", version: 1 });
     await here.store.delete("a");
-    await vi.waitFor(() => expect(there.events).toContainEqual({ type: "dropped", dataset: "a" }), soon);
+    await expect.poll(() => there.events).toContainEqual({ type: "dropped", dataset: "a" });
     expect(there.events.filter(({ type }) => type === "published")).toHaveLength(1);
   });
 
@@ -106,10 +104,10 @@ describe("what another process does to a dataset", () => {
       residency: { budgetBytes: 10_000_000, idleMs: 0 },
     });
     await load(reading.store, "a", [1]);
-    await vi.waitFor(() => expect(reading.store.memory().residentBytes).toBe(1_000_000), soon);
+    await expect.poll(() => reading.store.memory().residentBytes).toBe(1_000_000);
     await load(here.store, "a", [2]);
     expect(await sum(reading.store, "a")).toBe("2");
-    await vi.waitFor(() => expect(reading.store.get("a").resident).toBe(true), soon);
+    await expect.poll(() => reading.store.get("a").resident).toBe(true);
     expect(reading.store.memory().residentBytes).toBe(1_000_000);
   });
 });
@@ -119,11 +117,11 @@ describe("what another process reads", () => {
     await load(here.store, "a", [1]);
     const pinned = await there.store.pin("a", 0, { signal });
     for (const number of [2, 3]) await load(here.store, "a", [number]);
-    await vi.waitFor(async () => expect(await versionsOnDisk()).toEqual(["1", "3"]), soon);
+    await expect.poll(() => versionsOnDisk()).toEqual(["1", "3"]);
     expect(await engine.sum(pinned)).toBe("1");
     expect(await sum(there.store, "a")).toBe("3");
     await pinned[Symbol.asyncDispose]();
-    await vi.waitFor(async () => expect(await versionsOnDisk()).toEqual(["3"]), soon);
+    await expect.poll(() => versionsOnDisk()).toEqual(["3"]);
   });
 
   it("can be read to its end when the dataset is deleted, and goes then", async () => {
@@ -136,7 +134,7 @@ describe("what another process reads", () => {
     expect(await sum(there.store, "a")).toBe("5");
     expect(await engine.sum(pinned)).toBe("1");
     await pinned[Symbol.asyncDispose]();
-    await vi.waitFor(async () => expect(await readdir(datasetsFolder(folder.path))).toHaveLength(1), soon);
+    await expect.poll(() => readdir(datasetsFolder(folder.path))).toHaveLength(1);
     expect(await sum(here.store, "a")).toBe("5");
   });
 
@@ -145,7 +143,7 @@ describe("what another process reads", () => {
     await using third = await openStore(folder.path, engine.read);
     for (const { store } of [here, there, third]) expect(await sum(store, "a")).toBe("1");
     await here.store.delete("a");
-    await vi.waitFor(async () => expect(await readdir(datasetsFolder(folder.path))).toEqual([]), soon);
+    await expect.poll(() => readdir(datasetsFolder(folder.path))).toEqual([]);
   });
 
   it("goes at the next start if all who knew of its deletion have gone before", async () => {
@@ -165,18 +163,18 @@ describe("what another process reads", () => {
     const [uid] = await readdir(datasetsFolder(folder.path));
     catalog(`INSERT INTO version_holds (uid, version, instance_id) VALUES ('${uid}', 1, 'dead')`);
     await load(here.store, "a", [2]);
-    await vi.waitFor(async () => expect(await versionsOnDisk()).toEqual(["2"]), soon);
+    await expect.poll(() => versionsOnDisk()).toEqual(["2"]);
   });
 
   it("stays while a process lives that says nothing of what it reads", async () => {
     await load(here.store, "a", [1]);
     const silent = await claimInstance({ dataDirectory: folder.path, id: "silent" });
     await load(here.store, "a", [2]);
-    await vi.waitFor(async () => expect(await here.store.versions("a")).toHaveLength(1), soon);
+    await expect.poll(() => here.store.versions("a")).toHaveLength(1);
     await here.store.delete("a");
     expect(await versionsOnDisk()).toEqual(["1", "2"]);
     await silent[Symbol.asyncDispose]();
-    await vi.waitFor(async () => expect(await readdir(datasetsFolder(folder.path))).toEqual([]), soon);
+    await expect.poll(() => readdir(datasetsFolder(folder.path))).toEqual([]);
   });
 });
 
@@ -219,7 +217,7 @@ describe("a version that another process overtakes on its way", () => {
           ...slow.datasets,
           async atomically(work) {
             if (!overtaken) for (const numbers of [[2], [3]]) await load(there.store, "a", numbers);
-            if (!overtaken) await vi.waitFor(async () => expect(await versionsOnDisk()).toEqual(["3"]), soon);
+            if (!overtaken) await expect.poll(() => versionsOnDisk()).toEqual(["3"]);
             overtaken = true;
             return slow.datasets.atomically(work);
           },
@@ -259,9 +257,6 @@ describe("a load that another process carries out", () => {
     const manifest = join(versions, "2", "manifest.json");
     await writeFile(manifest, (await readFile(manifest, "utf8")).replace(`"number":1`, `"number":2`));
     catalog(`INSERT INTO loads (operation_id, instance_id, name_key, configuration) VALUES ('x', 'dead', 'a', '{}')`);
-    await vi.waitFor(() => expect(there.events).toContainEqual({ type: "published", dataset: "a", version: 2 }), {
-      timeout: 30_000,
-      interval: 100,
-    });
+    await expect.poll(() => there.events).toContainEqual({ type: "published", dataset: "a", version: 2 });
   });
 });

@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import fc from "fast-check";
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { datasetsFolder, stagingFolder, trashFolder } from "../../../src/datasets/layout.ts";
 import type { PinnedVersion } from "../../../src/datasets/model.ts";
 import { load, openStore, openTestEngine } from "../../helpers/dataset-store.ts";
@@ -53,7 +53,7 @@ it("gives every reader its version for as long as it holds it, whatever else hap
       }
       await Promise.all(held.map(({ pinned }) => pinned[Symbol.asyncDispose]()));
       for (const name of current.keys()) {
-        await vi.waitFor(async () => expect((await store.versions(name)).length).toBeLessThanOrEqual(RETAINED));
+        await expect.poll(async () => (await store.versions(name)).length).toBeLessThanOrEqual(RETAINED);
       }
       const uids = await readdir(datasetsFolder(folder.path));
       expect(uids).toHaveLength(current.size);
@@ -65,4 +65,4 @@ it("gives every reader its version for as long as it holds it, whatever else hap
     }
   });
   await fc.assert(property, { numRuns: 20 });
-});
+}, 300_000);

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { datasetsFolder, stagingFolder, trashFolder } from "../../../src/datasets/layout.ts";
 import { load, openStore, openTestEngine, type TestEngine, writeSegments } from "../../helpers/dataset-store.ts";
 import { temporaryFolder } from "../../helpers/temporary-folder.ts";
@@ -80,7 +80,7 @@ describe("a dataset store", () => {
     const pinned = await store.pin("a", 0, { signal });
     await load(store, "a", [10]);
     await load(store, "a", [100]);
-    await vi.waitFor(async () => expect(await versionsOnDisk()).toEqual(["1", "3"]));
+    await expect.poll(() => versionsOnDisk()).toEqual(["1", "3"]);
     expect(await engine.sum(pinned)).toBe("1");
     await expect(store.pin("a", 1, { signal })).rejects.toMatchObject({ reason: "VERSION_NOT_FOUND" });
     expect(await pinnedSum(store, "a")).toBe("100");
@@ -195,7 +195,7 @@ describe("a dataset store", () => {
     await load(store, "a", [1]);
     const pinned = await store.pin("a", 0, { signal });
     await load(store, "a", [2]);
-    await vi.waitFor(async () => expect(await store.versions("a")).toHaveLength(1));
+    await expect.poll(() => store.versions("a")).toHaveLength(1);
     await store.delete("a");
     expect(await engine.sum(pinned)).toBe("1");
     await pinned[Symbol.asyncDispose]();
@@ -247,7 +247,7 @@ describe("a dataset store", () => {
     await using opened = await openStore(folder.path, engine.read);
     expect(opened.events).toContainEqual({ type: "stagingRemoved", owner: "dead" });
     expect(existsSync(join(stagingFolder(folder.path), "dead"))).toBe(false);
-    await vi.waitFor(async () => expect(await readdir(trashFolder(folder.path))).toEqual([]));
+    await expect.poll(() => readdir(trashFolder(folder.path))).toEqual([]);
     expect(existsSync(join(staged.directory, "segment-1.parquet"))).toBe(true);
   });
 

@@ -113,10 +113,12 @@ describe("a scheduler", () => {
     const other = join(test.bench.path, "other.csv");
     await writeFile(other, `a\n${"1\n".repeat(500_000)}`);
     test.pass(15 * MINUTE_MS);
+    const held = await test.bench.holdLoads();
     const { operation } = await test.bench.start("a", other);
     await look();
     expect((await status("a"))?.failures).toBe(0);
     expect(await minutesLeft("a")).toBe(0);
+    await held[Symbol.asyncDispose]();
     await test.bench.end(operation.id);
   });
 
@@ -139,8 +141,8 @@ describe("a scheduler", () => {
     release.mockRestore();
     expect(test.errors.splice(0)).toEqual([full]);
     // It is due as it was, and this process's.
-    await vi.waitFor(() => expect(version("a")).toBe(3), { timeout: 30_000 });
-    await vi.waitFor(async () => expect(await minutesLeft("a")).toBe(15), { timeout: 30_000 });
+    await expect.poll(() => version("a")).toBe(3);
+    await expect.poll(() => minutesLeft("a")).toBe(15);
   });
 
   it("forgets the schedule with its dataset", async () => {
@@ -192,8 +194,13 @@ describe("a scheduler", () => {
   it("that is told to also waits for what it has begun by itself", async () => {
     await scheduled("a");
     test.pass(15 * MINUTE_MS);
+    const held = await test.bench.holdLoads();
     await test.scheduler.look();
-    expect(await due()).toMatchObject([{ dataset: "a", operation: { state: "succeeded" } }]);
+    const told = due();
+    // The catalog answers in turn: it has been asked what is due.
+    await status("a");
+    await held[Symbol.asyncDispose]();
+    expect(await told).toMatchObject([{ dataset: "a", operation: { state: "succeeded" } }]);
     expect(version("a")).toBe(2);
   });
 });
@@ -270,9 +277,11 @@ describe("several processes over one data directory", () => {
   it("leave a schedule that was changed while a refresh ran as it was set", async () => {
     await writeFile(await scheduled("a"), `a\n${"1\n".repeat(500_000)}`);
     test.pass(15 * MINUTE_MS);
+    const held = await test.bench.holdLoads();
     const running = due();
     await expect.poll(() => test.bench.operations.live, { timeout: 30_000 }).toBeGreaterThan(0);
     await test.refresh.setSchedule("a", { everyMs: 120 * MINUTE_MS });
+    await held[Symbol.asyncDispose]();
     await running;
     expect(await minutesLeft("a")).toBe(120);
   });

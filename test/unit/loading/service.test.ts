@@ -1,5 +1,4 @@
-import { existsSync } from "node:fs";
-import { appendFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
@@ -25,14 +24,16 @@ beforeAll(async () => {
 });
 afterAll(() => bench[Symbol.asyncDispose]());
 
-async function staged(): Promise<readonly string[]> {
-  const folders = await readdir(bench.dataDirectory, { recursive: true });
-  return folders.filter((name) => /staging\/.+\/.+/.test(name));
-}
-
 async function phase(id: string, wanted: string): Promise<void> {
   for await (const event of bench.operations.watch(id, { signal: new AbortController().signal }))
     if (event.type === "progress" && event.progress.phase === wanted) return;
+  throw new Error(`${id} ended before it was seen ${wanted}`);
+}
+
+/** Waits until a load reads; it reads no further until this is disposed. */
+async function heldReading(id: string): Promise<Disposable> {
+  await phase(id, "reading");
+  return bench.holdWorkers();
 }
 
 describe("a load", () => {
@@ -64,7 +65,7 @@ describe("a load", () => {
       operationId: operation.id,
       readTime: expect.stringMatching(/^\d{4}-.*Z$/),
     });
-    expect(await staged()).toEqual([]);
+    expect(await bench.staged()).toEqual([]);
   });
 
   it("makes a new version each time", async () => {
@@ -80,7 +81,7 @@ describe("a load", () => {
     const { operation } = await bench.start("late", path);
     for await (const event of bench.operations.watch(operation.id, { signal: new AbortController().signal }))
       if (event.type === "warning") break;
-    for (const pid of bench.workerPids()) if (existsSync(`/proc/${pid}`)) process.kill(pid, "SIGKILL");
+    for (const pid of bench.workerPids()) process.kill(pid, "SIGKILL");
     const { state, outcome } = await bench.end(operation.id);
     expect({ state, warnings: outcome?.warnings }).toEqual({
       state: "succeeded",
@@ -135,9 +136,11 @@ describe("a load", () => {
 
 describe("two loads of one dataset", () => {
   it("are one when source and options are the same", async () => {
+    const held = await bench.holdLoads();
     const first = await bench.start("twice", big, { options: { delimiter: ",", header: true } });
     const second = await bench.start("twice", big, { options: { header: true, delimiter: "," } });
     expect(second.joined).toBe(true);
+    await held[Symbol.asyncDispose]();
     const [one, two] = await Promise.all([bench.end(first.operation.id), bench.end(second.operation.id)]);
     expect(one).toMatchObject({ state: "succeeded", outcome: { version: 1 } });
     expect(two).toMatchObject({ state: "succeeded", outcome: one.outcome });
@@ -148,6 +151,7 @@ describe("two loads of one dataset", () => {
   });
 
   it("are a conflict when they differ", async () => {
+    const held = await bench.holdLoads();
     const first = await bench.start("conflict", big);
     for (const attempt of [
       () => bench.start("conflict", small),
@@ -159,6 +163,7 @@ describe("two loads of one dataset", () => {
           metadata: { dataset: "conflict", operation: first.operation.id },
         }),
       );
+    await held[Symbol.asyncDispose]();
     await bench.end(first.operation.id);
     expect(bench.datasets.get("conflict").current).toMatchObject({ number: 1, rows: 800_000 });
   });
@@ -177,29 +182,34 @@ describe("a load that many have asked for", () => {
   it("goes on while one of them wants it, whoever began it", async () => {
     const started = await Promise.all(ids.map((operationId) => bench.start("shared", big, { operationId })));
     expect(started.filter(({ joined }) => !joined)).toHaveLength(1);
-    await phase("share-7", "reading");
+    const held = await heldReading("share-7");
     const others = ids.filter((id) => id !== "share-7");
     expect(bench.loads.others("share-0")).toBe(19);
     for (const id of others)
       expect(await bench.operations.cancel(id, cancelled)).toMatchObject({ state: "cancelled", error: cancelled });
     const late = await bench.start("shared", big, { operationId: "share-late" });
     expect(late).toMatchObject({ joined: true, operation: { state: "running", progress: { phase: "reading" } } });
+    held[Symbol.dispose]();
     expect(await bench.end("share-7")).toMatchObject({ state: "succeeded", outcome: { version: 1, rows: 800_000 } });
     expect(await bench.end("share-late")).toMatchObject({ state: "succeeded", outcome: { version: 1 } });
     expect(bench.datasets.get("shared").current.lineage.operationId).toBe("share-7");
-    expect(await staged()).toEqual([]);
+    expect(await bench.staged()).toEqual([]);
   });
 
   it("stops when the last of them cancels", async () => {
     const more = ids.map((id) => `${id}-again`);
+    const waiting = await bench.holdLoads();
     for (const operationId of more) await bench.start("unwanted", big, { operationId });
-    await phase("share-0-again", "reading");
+    await waiting[Symbol.asyncDispose]();
+    const held = await heldReading("share-0-again");
     for (const id of more) {
       expect(bench.workers.status().busy).toBeGreaterThan(0);
+      // The last one stops it.
+      if (id === more.at(-1)) held[Symbol.dispose]();
       expect((await bench.operations.cancel(id, cancelled)).state).toBe("cancelled");
     }
     expect(bench.workers.status().busy).toBe(0);
-    expect(await staged()).toEqual([]);
+    expect(await bench.staged()).toEqual([]);
     expect(() => bench.datasets.get("unwanted")).toThrow(expect.objectContaining({ reason: "DATASET_NOT_FOUND" }));
     expect((await bench.end((await bench.start("unwanted", small)).operation.id)).state).toBe("succeeded");
   });
@@ -227,8 +237,9 @@ describe("a load that many have asked for", () => {
 
   it("is no matter any more for whoever asks for another one while it stops", async () => {
     await bench.start("changed", big, { operationId: "wrong" });
-    await phase("wrong", "reading");
+    const held = await heldReading("wrong");
     const stopped = bench.operations.cancel("wrong", cancelled);
+    held[Symbol.dispose]();
     const next = [bench.start("changed", small), bench.start("changed", small)];
     for (const { operation } of await Promise.all(next))
       expect(await bench.end(operation.id)).toMatchObject({ state: "succeeded", outcome: { rows: 2 } });
@@ -236,12 +247,14 @@ describe("a load that many have asked for", () => {
   });
 
   it("stops for everybody where that is asked for", async () => {
+    const waiting = await bench.holdLoads();
     for (const operationId of ["all-1", "all-2", "all-3"]) await bench.start("all", big, { operationId });
+    await waiting[Symbol.asyncDispose]();
     await bench.loads.cancelForAll("all-2", cancelled);
     for (const id of ["all-1", "all-2", "all-3"])
       expect(bench.operations.get(id)).toMatchObject({ state: "cancelled", error: cancelled });
     expect(bench.workers.status().busy).toBe(0);
-    expect(await staged()).toEqual([]);
+    expect(await bench.staged()).toEqual([]);
   });
 
   it("fails for all of them", async () => {
@@ -253,10 +266,12 @@ describe("a load that many have asked for", () => {
   });
 
   it("is the same operation for each of them who asks again, also after the end", async () => {
+    const held = await bench.holdLoads();
     await bench.start("repeated", big, { operationId: "repeat-1" });
     await bench.start("repeated", big, { operationId: "repeat-2" });
     expect((await bench.start("repeated", big, { operationId: "repeat-2" })).operation.id).toBe("repeat-2");
     expect(bench.loads.others("repeat-1")).toBe(1);
+    await held[Symbol.asyncDispose]();
     await bench.end("repeat-2");
     const again = await bench.start("repeated", big, { operationId: "repeat-2" });
     expect(again).toMatchObject({ joined: false, operation: { state: "succeeded", outcome: { version: 1 } } });
@@ -315,7 +330,7 @@ describe("a load that fails", () => {
       expect(ended).toMatchObject({ state: "failed", error: { reason } });
     }
     expect(bench.datasets.get("kept").current).toEqual(before);
-    expect(await staged()).toEqual([]);
+    expect(await bench.staged()).toEqual([]);
   });
 
   it("makes no dataset", async () => {
@@ -343,7 +358,7 @@ describe("cancel", () => {
       error: { reason: "CANCELLED", message: "somebody cancelled it" },
     });
     expect(bench.workers.status().busy).toBe(0);
-    expect(await staged()).toEqual([]);
+    expect(await bench.staged()).toEqual([]);
     expect((await bench.end((await bench.start("after-cancel", small)).operation.id)).state).toBe("succeeded");
   });
 
@@ -354,7 +369,7 @@ describe("cancel", () => {
     await phase(operation.id, "sniffing");
     const ended = await bench.operations.cancel(operation.id, new DriverError("CANCELLED", "somebody cancelled it"));
     expect(ended.state).toBe("cancelled");
-    expect(await staged()).toEqual([]);
+    expect(await bench.staged()).toEqual([]);
   });
 });
 
@@ -368,12 +383,13 @@ describe("a file that changes while it is loaded", () => {
     const path = join(folder, "data.csv");
     await writeFile(path, await readFile(big));
     const { operation } = await bench.start(name, path);
-    await phase(operation.id, "reading");
+    const held = await heldReading(operation.id);
     await change(path);
+    held[Symbol.dispose]();
     const ended = await bench.end(operation.id);
     expect(ended).toMatchObject({ state: "failed", error: { reason: "SOURCE_CHANGED" } });
     expect(() => bench.datasets.get(name)).toThrow(expect.objectContaining({ reason: "DATASET_NOT_FOUND" }));
-    expect(await staged()).toEqual([]);
+    expect(await bench.staged()).toEqual([]);
   });
 });
 

@@ -195,15 +195,16 @@ describe("a worker", () => {
   });
 
   test("that has answered is not ended because its driver was held up", async () => {
-    open({ hangTimeoutMs: 400 });
+    open({ hangTimeoutMs: 4_000 });
     const lease = await pool.lease("first", { signal });
     await tested(lease);
     const pid = lease.pid ?? 0;
     process.kill(pid, "SIGSTOP");
     const call = tested(lease);
-    await sleep(150);
+    // Asked for a sign of life, it gives one while its driver is held up for longer than it may be silent.
+    await sleep(1_200);
     process.kill(pid, "SIGCONT");
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5_000);
     expect(await call).toMatchObject({ description: expect.any(String) });
     await lease[Symbol.asyncDispose]();
   });

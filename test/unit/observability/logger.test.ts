@@ -25,10 +25,8 @@ function logger(level: LogLevel = "info", format: "json" | "text" = "json"): Log
 }
 
 async function lines(count: number): Promise<string[]> {
-  const read = () =>
-    readFileSync(file, "utf8")
-      .split("\n")
-      .filter((line) => line !== "");
+  // What follows the last line break is still being written.
+  const read = () => readFileSync(file, "utf8").split("\n").slice(0, -1);
   await expect.poll(() => read().length, { timeout: 20_000 }).toBeGreaterThanOrEqual(count);
   return read();
 }

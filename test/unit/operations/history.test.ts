@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Catalog, openCatalog } from "../../../src/catalog/catalog.ts";
 import { claimInstance, type Instance } from "../../../src/catalog/instance.ts";
 import type { HistoryStore } from "../../../src/operations/history.ts";
@@ -80,11 +80,11 @@ describe("the history", () => {
       dataDirectory: folder.path,
       instance: { ...instance, id: "other", isAlive: async () => false },
     });
-    await vi.waitFor(async () => expect(await other.operations.markLost()).toBe(1));
+    await expect.poll(() => other.operations.markLost()).toBe(1);
     expect(await written(catalog.operations)).toMatchObject([{ id: "load", state: "lost" }]);
     resolve();
     await done;
-    await vi.waitFor(async () => expect(await written(catalog.operations)).toMatchObject([{ state: "succeeded" }]));
+    await expect.poll(() => written(catalog.operations)).toMatchObject([{ state: "succeeded" }]);
   });
 
   describe("knows an operation that another process has left, before it is read as a whole", () => {
@@ -131,10 +131,11 @@ describe("the history", () => {
       await using next = await opened("next", false);
       await using beside = createOperations({ history: besides.operations });
       await using after = createOperations({ history: next.operations });
-      await vi.waitFor(async () => {
+      const recalled = async () => {
         await after.recall("load");
-        expect(after.get("load")).toMatchObject({ state: "lost", error: { reason: "DRIVER_STOPPED" } });
-      });
+        return after.find("load");
+      };
+      await expect.poll(recalled).toMatchObject({ state: "lost", error: { reason: "DRIVER_STOPPED" } });
       const again = await unfinished(dying, "other", "load");
       await new Promise((resolve) => setTimeout(resolve, 100));
       await beside.recall("other");
@@ -191,7 +192,7 @@ describe("the history", () => {
     };
     const operations = createOperations({ history, onHistoryError: (error) => errors.push(error) });
     for (let index = 0; index < 100; index++) await runShort(operations, `op-${index}`);
-    await vi.waitFor(() => expect(errors).toHaveLength(1));
+    await expect.poll(() => errors.length).toBeGreaterThan(0);
     broken = false;
     await operations.stop({ graceMs: 0 });
     expect(await written(catalog.operations)).toHaveLength(100);
