@@ -14,7 +14,7 @@ const endless =
   "SELECT sum(a.delay * b.delay * c.delay) FROM flights a, flights b, flights c WHERE a.delay <> b.distance";
 
 // Two app servers, two pages and two drivers, one after the other, on two cores.
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 let folder: string;
 let dataDirectory: string;
@@ -66,7 +66,7 @@ async function openPage({ url }: ExampleServer): Promise<Page> {
 }
 
 async function expectAnswer(page: Page): Promise<void> {
-  await page.locator("#status", { hasText: "rows read" }).waitFor({ timeout: 30_000 });
+  await page.locator("#status", { hasText: "rows read" }).waitFor({ timeout: 60_000 });
   const values = await page
     .locator("g.slot")
     .evaluateAll((nodes) =>
@@ -82,7 +82,7 @@ test("two app servers that start at once, where nothing runs, share the driver t
   expect(servers[0].instanceId).toBe(servers[1].instanceId);
   drover = await ensureDriver({ dataDirectory, program: driverProgram, lease: { name: "test" } });
   expect(drover.instanceId).toBe(servers[0].instanceId);
-  await expect.poll(async () => (await drover.driver()).leases.length, { timeout: 20_000 }).toBe(3);
+  await expect.poll(async () => (await drover.driver()).leases.length).toBe(3);
   await (await drover.load("flights", { uri: join(folder, "flights.csv") })).result();
   for (const server of servers) await expectAnswer(await openPage(server));
 });
@@ -91,20 +91,21 @@ test("nobody at a page notices that the driver is killed under their question", 
   const pages = await Promise.all(servers.map(openPage));
   for (const page of pages) await expectAnswer(page);
   const { pid, instanceId } = await drover.driver();
-  const busy = drover.sql(endless, { timeoutMs: 20_000 });
+  const leave = new AbortController();
+  const busy = drover.sql(endless, { signal: leave.signal });
   const ended = busy.rows().catch(() => undefined);
   while ((await drover.operation(busy.operationId).catch(() => undefined))?.state !== "running") await delay(10);
   for (const page of pages) await page.getByLabel("Weekday").check();
   for (const page of pages) await page.getByLabel("Hour").check();
-  await expect.poll(waiting, { timeout: 20_000 }).toBe(2);
+  await expect.poll(waiting).toBe(2);
   process.kill(pid, "SIGKILL");
-  // The endless query would run again on the next driver.
-  await expect.poll(() => drover.instanceId !== instanceId, { timeout: 30_000 }).toBe(true);
-  await drover.cancel(busy.operationId).catch(() => {});
+  await expect.poll(() => drover.instanceId !== instanceId, { timeout: 60_000 }).toBe(true);
+  // It would run again on the next driver, or does so already.
+  leave.abort();
   for (const page of pages) await expectAnswer(page);
   await ended;
   expect((await drover.driver()).instanceId).not.toBe(instanceId);
-  await expect.poll(async () => (await drover.driver()).leases.length, { timeout: 20_000 }).toBe(3);
+  await expect.poll(async () => (await drover.driver()).leases.length).toBe(3);
   for (const page of pages) await page.context().close();
 });
 

@@ -4,16 +4,18 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connect, count, type Drover, DroverError, type Progress, sum } from "../../clients/node/src/index.ts";
 import { runCli } from "../helpers/cli.ts";
 import { startDriver, type TestDriver } from "../helpers/driver.ts";
+import { type HeldFile, holdFile } from "../helpers/held-file.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
-const ROWS = 3_000_000;
+const ROWS = 300_000;
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let dataDir: string;
 let drivers: readonly [TestDriver, TestDriver];
 let one: Drover;
 let two: Drover;
-let file: string;
+/** Held while a test needs its load to run. */
+let source: HeldFile;
 
 beforeAll(async () => {
   folder = await temporaryFolder();
@@ -22,15 +24,15 @@ beforeAll(async () => {
   drivers = [await start("one"), await start("two")];
   one = await connect(drivers[0]);
   two = await connect(drivers[1]);
-  file = join(folder.path, "slow.csv");
-  const lines = Array.from({ length: ROWS }, (_, row) => `${row},some text of row ${row} that takes time to load`);
-  await writeFile(file, `i,t\n${lines.join("\n")}\n`);
+  const lines = Array.from({ length: ROWS }, (_, row) => `${row},some text of row ${row}`);
+  source = await holdFile("slow.csv", `i,t\n${lines.join("\n")}\n`);
 }, 120_000);
 
 afterAll(async () => {
   await one?.close();
   await two?.close();
   for (const driver of drivers ?? []) await driver[Symbol.asyncDispose]();
+  await source?.[Symbol.asyncDispose]();
   await folder[Symbol.asyncDispose]();
 });
 
@@ -43,28 +45,42 @@ async function failure(promise: Promise<unknown>): Promise<DroverError> {
   return error as DroverError;
 }
 
-/** Reads a query to its end. */
-async function watched(
-  drover: Drover,
-  dataset: string,
-): Promise<{ types: string[]; waits: Progress[]; rows: unknown }> {
+/** A query that is read to its end, and what it has told so far. */
+interface Watched {
+  readonly types: readonly string[];
+  readonly waits: readonly Progress[];
+  readonly rows: Promise<unknown>;
+}
+
+function watch(drover: Drover, dataset: string): Watched {
   const types: string[] = [];
   const waits: Progress[] = [];
-  let rows: unknown;
-  for await (const event of drover.query(dataset, { measures: [count(), sum("i")] })) {
-    if (types.at(-1) !== event.type) types.push(event.type);
-    if (event.type === "progress" && event.progress.phase.startsWith("waiting")) waits.push(event.progress);
-    if (event.type === "frame") rows = event.frame.rows;
-  }
+  const read = async () => {
+    let rows: unknown;
+    for await (const event of drover.query(dataset, { measures: [count(), sum("i")] })) {
+      if (types.at(-1) !== event.type) types.push(event.type);
+      if (event.type === "progress" && event.progress.phase.startsWith("waiting")) waits.push(event.progress);
+      if (event.type === "frame") rows = event.frame.rows;
+    }
+    return rows;
+  };
+  const rows = read();
+  // Who looks at it may come later.
+  rows.catch(() => undefined);
   return { types, waits, rows };
+}
+
+async function untilWaiting(asked: readonly Watched[]): Promise<void> {
+  await expect.poll(() => asked.every(({ waits }) => waits.length > 0)).toBe(true);
 }
 
 const answer = [{ count: BigInt(ROWS), sum_i: BigInt((ROWS * (ROWS - 1)) / 2) }];
 
-describe("a question to a dataset whose first load runs", { timeout: 60_000 }, () => {
+describe("a question to a dataset whose first load runs", { timeout: 120_000 }, () => {
   test("waits for it, in its own driver and in another one, shows its progress, and takes no place meanwhile", async () => {
-    const load = await one.load("first", { uri: file });
-    const asked = [watched(one, "first"), watched(two, "first")];
+    source.hold();
+    const load = await one.load("first", { uri: source.uri });
+    const asked = [watch(one, "first"), watch(two, "first")];
     const others = Promise.all([
       one.sql('SELECT max(i) AS m FROM "first"').rows(),
       two.values("first", "i", { limit: 1 }).next(),
@@ -76,22 +92,22 @@ describe("a question to a dataset whose first load runs", { timeout: 60_000 }, (
       one.explainSql({ sql: 'SELECT i FROM "first"' }),
     ]);
     // Two of the questions are operations of the first driver, and its only place is free.
-    for (let idle = false; !idle; ) {
-      const waiting = [];
+    const waiting = async () => {
+      let questions = 0;
       for await (const { progress } of one.operations({ states: ["pending"], kinds: ["query"] }))
-        if (progress?.phase.startsWith("waiting for load")) waiting.push(progress);
+        if (progress?.phase.startsWith("waiting for load")) questions += 1;
       const { pools } = await one.driver();
-      const readers = pools.find(({ name }) => name === "readers");
-      idle = waiting.length === 2 && readers?.running === 0 && readers.queued === 0;
-    }
-    const all = await Promise.all(asked);
-    // Progress is told some times a second: which of the two hears of more than its beginning is chance.
-    const fractions = all.flatMap(({ waits }) => waits.map(({ fraction = 0 }) => fraction));
-    expect(Math.max(...fractions)).toBeGreaterThan(0);
-    for (const { types, waits, rows } of all) {
+      const { running, queued } = pools.find(({ name }) => name === "readers") ?? {};
+      return { questions, running, queued };
+    };
+    await expect.poll(waiting).toEqual({ questions: 2, running: 0, queued: 0 });
+    const far = () => asked.every(({ waits }) => waits.some(({ fraction = 0 }) => fraction > 0));
+    await expect.poll(far).toBe(true);
+    source.letGo();
+    for (const { types, waits, rows } of asked) {
+      expect(await rows).toEqual(answer);
       expect(types).toEqual(["accepted", "progress", "frame", "completed"]);
       expect(waits[0]?.phase).toContain(`waiting for load ${load.operationId}`);
-      expect(rows).toEqual(answer);
     }
     const [max, value, statistics, page] = await others;
     expect(max).toEqual([{ m: BigInt(ROWS - 1) }]);
@@ -100,12 +116,14 @@ describe("a question to a dataset whose first load runs", { timeout: 60_000 }, (
     expect(page.value?.rows).toHaveLength(1);
     expect((await load.result()).dataset.version.number).toBe(1);
     // Notes of progress go with their loads.
-    const notes = (await readdir(join(dataDir, "work"), { recursive: true })).filter((name) => /loads\/./.test(name));
-    expect(notes).toEqual([]);
+    const notes = async () =>
+      (await readdir(join(dataDir, "work"), { recursive: true })).filter((name) => /loads\/./.test(name));
+    await expect.poll(notes).toEqual([]);
   });
 
   test("stops only its waiting when it is cancelled or its time is up, and may ask not to wait", async () => {
-    const load = await one.load("second", { uri: file });
+    source.hold();
+    const load = await one.load("second", { uri: source.uri });
     const cancelled = new AbortController();
     const leaving = failure(one.query("second", { measures: [count()] }, { signal: cancelled.signal }).rows());
     const late = failure(two.query("second", { measures: [count()] }, { timeoutMs: 50 }).rows());
@@ -118,17 +136,17 @@ describe("a question to a dataset whose first load runs", { timeout: 60_000 }, (
     cancelled.abort();
     expect((await leaving).reason).toBe("CANCELLED");
     expect((await late).reason).toBe("DEADLINE_EXCEEDED");
+    source.letGo();
     expect((await load.result()).dataset.version.rows).toBe(ROWS);
   });
 
   test("fails as the load fails", async () => {
-    const bad = join(folder.path, "bad.csv");
-    const lines = Array.from({ length: 400_000 }, (_, row) => `${row},text`);
-    await writeFile(bad, `i,t\n${lines.join("\n")}\n1,2,3\n`);
-    const load = await one.load("third", { uri: bad });
-    const [here, elsewhere] = await Promise.all(
-      [one, two].map((drover) => failure(drover.query("third", { measures: [count()] }).rows())),
-    );
+    await using bad = await holdFile("bad.csv", "i,t\n1,text\n2,text\n1,2,3\n");
+    const load = await one.load("third", { uri: bad.uri });
+    const asked = [one, two].map((drover) => watch(drover, "third"));
+    await untilWaiting(asked);
+    bad.letGo();
+    const [here, elsewhere] = await Promise.all(asked.map(({ rows }) => failure(rows)));
     for (const error of [here, elsewhere]) {
       expect(error).toMatchObject({
         reason: "RAGGED_ROWS",
@@ -140,15 +158,17 @@ describe("a question to a dataset whose first load runs", { timeout: 60_000 }, (
   });
 
   test("says that there is no such dataset when the load is cancelled, or none runs", async () => {
-    const load = await one.load("fourth", { uri: file });
-    const asked = [one, two].map((drover) => failure(drover.query("fourth", { measures: [count()] }).rows()));
+    source.hold();
+    const load = await one.load("fourth", { uri: source.uri });
+    const asked = [one, two].map((drover) => watch(drover, "fourth"));
+    await untilWaiting(asked);
     await load.cancel();
-    for (const error of await Promise.all(asked)) expect(error.reason).toBe("DATASET_NOT_FOUND");
+    for (const { rows } of asked) expect((await failure(rows)).reason).toBe("DATASET_NOT_FOUND");
     expect((await failure(one.query("fifth", { measures: [count()] }).rows())).reason).toBe("DATASET_NOT_FOUND");
   });
 });
 
-describe("a version whose files are lost", { timeout: 60_000 }, () => {
+describe("a version whose files are lost", { timeout: 120_000 }, () => {
   async function versions(dataset: string): Promise<number[]> {
     const numbers: number[] = [];
     for await (const { number } of one.versions(dataset)) numbers.push(number);
@@ -175,16 +195,20 @@ describe("a version whose files are lost", { timeout: 60_000 }, () => {
   }
 
   test("is loaded again once, whoever asks, and the questions wait with its progress", async () => {
-    await (await one.load("lost", { uri: file, options: { badRows: "fail" } })).result();
+    source.letGo();
+    await (await one.load("lost", { uri: source.uri, options: { badRows: "fail" } })).result();
     await one.setStorageLevel("lost", "disk");
     const before = await loads("lost");
     const [version] = await folders('"name":"lost"');
     for (const name of await readdir(version ?? "")) if (name.endsWith(".parquet")) await rm(join(version ?? "", name));
-    const asked = await Promise.all([watched(one, "lost"), watched(two, "lost"), watched(one, "lost")]);
+    source.hold();
+    const asked = [watch(one, "lost"), watch(two, "lost"), watch(one, "lost")];
+    await untilWaiting(asked);
+    source.letGo();
     for (const { types, waits, rows } of asked) {
+      expect(await rows).toEqual(answer);
       expect(types).toEqual(["accepted", "progress", "frame", "completed"]);
       expect(waits[0]?.phase).toMatch(/^waiting for load /);
-      expect(rows).toEqual(answer);
     }
     expect((await one.dataset("lost")).version.number).toBe(2);
     expect(await loads("lost")).toBeLessThanOrEqual(before + 2);

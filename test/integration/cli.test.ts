@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { ensureDriver } from "../../clients/node/src/index.ts";
 import { commandFile, eventsOf, runCli, startCli } from "../helpers/cli.ts";
 import { startDriver, type TestDriver } from "../helpers/driver.ts";
+import { holdFile } from "../helpers/held-file.ts";
 import { makeUsers } from "../helpers/os-users.ts";
 import { eventually, testProfile } from "../helpers/profile.ts";
 
@@ -18,6 +19,9 @@ Grace,"New York",1906-12-09,7.25,2
 Edsger,Rotterdam,1930-05-11,,3
 "José 🚀",,2000-02-29,-1.5,4
 `;
+
+// Up to fifteen commands one after the other, each a process of its own.
+vi.setConfig({ testTimeout: 180_000 });
 
 let driver: TestDriver;
 let folder: string;
@@ -145,7 +149,10 @@ describe("load", () => {
     expect(code).toBe(0);
     const id = stdout.trim();
     while ((await run("describe", "left")).code !== 0) await delay(50);
-    expect((await json("history", "--dataset", "left")).operations).toMatchObject([{ id, state: "succeeded" }]);
+    // There is a dataset a moment before its load has ended.
+    await expect
+      .poll(async () => (await json("history", "--dataset", "left")).operations)
+      .toMatchObject([{ id, state: "succeeded" }]);
   });
 
   test("of what can't be loaded ends with 1, the reason and no dataset", async () => {
@@ -339,8 +346,8 @@ describe("operations", () => {
   });
 
   test("that load are cancelled by Ctrl-C as well, and leave no dataset", async () => {
-    await writeFile(join(folder, "large.csv"), `n,k\n${"1234567,8\n".repeat(6_000_000)}`);
-    const load = startCli(["load", "large", "large.csv", "--json"], { env, cwd: folder });
+    await using large = await holdFile("large.csv", `n,k\n${"1234567,8\n".repeat(100_000)}`);
+    const load = startCli(["load", "large", large.uri, "--json"], { env, cwd: folder });
     await once(load.child.stdout as NodeJS.ReadableStream, "data");
     load.child.kill("SIGINT");
     const { code, stderr } = await load.done;
@@ -351,7 +358,7 @@ describe("operations", () => {
   });
 
   test("are stopped by their time limit", async () => {
-    const { code, stderr } = await run("sql", slow, "--timeout", "300ms", "--label", "slow=3");
+    const { code, stderr } = await run("sql", slow, "--timeout", "5s", "--label", "slow=3");
     expect(code).toBe(1);
     expect(stderr).toMatch(/^drover: DEADLINE_EXCEEDED: /);
     while ((await json("ps", "--label", "slow=3")).operations.length > 0) await delay(20);
@@ -518,7 +525,7 @@ describe("the driver's life on the command line", () => {
       .rows()
       .catch(() => []);
     await eventually(async () => (await drover.driver()).runningOperations === 1);
-    expect((await cli("drain", "--no-wait", "--within", "1m")).code).toBe(0);
+    expect((await cli("drain", "--no-wait", "--within", "1h")).code).toBe(0);
     const second = await cli("ensure", "--json");
     expect(JSON.parse(second.stdout)).toMatchObject({ started: true });
     const { drivers } = JSON.parse((await cli("status", "--json")).stdout);

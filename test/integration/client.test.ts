@@ -100,7 +100,7 @@ test("a driver with TLS is trusted by its certificate and asks for this client's
   await using byFile = await connectByAddressFile({ dataDirectory, tls });
   expect((await byFile.driver()).state).toBe("serving");
   for (const wrong of [undefined, {}, { ca: authority.cert }])
-    expect((await failure(connect({ address, token, tls: wrong }, { timeoutMs: 3000 }))).reason).toMatch(
+    expect((await failure(connect({ address, token, tls: wrong }, { timeoutMs: 5_000 }))).reason).toMatch(
       /^(UNREACHABLE|UNAUTHENTICATED|DEADLINE_EXCEEDED)$/,
     );
 });
@@ -207,7 +207,8 @@ describe("cancelling", () => {
   });
 
   test("by a deadline stops it", async () => {
-    const query = drover.sql(slow, { timeoutMs: 200 });
+    // Long enough for the driver to have it first.
+    const query = drover.sql(slow, { timeoutMs: 3_000 });
     expect((await failure(query.rows())).reason).toBe("DEADLINE_EXCEEDED");
     await untilCancelled(query.operationId);
   });

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cp, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -24,7 +24,7 @@ beforeEach(async () => {
 afterEach(() => folder[Symbol.asyncDispose]());
 
 function openCatalog(): DatabaseSync {
-  return new DatabaseSync(join(dataDir, "catalog.sqlite"), { timeout: 5000 });
+  return new DatabaseSync(join(dataDir, "catalog.sqlite"), { timeout: 30_000 });
 }
 
 /** Every file below a folder with its content, mode and time of change. */
@@ -158,9 +158,11 @@ describe("a catalog of the first format", () => {
     });
     // It publishes by a rename, and says so only in its history.
     const versions = join(dataDir, "datasets", uid, "versions");
-    await cp(join(versions, "1"), join(versions, "2"), { recursive: true });
-    const manifest = join(versions, "2", "manifest.json");
+    const staged = join(folder.path, "staged");
+    await cp(join(versions, "1"), staged, { recursive: true });
+    const manifest = join(staged, "manifest.json");
     await writeFile(manifest, (await readFile(manifest, "utf8")).replace('"number":1', '"number":2'));
+    await rename(staged, join(versions, "2"));
     finish.run("of the old", "succeeded", Date.now(), body);
     expect(await call(driver, "DatasetService/GetDataset", { dataset: "a" })).toMatchObject({
       dataset: { version: { number: "2" } },

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { stat, writeFile } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
@@ -11,6 +11,7 @@ import { Health, HealthCheckResponse_ServingStatus } from "../../src/gen/grpc/he
 import { attachTo, describeDriver } from "../helpers/attached.ts";
 import { startDriver } from "../helpers/driver.ts";
 import { failure, GrpcClient } from "../helpers/grpc-client.ts";
+import { holdFile } from "../helpers/held-file.ts";
 
 /** Never ends by itself within a test. */
 const ENDLESS = "SELECT sum(hash(a.i, b.i)) FROM range(10000000) a(i), range(10000000) b(i)";
@@ -57,8 +58,11 @@ test("a driver that is asked to drain tells everybody, takes no new work, lets t
   expect(health.response.status).toBe(HealthCheckResponse_ServingStatus.NOT_SERVING);
 
   expect(await failure(attachTo(another))).toMatchObject({ code: 14, reason: "NOT_SERVING" });
-  const { response: found } = await another.unary(OperationService.method.getOperation, { id: operationId });
-  expect(found.operation?.state).toBe(OperationState.RUNNING);
+  const state = async () => {
+    const { response: found } = await another.unary(OperationService.method.getOperation, { id: operationId });
+    return found.operation?.state;
+  };
+  await expect.poll(state).toBe(OperationState.RUNNING);
 
   const rest: RunQueryResponse[] = await stream.toArray();
   expect(rest.at(-1)?.event.case).toBe("completed");
@@ -69,13 +73,14 @@ test("a driver that is asked to drain tells everybody, takes no new work, lets t
 test("a load that runs is finished and published before the driver ends", async () => {
   await using driver = await startDriver();
   using client = new GrpcClient(driver.address, { token: driver.token });
-  const file = join(driver.dataDir, "rows.csv");
-  await writeFile(file, `a,b\n${Array.from({ length: 1_000_000 }, (_, row) => `${row},${row * 2}`).join("\n")}\n`);
-  const asked = { dataset: "rows", source: { uri: file }, operationId: "the-load" };
+  await using file = await holdFile("rows.csv", `a,b\n${"1,2\n".repeat(100_000)}`);
+  const asked = { dataset: "rows", source: { uri: file.uri }, operationId: "the-load" };
   await client.unary(DatasetService.method.loadDataset, asked);
   const watched = client.stream(DatasetService.method.watchLoad, { operationId: "the-load" }).toArray();
   const { response } = await client.unary(drain, {});
   expect(response.runningOperations).toBe(1);
+  await expect.poll(async () => (await describeDriver(client)).state).toBe(DriverState.DRAINING);
+  file.letGo();
   expect((await watched).at(-1)?.event.case).toBe("completed");
   expect(await driver.exited).toEqual({ code: 0, signal: null });
   await using next = await startDriver({ dataDir: driver.dataDir });
@@ -105,6 +110,7 @@ describe("work that does not finish is cancelled", () => {
     expect(response.runningOperations).toBe(1);
     expect(await broken).toMatchObject({ code: 14, reason: "DRIVER_STOPPED" });
     expect(await driver.exited).toEqual({ code: 0, signal: null });
+    await attached.ended;
     expect(attached.news().at(-1)).toMatchObject({ case: "draining", value: { reason: "owner asked it to stop" } });
   });
 

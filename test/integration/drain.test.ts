@@ -10,6 +10,7 @@ import { DriverService, DriverState } from "../../src/gen/drover/v1/driver_servi
 import { QueryService, type RunQueryResponse } from "../../src/gen/drover/v1/query_service_pb.js";
 import { startDriver, type TestDriver } from "../helpers/driver.ts";
 import { failure, GrpcClient } from "../helpers/grpc-client.ts";
+import { holdFile } from "../helpers/held-file.ts";
 
 /** More than a connection buffers, so that it runs until it is read. */
 const LONG = "SELECT i, repeat('x', 100) AS text FROM range(300000) r(i)";
@@ -41,8 +42,8 @@ describe("a driver that drains", () => {
       token: driver.token,
       options: { "grpc.use_local_subchannel_pool": 1 },
     });
-    await expect.poll(() => stateOf(later), { timeout: 20_000 }).toBe(DriverState.DRAINING);
-    await expect.poll(() => existsSync(addressFile(driver)), { timeout: 20_000 }).toBe(false);
+    await expect.poll(() => stateOf(later)).toBe(DriverState.DRAINING);
+    await expect.poll(() => existsSync(addressFile(driver))).toBe(false);
     const refused = await failure(later.unary(QueryService.method.query, question("SELECT 1")));
     expect(refused).toMatchObject({ code: 14, reason: "NOT_SERVING" });
     const refusedLoad = await failure(
@@ -74,7 +75,7 @@ describe("a driver that drains", () => {
       return Number(response.deadline?.seconds) - Math.floor(Date.now() / 1000);
     };
     expect(await drain(3600n)).toBeGreaterThan(3000);
-    await expect.poll(() => stateOf(client), { timeout: 20_000 }).toBe(DriverState.DRAINING);
+    await expect.poll(() => stateOf(client)).toBe(DriverState.DRAINING);
     expect(await drain(1800n)).toBeLessThan(1900);
     expect(await drain(7200n)).toBeLessThan(1900);
     expect(await drain(0n)).toBeLessThan(2);
@@ -99,12 +100,17 @@ describe("a driver that drains", () => {
   test("ends with a load that is watched only once its watcher has seen the end", async () => {
     await using driver = await startDriver({ args: ["--stop-grace", "10m"] });
     using client = new GrpcClient(driver.address, { token: driver.token });
-    const file = join(driver.dataDir, "numbers.csv");
-    await writeFile(file, `n\n${Array.from({ length: 300_000 }, (_, n) => n).join("\n")}\n`);
-    const { response } = await client.unary(DatasetService.method.loadDataset, { dataset: "n", source: { uri: file } });
+    await using file = await holdFile("numbers.csv", `n\n${"1\n".repeat(300_000)}`);
+    const asked = { dataset: "n", source: { uri: file.uri } };
+    const { response } = await client.unary(DatasetService.method.loadDataset, asked);
     driver.process.kill("SIGTERM");
     const operationId = response.operation?.id ?? "";
-    const events = await client.stream(DatasetService.method.watchLoad, { operationId }).toArray();
+    const watched = client.stream(DatasetService.method.watchLoad, { operationId });
+    watched.pause();
+    await once(watched, "readable");
+    await expect.poll(() => stateOf(client)).toBe(DriverState.DRAINING);
+    file.letGo();
+    const events = await watched.toArray();
     expect(events.at(-1)?.event).toMatchObject({ case: "completed" });
     expect(await driver.exited).toEqual({ code: 0, signal: null });
   });

@@ -3,13 +3,15 @@ import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/p
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { bundleClient, type ClientCommand, type ClientEvent } from "../helpers/client-process.ts";
 import { copyProgram } from "../helpers/copied-program.ts";
 import { driversOf, eventually, killDrivers } from "../helpers/driver-processes.ts";
 import { makeUsers, type OsUser, type OsUsers } from "../helpers/os-users.ts";
 
-const timeoutMs = 30_000;
+const timeoutMs = 60_000;
+
+vi.setConfig({ testTimeout: 240_000 });
 
 // Two users of the system are the only way to see what one may do with the other's driver, and only root can make them.
 describe("app servers of two users in one group", () => {
@@ -43,7 +45,7 @@ describe("app servers of two users in one group", () => {
   }
 
   /** What a client of this user comes to, with a mask that keeps the group out of what it makes. */
-  async function ensure(user: OsUser, dataDirectory: string, unresponsiveAfterMs = 1_000): Promise<ClientEvent> {
+  async function ensure(user: OsUser, dataDirectory: string, unresponsiveAfterMs?: number): Promise<ClientEvent> {
     const options = { dataDirectory, program, lease: false as const, unresponsiveAfterMs };
     const command: ClientCommand = { do: "ensure", options, timeoutMs };
     const [file = "", ...args] = [...user.as, "sh", "-c", 'umask 077; exec "$0" "$1"', program[0] ?? "", client];
@@ -78,9 +80,9 @@ describe("app servers of two users in one group", () => {
     await ensure(anna, data.path);
     const [pid = 0] = await driversOf(data.path);
     process.kill(pid, "SIGSTOP");
-    expect(await ensure(ben, data.path)).toMatchObject({ event: "failed", reason: "DRIVER_UNRESPONSIVE" });
+    expect(await ensure(ben, data.path, 1_000)).toMatchObject({ event: "failed", reason: "DRIVER_UNRESPONSIVE" });
     expect(await driversOf(data.path)).toEqual([pid]);
-    expect((await ensure(anna, data.path)).event).toBe("connected");
+    expect((await ensure(anna, data.path, 1_000)).event).toBe("connected");
     await eventually(async () => !(await driversOf(data.path)).includes(pid));
   });
 
