@@ -78,7 +78,8 @@ export async function person(folder: string): Promise<Person> {
 /** Those that a failed test has left, whose address files are below a folder. */
 async function killDrivers(folder: string): Promise<void> {
   for await (const file of glob("**/drivers/*.json", { cwd: folder, exclude: ["**/node_modules"] })) {
-    const { pid } = JSON.parse(await readFile(join(folder, file), "utf8")) as Partial<AddressContent>;
+    const content = await readFile(join(folder, file), "utf8").catch(() => "{}");
+    const { pid } = JSON.parse(content) as Partial<AddressContent>;
     if (pid === undefined || !(await ownedBy(folder, pid))) continue;
     process.kill(pid, "SIGKILL");
     await gone(pid);

@@ -118,7 +118,7 @@ async function rowsOf(dataset: string): Promise<unknown[]> {
 
 const cli = (...args: string[]) => runCli(args, { env: { DROVER_DATA_DIR: driver.dataDir }, cwd: folder.path });
 
-describe("an exported dataset", { timeout: 60_000 }, () => {
+describe("an exported dataset", { timeout: 180_000 }, () => {
   const ways: readonly [ExportFormat, string, object, JsonObject][] = [
     ["csv", "csv", {}, { quotedNulls: false, types }],
     [
@@ -247,7 +247,7 @@ describe("an exported dataset", { timeout: 60_000 }, () => {
   });
 });
 
-describe("an export under way", { timeout: 60_000 }, () => {
+describe("an export under way", { timeout: 180_000 }, () => {
   test("is an operation of the batch lane that shows how far it is", async () => {
     const phases = new Set<string>();
     const onProgress = ({ phase, fraction = 0 }: { phase: string; fraction?: number | undefined }) =>
@@ -284,7 +284,7 @@ describe("an export under way", { timeout: 60_000 }, () => {
       await vi.waitFor(
         async () => expect(await drover.operation(exported.operationId)).toMatchObject({ state: "cancelled" }),
         {
-          timeout: 20_000,
+          timeout: 60_000,
         },
       );
       await vi.waitFor(async () => {
@@ -299,9 +299,9 @@ describe("an export under way", { timeout: 60_000 }, () => {
     const sql = "SELECT a.n, b.t FROM numbers a, numbers b";
     const reading = failure(bytesOf(drover.exportSql(sql, { format: "parquet", operationId: "long" })));
     await vi.waitFor(async () => expect(await drover.operation("long")).toMatchObject({ state: "running" }), {
-      timeout: 20_000,
+      timeout: 60_000,
     });
-    await vi.waitFor(async () => expect(await leftOver()).toHaveLength(1), { timeout: 20_000 });
+    await vi.waitFor(async () => expect(await leftOver()).toHaveLength(1), { timeout: 60_000 });
     expect((await drover.cancel("long")).state).toBe("cancelled");
     expect((await reading).reason).toBe("CANCELLED");
     expect(await leftOver()).toEqual([]);
@@ -320,7 +320,7 @@ describe("an export under way", { timeout: 60_000 }, () => {
         before = now;
         expect(stands).toBe(true);
       },
-      { timeout: 20_000, interval: 500 },
+      { timeout: 60_000, interval: 500 },
     );
     // What gRPC's windows hold, and the pieces in between.
     expect(before).toBeLessThan(16 * 2 ** 20);
@@ -328,7 +328,7 @@ describe("an export under way", { timeout: 60_000 }, () => {
   });
 });
 
-describe("drover export", { timeout: 60_000 }, () => {
+describe("drover export", { timeout: 180_000 }, () => {
   test.each([
     ["rows.csv", (bytes: Buffer) => bytes],
     ["rows.tsv.gz", gunzipSync],
@@ -389,15 +389,18 @@ describe("drover export", { timeout: 60_000 }, () => {
       env: { DROVER_DATA_DIR: driver.dataDir },
     });
     const parts = async () => (await readdir(folder.path)).filter((name) => name.endsWith(".part"));
-    await vi.waitFor(async () => expect(await parts()).toHaveLength(1), { timeout: 20_000 });
+    await vi.waitFor(async () => expect(await parts()).toHaveLength(1), { timeout: 60_000 });
     running.child.kill("SIGINT");
     expect((await running.done).code).toBe(130);
     expect(await readFile(file, "utf8")).toBe("kept");
     expect(await parts()).toEqual([]);
-    const running2 = [];
-    for await (const operation of drover.operations({ kinds: ["export"], states: ["running", "pending"] }))
-      running2.push(operation);
-    expect(running2).toEqual([]);
+    const left = async () => {
+      const found: string[] = [];
+      for await (const { id } of drover.operations({ kinds: ["export"], states: ["running", "pending"] }))
+        found.push(id);
+      return found;
+    };
+    await expect.poll(left).toEqual([]);
   });
 
   test("says what is wrong before it looks for a driver", async () => {

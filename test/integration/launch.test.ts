@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -10,20 +9,12 @@ import { QueryService } from "../../src/gen/drover/v1/query_service_pb.js";
 import { runMain, startDriver, writeProfile } from "../helpers/driver.ts";
 import { GrpcClient } from "../helpers/grpc-client.ts";
 import { type Launch, launchDriver } from "../helpers/launch.ts";
+import { freePort } from "../helpers/server-process.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 const readJson = async (...path: string[]) => JSON.parse(await readFile(join(...path), "utf8"));
 
 const OWN_CONNECTION = { "grpc.use_local_subchannel_pool": 1 };
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 async function tokenOf(dataDir: string): Promise<string> {
   return (await readFile(join(dataDir, "token"), "utf8")).trim();

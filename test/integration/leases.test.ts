@@ -71,7 +71,9 @@ describe("an attached client", () => {
   test("hears a heartbeat when nothing else happens", async () => {
     using own = new GrpcClient(driver.address, { token: driver.token });
     const { events, stream, ended } = await attachTo(own);
-    await expect.poll(() => events.map(({ case: kind }) => kind), PATIENT).toEqual(["attached", "heartbeat"]);
+    // News of what happened before may still come, and of memory at any time.
+    await expect.poll(() => events.at(-1)?.case, PATIENT).toBe("heartbeat");
+    expect(events[0]?.case).toBe("attached");
     stream.cancel();
     await ended;
   });
@@ -83,7 +85,8 @@ describe("an attached client", () => {
     const [line] = await once(createInterface(child.stdout), "line");
     expect(JSON.parse(line)).toMatchObject({ attached: { heartbeatInterval: "5s" } });
     const lease = { clientName: "victim", clientPid: child.pid, clientHost: "test-host", clientVersion: "1.2.3" };
-    expect((await describeDriver(client)).leases).toMatchObject([lease]);
+    // The driver may hear later than the test that the client before it has left.
+    await expect.poll(async () => (await describeDriver(client)).leases, PATIENT).toMatchObject([lease]);
     child.kill("SIGKILL");
     await once(child, "close");
     await expect.poll(leases, PATIENT).toEqual([]);
@@ -122,11 +125,12 @@ test("attached clients hear when the driver's memory is nearly used up", async (
   const pressure = async () => {
     // Whether it has memory enough is of no matter here.
     await own.unary(QueryService.method.query, { question: { kind: { case: "sql", value: { sql } } } }).catch(() => {});
-    return news().at(-1);
+    // It may be low again by now.
+    return news().find(({ case: kind }) => kind === "memoryPressure");
   };
   const value = { high: true, budgetBytes: 300_800_000n };
-  await expect.poll(pressure, PATIENT).toMatchObject({ case: "memoryPressure", value });
-});
+  await expect.poll(pressure, { timeout: 100_000 }).toMatchObject({ case: "memoryPressure", value });
+}, 120_000);
 
 test.each<Direction>(["toDriver", "toClient"])(
   "a connection that carries nothing %s any more loses its lease, and its calls are stopped",
@@ -145,4 +149,5 @@ test.each<Direction>(["toDriver", "toClient"])(
     expect((await ended).code).toBe(14);
     expect((await broken).code).toBe(14);
   },
+  120_000,
 );

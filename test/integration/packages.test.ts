@@ -11,6 +11,9 @@ const repository = fileURLToPath(new URL("../..", import.meta.url));
 const manifest = JSON.parse(await readFile(join(repository, "package.json"), "utf8"));
 const quiet = ["--prefer-offline", "--no-audit", "--no-fund", "--no-progress", "--loglevel=error"];
 
+/** npm may have to fetch much, and unpacks hundreds of megabytes. */
+const INSTALL_MS = 600_000;
+
 let folder: string;
 let app: string;
 let modules: string;
@@ -30,7 +33,7 @@ beforeAll(async () => {
   await writeFile(join(app, "package.json"), JSON.stringify({ name: "shop", private: true, type: "module" }));
   await tool("npm", ["install", ...quiet, ...Object.values(packed)], app);
   await writeFile(join(app, "sales.csv"), "city,price\nBern,3\nOslo,9\nBern,5\n");
-});
+}, INSTALL_MS);
 
 afterAll(async () => {
   await who?.[Symbol.asyncDispose]();
@@ -52,7 +55,7 @@ const server = createServer(async (_, response) => {
 server.listen(0, "127.0.0.1", () => console.log(server.address().port));
 `;
 
-describe("the packages, installed in an empty folder", () => {
+describe("the packages, installed in an empty folder", { timeout: 180_000 }, () => {
   test("give an app server a driver that answers, and the command works with the same one", async () => {
     await writeFile(join(app, "server.js"), appServer);
     const server = who.start([node, join(app, "server.js"), join(app, "sales.csv")], { cwd: app });
@@ -109,7 +112,7 @@ describe("the packages, installed in an empty folder", () => {
   });
 });
 
-describe("the client's package", () => {
+describe("the client's package", { timeout: INSTALL_MS }, () => {
   test("has no native code and no source, and nothing that it needs has", async () => {
     const files = await filesOf(join(modules, "@drover", "client"));
     expect(files).toContain("dist/index.js");

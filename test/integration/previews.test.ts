@@ -40,6 +40,11 @@ async function failure(promise: Promise<unknown>): Promise<DroverError> {
   return error as DroverError;
 }
 
+/** Settles once the driver knows of an upload that is being sent. */
+async function announced(id: string): Promise<void> {
+  await expect.poll(() => drover.uploaded(id).catch(() => undefined)).toBeDefined();
+}
+
 /** Some MB of rows whose first ones show all types. */
 function longCsv(rows: number, delimiter = ";"): string {
   const head = ["id", "name", "price", "day", "at"].join(delimiter);
@@ -159,6 +164,7 @@ describe("a preview", () => {
       yield Buffer.from(text.slice(100_000));
     }
     const sending = drover.upload(slowly(), { id: "arriving-xml", name: "arriving.xml" });
+    await announced("arriving-xml");
     expect(types(await drover.preview({ uri: "upload:arriving-xml" }))).toBe("id BIGINT, at DATE, of DOUBLE");
     go.resolve();
     await sending;
@@ -200,6 +206,7 @@ describe("a preview", () => {
     }
     const id = `arriving-${ending}`;
     const sending = drover.upload(slowly(), { id, name: `arriving.${ending}`, size: bytes.length });
+    await announced(id);
     const found = await drover.preview({ uri: `upload:${id}` });
     expect((await drover.uploaded(id)).finished).toBe(false);
     expect([types(found), found.values.length, found.complete]).toEqual([longTypes, 100, false]);
@@ -215,13 +222,13 @@ describe("a preview", () => {
       await go.promise;
     }
     const sending = drover.upload(stalling(), { id: "stalling", name: "stalling.csv" });
-    await expect.poll(() => drover.uploaded("stalling").catch(() => undefined)).toBeDefined();
+    await announced("stalling");
     const leave = new AbortController();
     const waiting = Array.from({ length: 12 }, () =>
       drover.preview({ uri: "upload:stalling" }, { signal: leave.signal }).catch(({ reason }) => reason),
     );
     const path = await file("meanwhile.csv", "a\n1\n");
-    expect((await drover.preview({ uri: path }, { signal: AbortSignal.timeout(20_000) })).values).toEqual([[1n]]);
+    expect((await drover.preview({ uri: path }, { signal: AbortSignal.timeout(50_000) })).values).toEqual([[1n]]);
     leave.abort();
     expect(new Set(await Promise.all(waiting))).toEqual(new Set(["CANCELLED"]));
     go.resolve();

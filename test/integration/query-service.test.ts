@@ -171,6 +171,7 @@ describe("run", () => {
       })
       [Symbol.asyncIterator]();
     await events.next();
+    await expect.poll(() => opened.operations.get("q-wait").state).toBe("running");
     await delay(300);
     expect(opened.operations.get("q-wait").state).toBe("running");
     await events.return?.();

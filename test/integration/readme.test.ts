@@ -74,7 +74,7 @@ function startScript(file: string, env?: Record<string, string>) {
   return start(process.execPath, ["--conditions=drover-source", file], env);
 }
 
-describe("the README", () => {
+describe("the README", { timeout: 180_000 }, () => {
   test("shows the example as it is in the repository", async () => {
     expect(appServer).toBe(await readFile(join(root, "examples", "app-server", "main.ts"), "utf8"));
   });
@@ -101,7 +101,7 @@ describe("the README", () => {
     const api = page.replace('{ baseUrl: "/api" }', `{ baseUrl: "${server.url}/api", fetch: withCookie }`);
     const withCookie = `const withCookie: typeof fetch = (url, init) =>
       fetch(url, { ...init, headers: { ...Object.fromEntries(new Headers(init?.headers)), cookie: "${cookie}" } });`;
-    const draw = 'await drawDelays("ORD", (rows) => console.log(JSON.stringify(rows)), AbortSignal.timeout(20_000));';
+    const draw = 'await drawDelays("ORD", (rows) => console.log(JSON.stringify(rows)), AbortSignal.timeout(60_000));';
     await writeFile(script, `${withCookie}\n${api}\n${draw}`);
     const { stdout, stderr, code } = await startScript(script).done;
     expect([code, stderr]).toEqual([0, ""]);

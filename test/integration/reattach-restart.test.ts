@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { DatasetService } from "../../src/gen/drover/v1/dataset_service_pb.js";
@@ -14,6 +15,8 @@ import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 const SMALL = "SELECT i, 'text ' || i AS t FROM range(10000) t(i)";
 const ENDLESS = "SELECT sum(hash(a.i, b.i)) FROM range(10000000) a(i), range(10000000) b(i)";
+/** Far more than is kept or sent while nobody reads, so that it never ends before somebody does. */
+const UNREAD = "SELECT i, i * 2 AS j FROM range(3000000) t(i)";
 /** Some seconds. */
 const LONG = "SELECT sum(hash(i)) AS x FROM range(100000000) t(i)";
 
@@ -60,16 +63,22 @@ async function versions({ client }: Opened, dataset: string): Promise<number> {
   return response.versions.length;
 }
 
+/** Whether a later process will know of an operation. */
+function inHistory(dataDir: string, id: string): boolean {
+  using catalog = new DatabaseSync(join(dataDir, "catalog.sqlite"), { readOnly: true, timeout: 5_000 });
+  return catalog.prepare("SELECT 1 FROM operations WHERE id = ?").get(id) !== undefined;
+}
+
 const UNFINISHED = [OperationState.PENDING, OperationState.RUNNING];
 
-describe("after the driver was killed, a query runs again under its id", () => {
+describe("after the driver was killed, a query runs again under its id", { timeout: 120_000 }, () => {
   test.each(["while it waited", "while it ran", "while its reader was away", "after it had ended"])(
     "%s",
     async (when) => {
       await using folder = await temporaryFolder();
-      const options = { dataDir: folder.path, args: ["--pools-readers-size", "1"] };
-      const sql = when === "after it had ended" ? SMALL : LONG;
-      await using first = await openDriver(options);
+      const args = ["--pools-readers-size", "1"];
+      const sql = when === "after it had ended" ? SMALL : UNREAD;
+      await using first = await openDriver({ dataDir: folder.path, args });
       const { calls, driver } = first;
       if (when === "while it waited") await take(calls.run({ sql: ENDLESS, operationId: "in-the-way" }), 1);
       const stream = calls.run({ sql, operationId: "q" })[Symbol.asyncIterator]();
@@ -81,7 +90,8 @@ describe("after the driver was killed, a query runs again under its id", () => {
       // The history is written a little later: sometimes it knows the query, sometimes it does not.
       if (when !== "while it ran") await delay(500);
       await driver.stop("SIGKILL");
-      await using next = await openDriver(options);
+      const whole = ["--limits-spool-bytes", "128MiB", "--limits-spool-bytes-per-query", "128MiB"];
+      await using next = await openDriver({ dataDir: folder.path, args: [...args, ...whole] });
       const watched = await reasonOf(take(next.calls.watch("q", 1)));
       expect(["RESULT_EXPIRED", "OPERATION_NOT_FOUND"]).toContain(watched.reason);
       for (const attempt of ["at once", "attached to the one before"]) {
@@ -102,7 +112,7 @@ describe("after the driver was killed, a query runs again under its id", () => {
     await using folder = await temporaryFolder();
     const first = await openDriver({ dataDir: folder.path });
     await take(first.calls.run({ sql: ENDLESS, operationId: "q" }), 1);
-    await delay(500);
+    await expect.poll(() => inHistory(folder.path, "q")).toBe(true);
     await first.driver.stop("SIGKILL");
     await first[Symbol.asyncDispose]();
     await using next = await openDriver({ dataDir: folder.path });
@@ -173,7 +183,7 @@ async function loaded({ client }: Opened, operationId: string): Promise<Operatio
   return undefined;
 }
 
-describe("a load that its driver's end has cut short", () => {
+describe("a load that its driver's end has cut short", { timeout: 240_000 }, () => {
   test.each([
     ["killed", OperationState.LOST],
     ["stopped", OperationState.CANCELLED],
@@ -184,7 +194,9 @@ describe("a load that its driver's end has cut short", () => {
     {
       await using first = await openDriver(options);
       await load(first, uri, "l");
-      await expect.poll(async () => (await operation(first, "l"))?.progress?.phase).toBe("reading");
+      await expect
+        .poll(async () => (await operation(first, "l"))?.progress?.phase, { timeout: 100_000 })
+        .toBe("reading");
       await first.driver.stop(how === "killed" ? "SIGKILL" : "SIGTERM");
     }
     {
