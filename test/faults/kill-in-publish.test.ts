@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
 import fc from "fast-check";
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { datasetsFolder, stagingFolder, trashFolder } from "../../src/datasets/layout.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 import { openParts, type Parts } from "./programs/open-parts.ts";
@@ -71,7 +71,7 @@ function expectPromisesKept({ store }: Parts, said: readonly Step[]): void {
 async function expectNothingLeft(dataDirectory: string, { instanceId }: Parts): Promise<void> {
   const owners = await readdir(stagingFolder(dataDirectory));
   expect(owners.filter((owner) => owner !== instanceId)).toEqual([]);
-  await vi.waitFor(async () => expect(await readdir(trashFolder(dataDirectory))).toEqual([]));
+  await expect.poll(() => readdir(trashFolder(dataDirectory))).toEqual([]);
   expect(await readdir(join(dataDirectory, "instances"))).toEqual([`${instanceId}.lock`]);
   for (const uid of await readdir(datasetsFolder(dataDirectory))) {
     expect(existsSync(join(datasetsFolder(dataDirectory), uid, "DELETED"))).toBe(false);

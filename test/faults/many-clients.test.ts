@@ -10,7 +10,7 @@ import { FaultScene, withinDeadline } from "../helpers/fault-scene.ts";
 import { driverProgram } from "../helpers/profile.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
-const timeoutMs = 60_000;
+const timeoutMs = 90_000;
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let program: string;
@@ -51,7 +51,7 @@ const instanceIn = (event: ClientEvent | undefined) =>
   event?.event === "connected" ? event.instanceId : JSON.stringify(event);
 
 describe("clients that come at once", () => {
-  test.each([20, 50])("%i of them get one driver, and all the same one", { timeout: 180_000 }, async (count) => {
+  test.each([20, 50])("%i of them get one driver, and all the same one", async (count) => {
     await using scene = await FaultScene.open({ program: driverProgram });
     await using many = await clients(count);
     const connected = await Promise.all(

@@ -13,6 +13,7 @@ import type { Source, StatementEnding } from "../../src/sources/connector.ts";
 import { mysql } from "../../src/sources/mysql/connector.ts";
 import { startCutProxy } from "../helpers/cut-proxy.ts";
 import { startDriver, type TestDriver } from "../helpers/driver.ts";
+import { sendSignal } from "../helpers/driver-processes.ts";
 import { LoadLab } from "../helpers/load-engine.ts";
 import { type MariadbServer, startMariadb } from "../helpers/mariadb-server.ts";
 import { mysqlDatabase, mysqlSource, type TestDatabase } from "../helpers/mysql-database.ts";
@@ -47,7 +48,7 @@ async function failure(asked: Source, options: SourceLoadOptions = {}): Promise<
 /** Statements of loads that the server runs. */
 async function running(): Promise<readonly (readonly (string | null)[])[]> {
   return db.run(
-    `SELECT id, info FROM information_schema.processlist WHERE db = '${db.name}' AND info LIKE '/* drover %' AND id <> CONNECTION_ID()`,
+    `SELECT id, info, state FROM information_schema.processlist WHERE db = '${db.name}' AND info LIKE '/* drover %' AND id <> CONNECTION_ID()`,
   );
 }
 
@@ -61,6 +62,8 @@ async function until(what: () => Promise<boolean>): Promise<void> {
 
 const runs = (part: string) => async () => (await running()).some(([, info]) => info?.includes(part));
 const idle = async () => (await running()).length === 0;
+/** Reading, and not only planned: that shows the same text, and no row is asked for. */
+const sleeps = async () => (await running()).some(([, , state]) => state === "User sleep");
 
 describe("a cancelled load ends its statement in the database", () => {
   it.each([
@@ -101,7 +104,7 @@ describe("a cancelled load ends its statement in the database", () => {
       if (content.form === "text") for await (const _ of content.chunks);
     });
     ended.catch(() => undefined);
-    await until(runs("SLEEP"));
+    await until(sleeps);
     const silent = createServer(() => undefined).listen(port, "127.0.0.1");
     await once(silent, "listening");
     expect(endings.at(-1)).toMatchObject({ host: "127.0.0.1", port: db.port });
@@ -114,8 +117,10 @@ describe("a cancelled load ends its statement in the database", () => {
   it("while it is planned", async () => {
     const cancel = new AbortController();
     await db.run("LOCK TABLES numbers WRITE");
+    // The server has other tests' databases as well.
+    const isPlanned = (row: readonly (string | null)[]) => row.includes(db.name) && row.join().includes("/* drover");
     const ended = failure(source({ table: "numbers" }), { signal: cancel.signal });
-    await until(async () => (await db.run("SHOW PROCESSLIST")).some((row) => row.join().includes("/* drover")));
+    await until(async () => (await db.run("SHOW PROCESSLIST")).some(isPlanned));
     cancel.abort(new DriverError("DEADLINE_EXCEEDED", "the deadline passed"));
     expect((await ended).reason).toBe("DEADLINE_EXCEEDED");
     await db.run("UNLOCK TABLES");
@@ -141,7 +146,7 @@ it("a dead worker's statement is ended from outside, and no other one", async ()
   });
   worker.stdin.end(JSON.stringify(source(SLOW)));
   const [line] = (await once(createInterface(worker.stdout), "line")) as [string];
-  await until(runs("SLEEP"));
+  await until(sleeps);
   const exit = once(worker, "exit");
   worker.kill("SIGKILL");
   await exit;
@@ -183,9 +188,9 @@ describe("a load through a driver", () => {
     const slow = await drover.load("slow", { uri, options: { ...SLOW, secret } });
     const ended = slow.result().catch((error: unknown) => error);
     for (let time = 0; time < 2; time++) {
-      await until(runs("SLEEP"));
+      await until(sleeps);
       const before = (await running()).map(([id]) => id);
-      for (const pid of await workersOf(driver.pid)) process.kill(pid, "SIGKILL");
+      for (const pid of await workersOf(driver.pid)) sendSignal(pid, "SIGKILL");
       await until(async () => !(await running()).some(([id]) => before.includes(id)));
     }
     expect(await ended).toMatchObject({ reason: expect.stringMatching(/^WORKER_/) });
@@ -196,7 +201,7 @@ describe("a load through a driver", () => {
   it("that its client cancels ends in the database", async () => {
     const uri = `mysql://${db.user}@127.0.0.1:${db.port}/${db.name}`;
     const slow = await drover.load("slow", { uri, options: { ...SLOW, secret } });
-    await until(runs("SLEEP"));
+    await until(sleeps);
     await slow.cancel();
     await until(idle);
   });
@@ -274,8 +279,11 @@ describe("a server that can't be used is told by its reason", () => {
       ["KILL", "CONNECTION_FAILED"],
     ]) {
       const ended = failure(source({ query: "SELECT a.id, SLEEP(0.01) AS s FROM numbers a" }));
-      await until(runs("SLEEP(0.01)"));
-      const [[id] = []] = await running();
+      let id: string | null | undefined;
+      await until(async () => {
+        [id] = (await running()).find(([, , state]) => state === "User sleep") ?? [];
+        return id !== undefined;
+      });
       await db.run(`${kill} ${id}`);
       expect((await ended).reason).toBe(reason);
     }
@@ -377,8 +385,11 @@ describe("another server", () => {
   });
 
   it("that dies in the middle fails the load with a reason", async () => {
-    const ended = failure(here({ query: "SELECT seq, SLEEP(0.001) AS s FROM seq_1_to_100000" }));
-    await delay(300);
+    let begun = 0;
+    const query = "SELECT seq, SLEEP(0.01) AS s FROM seq_1_to_100000";
+    const ended = failure(here({ query }), { onStatement: () => begun++ });
+    // One to plan it, and one that reads.
+    await until(async () => begun === 2);
     server.kill();
     expect((await ended).reason).toBe("CONNECTION_FAILED");
   });

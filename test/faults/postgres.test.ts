@@ -11,6 +11,7 @@ import { postgres } from "../../src/sources/postgres/connector.ts";
 import { makeCertificate } from "../helpers/certificates.ts";
 import { startCutProxy } from "../helpers/cut-proxy.ts";
 import { startDriver, type TestDriver } from "../helpers/driver.ts";
+import { sendSignal } from "../helpers/driver-processes.ts";
 import { failureOf, LoadLab } from "../helpers/load-engine.ts";
 import { type PostgresDatabase, postgresDatabase } from "../helpers/postgres-database.ts";
 import { type PostgresServer, startPostgres } from "../helpers/postgres-server.ts";
@@ -51,6 +52,16 @@ const running = () =>
 const poll = { timeout: 30_000, interval: 10 };
 const runs = () => expect.poll(async () => (await running()).length, poll).toBeGreaterThan(0);
 const idle = () => expect.poll(running, poll).toEqual([]);
+/** SLOW is being read: planning it runs statements with the same text, of which none sleeps. */
+const sleeps = () =>
+  expect
+    .poll(
+      () =>
+        db.run(`SELECT pid FROM pg_stat_activity WHERE datname = '${db.name}' AND application_name = 'drover'
+          AND wait_event = 'PgSleep'`),
+      poll,
+    )
+    .not.toEqual([]);
 
 describe("a cancelled load ends its statement in the database", () => {
   it.each([
@@ -91,7 +102,8 @@ describe("a cancelled load ends its statement in the database", () => {
     await locking.query("BEGIN; LOCK TABLE numbers");
     const ended = failure(db.source({ table: "numbers" }), { signal: cancel.signal });
     const waiting = () =>
-      db.run("SELECT 1 FROM pg_stat_activity WHERE application_name = 'drover' AND wait_event_type = 'Lock'");
+      db.run(`SELECT 1 FROM pg_stat_activity WHERE datname = '${db.name}' AND application_name = 'drover'
+        AND wait_event_type = 'Lock'`);
     await expect.poll(async () => (await waiting()).length, poll).toBe(1);
     cancel.abort(new DriverError("DEADLINE_EXCEEDED", "the deadline passed"));
     expect((await ended).reason).toBe("DEADLINE_EXCEEDED");
@@ -114,12 +126,12 @@ describe("a cancelled load ends its statement in the database", () => {
     const endings: StatementEnding[] = [];
     const source = db.source(SLOW, { options: { tls: "require" } });
     const ended = failure(source, { onStatement: (ending) => endings.push(ending) });
-    await runs();
+    await sleeps();
     const ending = endings.at(-1) ?? expect.unreachable();
     const signal = AbortSignal.timeout(30_000);
     // Another session may have the number by then, but not the key.
     await postgres.endStatement?.(source, { ...ending, key: Number(ending.key) ^ 1 }, { signal });
-    await runs();
+    await sleeps();
     await postgres.endStatement?.(source, ending, { signal });
     expect(await ended).toMatchObject({ reason: "SOURCE_QUERY_FAILED", metadata: { sqlState: "57014" } });
     await idle();
@@ -139,9 +151,9 @@ describe("a worker that is killed", () => {
     const slow = await drover.load("slow", { uri: db.url, options: { ...SLOW, secret } });
     const ended = slow.result().catch((error: unknown) => error);
     for (let time = 0; time < 2; time++) {
-      await runs();
+      await sleeps();
       const before = (await running()).flat();
-      for (const pid of await workersOf(driver.pid)) process.kill(pid, "SIGKILL");
+      for (const pid of await workersOf(driver.pid)) sendSignal(pid, "SIGKILL");
       await expect.poll(async () => (await running()).flat().some((pid) => before.includes(pid)), poll).toBe(false);
     }
     expect(await ended).toMatchObject({ reason: expect.stringMatching(/^WORKER_/) });
@@ -157,7 +169,7 @@ describe("a worker that is killed", () => {
     await using drover = await connectByAddressFile({ dataDirectory: victim.dataDir });
     const slow = await drover.load("slow", { uri: db.url, options: { ...SLOW, secret: "env:DROVER_SECRET_PG" } });
     slow.result().catch(() => undefined);
-    await runs();
+    await sleeps();
     await victim.stop("SIGKILL");
     await idle();
   });
@@ -166,7 +178,7 @@ describe("a worker that is killed", () => {
     await using drover = await connectByAddressFile({ dataDirectory: driver.dataDir });
     const options = { ...SLOW, secret: "env:DROVER_SECRET_PG" };
     const slow = await drover.load("slow", { uri: db.url, options });
-    await runs();
+    await sleeps();
     await slow.cancel();
     await idle();
   });
@@ -176,10 +188,12 @@ it("a server without room for another session has its parts read by those that i
   const role = `lonely_${db.name}`;
   await db.run(`CREATE ROLE ${role} LOGIN PASSWORD 'lonely' CONNECTION LIMIT 1; GRANT SELECT ON numbers TO ${role}`);
   await using driver = await startDriver({
-    args: ["--workers-max", "4", "--memory", "6GB"],
+    args: ["--workers-max", "4", "--workers-initial", "3", "--memory", "6GB"],
     env: { DROVER_SECRET_LONELY: "lonely" },
   });
   await using drover = await connectByAddressFile({ dataDirectory: driver.dataDir });
+  // Workers that come late would not be asked to take part.
+  await expect.poll(async () => (await drover.driver()).workers, poll).toMatchObject({ now: 3, pendingToAdd: 0 });
   const uri = `${db.url.replace(/\/\/[^@]*@/, `//${role}@`)}#numbers`;
   const load = await drover.load("numbers", { uri, options: { partitions: 3, secret: "env:DROVER_SECRET_LONELY" } });
   const { dataset } = await load.result();

@@ -14,11 +14,29 @@ beforeAll(async () => {
 
 afterAll(() => next[Symbol.asyncDispose]());
 
+interface Seen {
+  readonly at: number;
+  readonly instanceId: string;
+}
+
+/** For so long, and on while the old driver answers: on a slow machine the next one takes its time. */
+function timeOf(old: string, forMs: number): (seen: readonly Seen[]) => boolean {
+  const begin = performance.now();
+  return (seen) => {
+    const passedMs = performance.now() - begin;
+    return passedMs < forMs || (passedMs < 90_000 && seen.at(-1)?.instanceId === old);
+  };
+}
+
 /** Clients that come and go for a while, each asking; answers which instances answered, in order. */
-async function comeAndGo(scene: FaultScene, program: string, forMs: number, onEvent: (event: EnsureEvent) => void) {
-  const end = performance.now() + forMs;
-  const seen: { readonly at: number; readonly instanceId: string }[] = [];
-  while (performance.now() < end) {
+async function comeAndGo(
+  scene: FaultScene,
+  program: string,
+  goesOn: (seen: readonly Seen[]) => boolean,
+  onEvent: (event: EnsureEvent) => void,
+) {
+  const seen: Seen[] = [];
+  while (goesOn(seen)) {
     await using drover = await scene.ensure({ program, onEvent });
     expect(await sumIn(drover, "before")).toBe(scene.sums.get("before"));
     seen.push({ at: performance.now(), instanceId: drover.instanceId });
@@ -28,10 +46,9 @@ async function comeAndGo(scene: FaultScene, program: string, forMs: number, onEv
 }
 
 /** A client that stays and asks all the time. */
-async function stay(scene: FaultScene, drover: Drover, forMs: number) {
-  const end = performance.now() + forMs;
-  const seen: { readonly at: number; readonly instanceId: string }[] = [];
-  while (performance.now() < end) {
+async function stay(scene: FaultScene, drover: Drover, goesOn: (seen: readonly Seen[]) => boolean) {
+  const seen: Seen[] = [];
+  while (goesOn(seen)) {
     expect(await sumIn(drover, "before")).toBe(scene.sums.get("before"));
     seen.push({ at: performance.now(), instanceId: drover.instanceId });
     await delay(50);
@@ -41,7 +58,7 @@ async function stay(scene: FaultScene, drover: Drover, forMs: number) {
 }
 
 describe("two versions of the client", () => {
-  test("ten of each together make one switch, to the newer, and lose no answer", { timeout: 120_000 }, async () => {
+  test("ten of each together make one switch, to the newer, and lose no answer", async () => {
     await using scene = await FaultScene.open({ program: driverProgram });
     const before = await scene.ensure();
     const old = before.instanceId;
@@ -50,13 +67,13 @@ describe("two versions of the client", () => {
     const onEvent = (event: EnsureEvent) => {
       if (event.type === "starting") starts.push(event);
     };
-    const forMs = 12_000;
     const staying = await Promise.all(Array.from({ length: 4 }, () => scene.ensure()));
+    const goesOn = timeOf(old, 12_000);
     const all = await Promise.all([
-      stay(scene, before, forMs),
-      ...staying.map((drover) => stay(scene, drover, forMs)),
-      ...Array.from({ length: 5 }, () => comeAndGo(scene, driverProgram, forMs, onEvent)),
-      ...Array.from({ length: 10 }, () => delay(500).then(() => comeAndGo(scene, next.program, forMs, onEvent))),
+      stay(scene, before, goesOn),
+      ...staying.map((drover) => stay(scene, drover, goesOn)),
+      ...Array.from({ length: 5 }, () => comeAndGo(scene, driverProgram, goesOn, onEvent)),
+      ...Array.from({ length: 10 }, () => delay(500).then(() => comeAndGo(scene, next.program, goesOn, onEvent))),
     ]);
     const instances = new Set(all.flat().map(({ instanceId }) => instanceId));
     expect(instances.size).toBe(2);
@@ -81,8 +98,12 @@ describe("two versions of the client", () => {
     process.kill(await scene.pid(), "SIGKILL");
     expect(await sumIn(older, "before")).toBe(scene.sums.get("before"));
     // Whoever was first started it; the newer client has the last word.
-    await using again = await scene.ensure();
-    expect((await again.driver()).version).toBe(newVersion);
+    const version = async () => {
+      await using again = await scene.ensure();
+      return (await again.driver()).version;
+    };
+    // A client does not wait for a successor that takes long: a later one has it.
+    await expect.poll(version).toBe(newVersion);
     await scene.check();
   });
 });

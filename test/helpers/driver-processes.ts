@@ -31,9 +31,9 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Settles once the condition holds; fails after 30 s. */
+/** Settles once the condition holds; fails after 60 s. */
 export async function eventually(condition: () => boolean | Promise<boolean>, what = "the condition"): Promise<void> {
-  const end = performance.now() + 30_000;
+  const end = performance.now() + 60_000;
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`${what} did not come true`);
     await delay(20);

@@ -51,7 +51,9 @@ export class FaultScene implements AsyncDisposable {
 
   get options(): EnsureDriverOptions & { readonly dataDirectory: string } {
     const { dataDirectory, program } = this;
-    return { dataDirectory, program, lease: false, backoff: { freeFailures: 1_000_000 } };
+    // A start that many others hold up is not one that hangs.
+    const phaseTimeoutsMs = { process: 30_000, configuration: 30_000, serving: 30_000 };
+    return { dataDirectory, program, phaseTimeoutsMs, lease: false, backoff: { freeFailures: 1_000_000 } };
   }
 
   get addressFile(): string {
@@ -96,9 +98,14 @@ export class FaultScene implements AsyncDisposable {
 
   /** The process of the driver that serves. */
   async pid(): Promise<number> {
-    const [driver] = await this.serving();
-    assert(driver !== undefined, "no driver serves");
-    return driver.file.pid;
+    let pid: number | undefined;
+    // One that is busy may not answer the first look.
+    await eventually(async () => {
+      pid = (await this.serving())[0]?.file.pid;
+      return pid !== undefined;
+    }, "a driver that serves");
+    assert(pid !== undefined);
+    return pid;
   }
 
   async serving(): Promise<readonly ListedDriver[]> {
@@ -155,7 +162,7 @@ export function sumOf(rows: number): number {
 }
 
 /** The sum of the numbers of a dataset. */
-export async function sumIn(drover: Drover, dataset: string, timeoutMs = 30_000): Promise<number> {
+export async function sumIn(drover: Drover, dataset: string, timeoutMs = 60_000): Promise<number> {
   const asked = drover.sql(`SELECT sum(n)::BIGINT AS s FROM "${dataset}"`, { timeoutMs }).rows();
   const [row] = [...(await withinDeadline(asked, timeoutMs, `the sum of ${dataset}`))];
   return Number(row?.s);

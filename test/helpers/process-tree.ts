@@ -2,11 +2,22 @@ import { readdir, readFile } from "node:fs/promises";
 
 /** The processes that a process has started and that live, with what they are called. */
 export async function childrenOf(pid: number): Promise<readonly { readonly pid: number; readonly command: string }[]> {
-  const tasks = await readdir(`/proc/${pid}/task`);
-  const lists = await Promise.all(tasks.map((task) => readFile(`/proc/${pid}/task/${task}/children`, "latin1")));
+  const lists = await childrenByTask(pid);
   const pids = lists.flatMap((list) => list.split(" ").filter(Boolean).map(Number));
   const all = await Promise.all(pids.map(async (child) => ({ pid: child, command: await commandOf(child) })));
   return all.filter(({ command }) => command !== "");
+}
+
+/** Looks again where a thread has ended meanwhile: its children are another one's then. */
+async function childrenByTask(pid: number): Promise<readonly string[]> {
+  for (;;) {
+    const tasks = await readdir(`/proc/${pid}/task`);
+    const lists = await Promise.all(
+      tasks.map((task) => readFile(`/proc/${pid}/task/${task}/children`, "latin1").catch(() => undefined)),
+    );
+    const whole = lists.filter((list) => list !== undefined);
+    if (whole.length === tasks.length) return whole;
+  }
 }
 
 /** The loader workers of a driver process. */

@@ -232,15 +232,16 @@ describe("errors", () => {
 
   test("of an aborted signal, a deadline and a closed client are told apart", async () => {
     const cancelled = Promise.withResolvers<void>();
+    const controller = new AbortController();
     await using peer = await new FaultPeer()
       .unary(DatasetService.method.getDataset, (_request, call) => {
         call.once("cancelled", () => cancelled.resolve());
+        // Not before the call has come: the peer would see nothing of it.
+        setTimeout(() => controller.abort(), 20);
         return new Promise(() => {});
       })
       .listen();
     const drover = await connect(peer);
-    const controller = new AbortController();
-    setTimeout(() => controller.abort(), 20);
     expect((await failure(drover.dataset("d", { signal: controller.signal }))).reason).toBe("CANCELLED");
     await cancelled.promise;
     expect((await failure(drover.dataset("d", { signal: AbortSignal.abort() }))).reason).toBe("CANCELLED");
@@ -253,9 +254,11 @@ describe("errors", () => {
 
   test("of calls that are under way when the client is closed come at once, and the peer learns of it", async () => {
     const left = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const arrived = Promise.withResolvers<void>();
     await using peer = await new FaultPeer()
       .unary(DatasetService.method.getDataset, (_request, call) => {
         call.once("cancelled", () => left[0]?.resolve());
+        arrived.resolve();
         return new Promise(() => {});
       })
       .stream(QueryService.method.runQuery, (stream) => {
@@ -268,6 +271,7 @@ describe("errors", () => {
     const events = drover.query("d", {}).stream();
     expect((await events.next()).value).toMatchObject({ type: "accepted" });
     const stream = failure(events.next());
+    await arrived.promise;
     await drover.close();
     expect((await unary).reason).toBe("CLIENT_CLOSED");
     expect((await stream).reason).toBe("CLIENT_CLOSED");

@@ -1,6 +1,6 @@
 // Loaded before a driver's program: when a phase of the start begins, something happens to the process. As URL parameters:
 // `phase`; `act`: `kill`, `stop` (SIGSTOP), or `never` (what it waits for next never comes); `once`: a file that is made then, and
-// where it is there already nothing happens; `limit`: in place of waits of more than 100 s, in milliseconds.
+// where it is there already nothing happens; `limit`: a file; waits of more than 100 s are over once it is there.
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 
@@ -24,6 +24,14 @@ fs.writeSync = (descriptor, text, ...more) => {
 };
 if (limit) {
   const set = globalThis.setTimeout;
-  globalThis.setTimeout = (call, delay, ...more) => set(call, delay > 100_000 ? Number(limit) : delay, ...more);
+  globalThis.setTimeout = (call, delay, ...more) => {
+    if (delay <= 100_000) return set(call, delay, ...more);
+    const looking = setInterval(() => {
+      if (!fs.existsSync(limit)) return;
+      clearInterval(looking);
+      call(...more);
+    }, 50);
+    return looking;
+  };
 }
 syncBuiltinESMExports();
