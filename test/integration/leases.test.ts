@@ -53,7 +53,10 @@ describe("an attached client", () => {
     const file = join(driver.dataDir, "told.csv");
     await writeFile(file, "a,b\n1,2\n");
     const published = async (version: number) => {
-      await client.unary(DatasetService.method.loadDataset, { dataset: "told", source: { uri: file } });
+      const request = { dataset: "told", source: { uri: file } };
+      const { response } = await client.unary(DatasetService.method.loadDataset, request);
+      // The load ends after the news of what it has published, and until then no other one of the dataset may begin.
+      await client.stream(DatasetService.method.watchLoad, { operationId: String(response.operation?.id) }).toArray();
       const event = { case: "datasetPublished", value: { dataset: "told", version: BigInt(version) } };
       await expect.poll(() => news().at(-1), PATIENT).toMatchObject(event);
     };
