@@ -5,6 +5,7 @@ import { delimiter, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { sendSignal } from "./driver-processes.ts";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 /** What the machine offers without this repository: npm, and a Node that may be older than the one that Drover brings. */
@@ -78,10 +79,11 @@ export async function person(folder: string): Promise<Person> {
 /** Those that a failed test has left, whose address files are below a folder. */
 async function killDrivers(folder: string): Promise<void> {
   for await (const file of glob("**/drivers/*.json", { cwd: folder, exclude: ["**/node_modules"] })) {
+    // One that ends takes its file away.
     const content = await readFile(join(folder, file), "utf8").catch(() => "{}");
     const { pid } = JSON.parse(content) as Partial<AddressContent>;
     if (pid === undefined || !(await ownedBy(folder, pid))) continue;
-    process.kill(pid, "SIGKILL");
+    sendSignal(pid, "SIGKILL");
     await gone(pid);
   }
 }

@@ -56,7 +56,7 @@ test("a driver serves on the socket that it is handed, and on no other, from the
   // Before the driver is up.
   const response = await fetch(`http://127.0.0.1:${driver.port}/healthz`);
   expect(await response.text()).toBe("alive\n");
-  await expect.poll(() => driver.log(), { timeout: 20_000 }).toContain('"message":"serving"');
+  await expect.poll(() => driver.log()).toContain('"message":"serving"');
   const { address, instanceId } = addressFile(folder.path);
   expect(address).toBe(`127.0.0.1:${driver.port}`);
   expect(response.headers.get("drover-instance-id")).toBe(instanceId);
@@ -73,7 +73,7 @@ test("a socket that other machines can reach needs TLS or an explicit word, and 
   expect((await refused.exited).code).toBe(1);
   expect(refused.log()).toContain("drover: LISTEN_REFUSED: the socket at 0.0.0.0 is not loopback");
   await using allowed = await activate(folder.path, { host: "0.0.0.0", port: 0 }, { args: "--allow-plain-remote" });
-  await expect.poll(() => allowed.log(), { timeout: 20_000 }).toContain('"message":"serving"');
+  await expect.poll(() => allowed.log()).toContain('"message":"serving"');
   const { address } = addressFile(folder.path);
   expect(address).toBe(`127.0.0.1:${allowed.port}`);
   using client = new GrpcClient(address, { token: readFileSync(join(folder.path, "token"), "utf8").trim() });

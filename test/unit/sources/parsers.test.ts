@@ -25,11 +25,12 @@ afterAll(async () => {
 });
 
 type Asked = Pick<LoadOptions, "options"> & { ending?: string };
-const parsers = () => ({ modules, timeoutMs: 500 });
+// Time that no machine is too slow for, but where a function is to be stopped.
+const parsers = (timeoutMs = 60_000) => ({ modules, timeoutMs });
 const load = (text: string, options: Record<string, unknown>, ending = "csv"): Promise<Loaded> =>
   lab.loadText(text, { ending, options, parsers: parsers() });
-const failure = (text: string, options: Record<string, unknown>, ending = "csv") =>
-  lab.textFailure(text, { ending, options, parsers: parsers() } satisfies LoadOptions & Asked);
+const failure = (text: string, options: Record<string, unknown>, ending = "csv", timeoutMs?: number) =>
+  lab.textFailure(text, { ending, options, parsers: parsers(timeoutMs) } satisfies LoadOptions & Asked);
 
 describe("a value parser in SQL", () => {
   it("makes values of raw texts, typed by what it makes", async () => {
@@ -240,7 +241,7 @@ describe("a value parser in JavaScript", () => {
   });
 
   it("is stopped where it takes too long, and answers now or not at all", async () => {
-    expect(await failure("a\nx\n", { "parsers.a": "js:never" })).toMatchObject({
+    expect(await failure("a\nx\n", { "parsers.a": "js:never" }, "csv", 500)).toMatchObject({
       reason: "VALUE_PARSER_FAILED",
       message: expect.stringContaining('took longer than 500 ms for a batch and was stopped at "x"'),
     });

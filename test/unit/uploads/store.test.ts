@@ -1,7 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Catalog, openCatalog } from "../../../src/catalog/catalog.ts";
 import { claimInstance, type Instance } from "../../../src/catalog/instance.ts";
@@ -352,11 +351,12 @@ describe("the beginning of an upload", () => {
 
   it("can be read as soon as it is there, and a short file when it is finished", async () => {
     const go = Promise.withResolvers<void>();
+    const seen = Promise.withResolvers<void>();
     async function* slow(): AsyncGenerator<UploadPart> {
       yield { type: "bytes", bytes: data.subarray(0, 10_000) };
       await go.promise;
       yield { type: "bytes", bytes: data.subarray(10_000, 100_000) };
-      await setTimeout(50);
+      await seen.promise;
       yield { type: "end", sha256: undefined };
     }
     const sending = first.uploads.receive(begin(), slow());
@@ -365,6 +365,7 @@ describe("the beginning of an upload", () => {
     const short = first.uploads.useBeginning("u", 500_000, { signal });
     go.resolve();
     expect(await beginning).toMatchObject({ finished: false, receivedBytes: 100_000 });
+    seen.resolve();
     expect(await short).toMatchObject({ finished: true, receivedBytes: 100_000 });
     await sending;
     await expect(first.uploads.useBeginning("none", 1, { signal })).rejects.toMatchObject({

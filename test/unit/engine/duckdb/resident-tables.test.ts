@@ -98,8 +98,10 @@ test("filling a table never disturbs, nor waits for, those who read another", as
 test("a fill that is cancelled or fails leaves nothing behind", async () => {
   const before = await tableBytes();
   const controller = new AbortController();
+  // Large enough that no machine has filled it by then.
+  const large = { ...version, segmentPaths: Array.from({ length: 40 }, () => version.segmentPaths).flat() };
   setTimeout(() => controller.abort(), 30);
-  await expect(subject.engine.makeResident("half", version, { signal: controller.signal })).rejects.toMatchObject({
+  await expect(subject.engine.makeResident("half", large, { signal: controller.signal })).rejects.toMatchObject({
     reason: "CANCELLED",
   });
   const missing = { ...version, segmentPaths: [...version.segmentPaths, `${subject.segments}/none.parquet`] };
