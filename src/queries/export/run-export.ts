@@ -93,7 +93,7 @@ export class Export {
     try {
       const { rows, columns, versions } = await this.#writeParquet(file);
       this.#report({ phase: "sending" });
-      await this.#send(columns, createReadStream(file, { highWaterMark: FILE_CHUNK_BYTES }));
+      await this.#send(columns, chunksOf(file));
       return { rows, bytes: this.#bytes, versions };
     } finally {
       await rm(file, { force: true });
@@ -200,6 +200,11 @@ async function prepare(
     await versions[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** Opens the file when it is asked for, and closes it when nobody asks any more. */
+async function* chunksOf(file: string): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* createReadStream(file, { highWaterMark: FILE_CHUNK_BYTES });
 }
 
 async function* encode(

@@ -87,7 +87,7 @@ describe("a dataset store", () => {
     await pinned[Symbol.asyncDispose]();
     await pinned[Symbol.asyncDispose]();
     expect(await versionsOnDisk()).toEqual(["3"]);
-    expect(opened.events.filter(({ type }) => type === "removed")).toHaveLength(2);
+    await expect.poll(() => opened.events.filter(({ type }) => type === "removed")).toHaveLength(2);
   });
 
   it("lists versions newest first and pins each by its number", async () => {

@@ -6,6 +6,9 @@ import type { IncrementRule } from "../../../src/engine/increment.ts";
 import type { RefreshRequest } from "../../../src/loading/refresh/model.ts";
 import { openRefreshBench, type RefreshBench } from "../../helpers/refresh-bench.ts";
 
+// Each of these starts workers and loads; a busy machine takes its time.
+vi.setConfig({ testTimeout: 240_000 });
+
 const asker = { requestedBy: "test", caller: "test" };
 const HOUR_MS = 3_600_000;
 

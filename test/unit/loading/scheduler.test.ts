@@ -6,6 +6,9 @@ import { claimInstance } from "../../../src/catalog/instance.ts";
 import { type DueRun, Scheduler } from "../../../src/loading/refresh/scheduler.ts";
 import { openRefreshBench, type RefreshBench } from "../../helpers/refresh-bench.ts";
 
+// Each of these starts workers and loads; a busy machine takes its time.
+vi.setConfig({ testTimeout: 240_000 });
+
 const MINUTE_MS = 60_000;
 const asker = { requestedBy: "test", caller: "test" };
 const { signal } = new AbortController();

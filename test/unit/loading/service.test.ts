@@ -2,11 +2,14 @@ import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { DriverError } from "../../../src/errors/driver-error.ts";
 import { createLoadFinder } from "../../../src/loading/load-finder.ts";
 import { LoadWaits } from "../../../src/queries/await-load.ts";
 import { type LoadBench, openLoadBench } from "../../helpers/load-service.ts";
+
+// Each of these starts workers and loads; a busy machine takes its time.
+vi.setConfig({ testTimeout: 240_000 });
 
 let bench: LoadBench;
 let small: string;

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { DriverError } from "../../../../src/errors/driver-error.ts";
 import { flush } from "../../../../src/loading/append/flush.ts";
 import type { AppendPart } from "../../../../src/loading/append/model.ts";
@@ -9,6 +9,9 @@ import { DEFAULT_SEGMENT_LIMITS } from "../../../../src/loading/service.ts";
 import { createPool } from "../../../../src/scheduling/pool.ts";
 import { append, appendRequest, END, json } from "../../../helpers/appending.ts";
 import { type LoadBench, openLoadBench } from "../../../helpers/load-service.ts";
+
+// Each of these starts workers and loads; a busy machine takes its time.
+vi.setConfig({ testTimeout: 240_000 });
 
 let bench: LoadBench;
 let ab: string;

@@ -1,7 +1,10 @@
 import { setTimeout } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { append, appendRequest, END, json } from "../../../helpers/appending.ts";
 import { type LoadBench, openLoadBench } from "../../../helpers/load-service.ts";
+
+// Each of these starts workers and loads; a busy machine takes its time.
+vi.setConfig({ testTimeout: 240_000 });
 
 /** Small enough that a few hundred rows are a large segment. */
 const limits = { maxRows: 400, maxBytes: 1e6, maxRowGroupBytes: 1e6 };
