@@ -45,21 +45,25 @@ async function probe(driver: TestDriver): Promise<void> {
   }
 }
 
-/** A driver that was called at once. */
-function called(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+/** A driver that was called at once, and what the test begins with. */
+function called<T>(
+  args: readonly string[],
+  begin: (client: GrpcClient) => Promise<T>,
+  env: Readonly<Record<string, string>> = {},
+) {
   return inTurn(async () => {
     const driver = await startDriver({ args, env });
     const client = new GrpcClient(driver.address, { token: driver.token });
-    const scene = {
+    const begun = await begin(client);
+    return {
       driver,
       client,
+      begun,
       [Symbol.asyncDispose]: async () => {
         client[Symbol.dispose]();
         await driver[Symbol.asyncDispose]();
       },
     };
-    await describeDriver(client);
-    return scene;
   });
 }
 
@@ -81,9 +85,9 @@ describe.concurrent("a driver without leases, operations and authenticated calls
   });
 
   test("is kept by a lease, and ends after the last one is gone", async () => {
-    await using scene = await called(["--lifetime-idle", `${IDLE_MS}ms`]);
-    const { driver, client } = scene;
-    const { events, stream, ended } = await attachTo(client);
+    await using scene = await called(["--lifetime-idle", `${IDLE_MS}ms`], (client) => attachTo(client));
+    const { driver, begun } = scene;
+    const { events, stream, ended } = begun;
     // The third heartbeat comes after nearly two idle times.
     const beats = () => events.filter(({ case: kind }) => kind === "heartbeat").length;
     await expect.poll(beats, { timeout: 60_000 }).toBeGreaterThanOrEqual(3);
@@ -95,13 +99,17 @@ describe.concurrent("a driver without leases, operations and authenticated calls
   });
 
   test("is kept by a query that runs", async () => {
-    await using scene = await called(["--lifetime-idle", `${IDLE_MS}ms`]);
-    const { driver, client } = scene;
     // Far more than is sent to a reader that does not read on.
     const sql = "SELECT i, i * 2 AS j FROM range(5000000) t(i)";
-    const call = client.stream(QueryService.method.runQuery, { question: { kind: { case: "sql", value: { sql } } } });
-    call.pause();
-    await once(call, "readable");
+    const question = { kind: { case: "sql", value: { sql } } } as const;
+    await using scene = await called(["--lifetime-idle", `${IDLE_MS}ms`], async (client) => {
+      const call = client.stream(QueryService.method.runQuery, { question });
+      call.pause();
+      await once(call, "readable");
+      return { call };
+    });
+    const { driver, begun } = scene;
+    const { call } = begun;
     await delay(2 * IDLE_MS);
     expect(driver.log()).not.toContain("lifetime.idle");
     expect((await call.toArray()).at(-1)?.event.case).toBe("completed");
@@ -118,9 +126,11 @@ test.concurrent("a driver that nobody calls with the token ends after lifetime.f
 });
 
 test.concurrent("a driver that was called stays, until it is older than lifetime.max", PATIENT, async () => {
-  await using scene = await called(["--lifetime-first-call", "8s", "--lifetime-max", "24s"]);
-  const { driver, client } = scene;
-  await attachTo(client).then(({ ended }) => ended);
+  await using scene = await called(["--lifetime-first-call", "8s", "--lifetime-max", "24s"], (client) =>
+    attachTo(client),
+  );
+  const { driver, begun } = scene;
+  await begun.ended;
   expect(await driver.exited).toEqual(CLEAN);
   expect(driver.log()).toContain("it is older than 24s (lifetime.max)");
   expect(driver.log()).not.toContain("(lifetime.firstCall)");
@@ -149,7 +159,7 @@ test("a driver that a client started has rules of its own, `serve` by hand has n
 
 test.concurrent("a wall clock that jumps by days ends no driver early, and none late", PATIENT, async () => {
   const args = ["--lifetime-idle", `${IDLE_MS}ms`, "--lifetime-max", "1h", "--lifetime-first-call", "1h"];
-  await using scene = await called(args, { NODE_OPTIONS: `--import=${jumpingClock}` });
+  await using scene = await called(args, describeDriver, { NODE_OPTIONS: `--import=${jumpingClock}` });
   const { driver, client } = scene;
   await keepCalling(client, 2 * IDLE_MS);
   expect(driver.log()).not.toContain("lifetime.");
