@@ -1,8 +1,6 @@
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient, type Interceptor } from "@connectrpc/connect";
@@ -14,6 +12,7 @@ import { DriverService, DriverState } from "../../src/gen/drover/v1/driver_servi
 import { OperationService, OperationState } from "../../src/gen/drover/v1/operation_service_pb.js";
 import { startDriver, type TestDriver } from "../helpers/driver.ts";
 import { failure, GrpcClient } from "../helpers/grpc-client.ts";
+import { type HeldFile, holdFile } from "../helpers/held-file.ts";
 
 const datasets = DatasetService.method;
 const operations = OperationService.method;
@@ -23,41 +22,20 @@ let client: GrpcClient;
 
 const HELD_ROWS = 200_000;
 const heldCsv = `id,text\n${Array.from({ length: HELD_ROWS }, (_, id) => `${id},some text of row ${id}\n`).join("")}`;
-const gates = new Map<string, PromiseWithResolvers<void>>();
-/** Sends half of a file at once, and the rest when its test lets it. */
-const fileServer = createServer(async ({ url = "" }, response) => {
-  response.writeHead(200, { "content-length": heldCsv.length });
-  response.write(heldCsv.slice(0, heldCsv.length / 2));
-  await gates.get(url)?.promise;
-  response.end(heldCsv.slice(heldCsv.length / 2));
-});
-
-function served(path = ""): string {
-  return `http://127.0.0.1:${(fileServer.address() as AddressInfo).port}${path}`;
-}
-
 /** A source whose load can't end before it is let go. */
-function heldSource(name: string): { readonly uri: string; release(): void } {
-  const gate = Promise.withResolvers<void>();
-  gates.set(`/${name}.csv`, gate);
-  return { uri: served(`/${name}.csv`), release: gate.resolve };
-}
+const holdLarge = () => holdFile("held.csv", heldCsv);
 
 beforeAll(async () => {
-  fileServer.listen(0, "127.0.0.1");
-  await once(fileServer, "listening");
   folder = await mkdtemp(join(tmpdir(), "drover-loads-"));
   await writeFile(join(folder, "small.csv"), "a,b\n1,x\n2,y\n");
   await writeFile(join(folder, "ragged.csv"), "a,b\n1,x\nnot a number,y\n3,z\n");
-  driver = await startDriver({ args: ["--http-sources", served()] });
+  driver = await startDriver();
   client = new GrpcClient(driver.address, { token: driver.token });
 });
 
 afterAll(async () => {
   client[Symbol.dispose]();
   await driver[Symbol.asyncDispose]();
-  fileServer.close();
-  fileServer.closeAllConnections();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -220,15 +198,15 @@ describe("with a file that takes seconds", { timeout: 240_000 }, () => {
   }
 
   /** Begins a load of a source that is held, and waits until some of it has come. */
-  async function held(of: GrpcClient, operationId: string): Promise<{ release(): void }> {
-    const { uri, release } = heldSource(operationId);
-    await of.unary(datasets.loadDataset, { dataset: "held", source: { uri }, operationId });
+  async function held(of: GrpcClient, operationId: string): Promise<HeldFile> {
+    const file = await holdLarge();
+    await of.unary(datasets.loadDataset, { dataset: "held", source: { uri: file.uri }, operationId });
     const bytes = async () => {
       const { response } = await of.unary(operations.getOperation, { id: operationId });
       return response.operation?.progress?.bytes;
     };
     await expect.poll(bytes, { timeout: 60_000 }).toBeGreaterThan(0n);
-    return { release };
+    return file;
   }
 
   /** The attempt answers how its load has ended. One that ended before it was cut short is no answer. */
@@ -265,16 +243,16 @@ describe("with a file that takes seconds", { timeout: 240_000 }, () => {
   }
 
   test("a driver that stops lets the load finish within the grace period", async () => {
-    await using stopping = await startDriver({ args: ["--stop-grace", "2m", "--http-sources", served()] });
+    await using stopping = await startDriver({ args: ["--stop-grace", "2m"] });
     using other = new GrpcClient(stopping.address, { token: stopping.token });
-    const { release } = await held(other, "finished");
+    await using file = await held(other, "finished");
     const watched = other.stream(datasets.watchLoad, { operationId: "finished" });
     const events: WatchLoadResponse[] = [];
     let refused: Promise<unknown> | undefined;
     for await (const event of watched) {
       if (events.length === 0) stopping.process.kill("SIGTERM");
       events.push(event);
-      refused ??= refusedOnceStopping(other).finally(release);
+      refused ??= refusedOnceStopping(other).finally(file.letGo);
     }
     expect(lastOf(events).operation?.state).toBe(OperationState.SUCCEEDED);
     expect(await refused).toMatchObject({ code: 14 });
@@ -306,15 +284,15 @@ describe("with a file that takes seconds", { timeout: 240_000 }, () => {
     }
 
     test("goes on until the last of them has cancelled", async () => {
-      const { uri, release } = heldSource("wanted");
-      const { clients, loads } = await askedByAll("wanted", uri);
+      await using file = await holdLarge();
+      const { clients, loads } = await askedByAll("wanted", file.uri);
       await using _ = clients;
       expect(loads.filter(({ joined }) => !joined)).toHaveLength(1);
       const [last, ...others] = loads.toReversed();
       const states = await Promise.all(others.map(async (load) => (await load.cancel()).state));
       expect(new Set(states)).toEqual(new Set(["cancelled"]));
       await expect(others[0]?.result()).rejects.toMatchObject({ reason: "CANCELLED" });
-      release();
+      file.letGo();
       const result = await last?.result();
       expect(result?.dataset.version).toMatchObject({ number: 1, rows: HELD_ROWS, operationId: last?.operationId });
     });
@@ -338,7 +316,8 @@ describe("with a file that takes seconds", { timeout: 240_000 }, () => {
     });
 
     test("stops for everybody when that is asked for", async () => {
-      const { clients, loads } = await askedByAll("stopped", heldSource("stopped").uri);
+      await using file = await holdLarge();
+      const { clients, loads } = await askedByAll("stopped", file.uri);
       await using _ = clients;
       const { response } = await client.unary(operations.cancelOperation, {
         id: String(loads[3]?.operationId),
@@ -357,13 +336,13 @@ describe("with a file that takes seconds", { timeout: 240_000 }, () => {
   }
 
   test("leaving a watched load does not cancel it", async () => {
-    const { release } = await held(client, "watched");
+    await using file = await held(client, "watched");
     const call = client.stream(datasets.watchLoad, { operationId: "watched" });
     await once(call, "data");
     const left = failure(once(call, "end"));
     call.cancel();
     await left;
-    release();
+    file.letGo();
     expect(lastOf(await watch("watched")).operation?.state).toBe(OperationState.SUCCEEDED);
   });
 });

@@ -1,4 +1,3 @@
-import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
@@ -9,6 +8,7 @@ import { OperationService, OperationState } from "../../src/gen/drover/v1/operat
 import type { RunQueryResponse } from "../../src/gen/drover/v1/query_service_pb.js";
 import { type DriverOptions, startDriver, type TestDriver } from "../helpers/driver.ts";
 import { GrpcClient } from "../helpers/grpc-client.ts";
+import { holdFile } from "../helpers/held-file.ts";
 import { reasonOf } from "../helpers/reasons.ts";
 import { queryCalls } from "../helpers/reattach.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
@@ -155,18 +155,6 @@ describe("a driver that drains", () => {
   });
 });
 
-/** A CSV file that takes some seconds to load. */
-async function largeFile(folder: string): Promise<string> {
-  const path = join(folder, "large.csv");
-  await using file = await open(path, "w");
-  await file.write("id,name,value\n");
-  for (let part = 0; part < 60; part++) {
-    const rows = Array.from({ length: 50_000 }, (_, row) => `${part * 50_000 + row},name ${row},${row / 7}\n`);
-    await file.write(rows.join(""));
-  }
-  return path;
-}
-
 async function load({ client }: Opened, uri: string, operationId: string) {
   const { response } = await client.unary(DatasetService.method.loadDataset, {
     dataset: "large",
@@ -190,13 +178,13 @@ describe("a load that its driver's end has cut short", { timeout: 240_000 }, () 
   ])("runs again under its id after the driver was %s, and once only", async (how, left) => {
     await using folder = await temporaryFolder();
     const options = { dataDir: join(folder.path, "data"), args: ["--stop-grace", "100ms"] };
-    const uri = await largeFile(folder.path);
+    await using file = await holdFile("large.csv", `id,name\n${"1,name\n".repeat(300_000)}`);
+    const { uri } = file;
     {
       await using first = await openDriver(options);
       await load(first, uri, "l");
-      await expect
-        .poll(async () => (await operation(first, "l"))?.progress?.phase, { timeout: 100_000 })
-        .toBe("reading");
+      await expect.poll(async () => (await operation(first, "l"))?.progress?.bytes).toBeGreaterThan(0n);
+      await expect.poll(() => inHistory(options.dataDir, "l")).toBe(true);
       await first.driver.stop(how === "killed" ? "SIGKILL" : "SIGTERM");
     }
     {
@@ -206,6 +194,7 @@ describe("a load that its driver's end has cut short", { timeout: 240_000 }, () 
       const started = await load(next, uri, "l");
       expect(UNFINISHED).toContain(started?.state);
       expect((await load(next, uri, "l"))?.id).toBe("l");
+      file.letGo();
       expect(await loaded(next, "l")).toBe(OperationState.SUCCEEDED);
       expect((await operation(next, "l"))?.error).toBeUndefined();
       await next.driver.stop();

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { QueryService } from "../../src/gen/drover/v1/query_service_pb.js";
 import type { TestDriver } from "../helpers/driver.ts";
 import { GrpcClient } from "../helpers/grpc-client.ts";
-import { type HeldSource, startHeldSource } from "../helpers/held-source.ts";
+import { type HeldFile, holdFile } from "../helpers/held-file.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 import {
   call,
@@ -23,17 +23,16 @@ const MANY_ROWS = 1_000_000;
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let dataDir: string;
 /** Its sum is 7. */
-let held: HeldSource;
+let held: HeldFile;
 let one: TestDriver;
 let two: TestDriver;
 
 beforeEach(async () => {
   folder = await temporaryFolder();
   dataDir = join(folder.path, "data");
-  held = await startHeldSource("i,t\n7,x\n");
-  const args = ["--http-sources", held.origin];
-  one = await startOn(dataDir, "one", args);
-  two = await startOn(dataDir, "two", args);
+  held = await holdFile("held.csv", "i,t\n7,x\n");
+  one = await startOn(dataDir, "one");
+  two = await startOn(dataDir, "two");
 });
 
 afterEach(async () => {
@@ -48,10 +47,10 @@ async function versionsOnDisk(): Promise<string[]> {
   return paths.filter((path) => /versions\/\d+$/.test(path)).map((path) => String(path.split("/").at(-1)));
 }
 
-/** Starts a load of the held source and waits until it is read. */
-async function reading(driver: TestDriver, dataset: string, operationId: string): Promise<void> {
-  await startLoad(driver, dataset, held.uri, { operationId });
-  await held.asked;
+/** Starts a load of a held file and waits until it is read. */
+async function reading(driver: TestDriver, dataset: string, operationId: string, file = held): Promise<void> {
+  await startLoad(driver, dataset, file.uri, { operationId });
+  await file.asked;
 }
 
 function waitsFor(id: string) {
@@ -128,7 +127,7 @@ describe("a load that the other driver carries out already", { timeout: 120_000 
     await reading(one, "a", "first");
     await startLoad(two, "a", held.uri, { operationId: "second" });
     await until(two, "second", waitsFor("first"));
-    held.release();
+    held.letGo();
     const [first, second] = [await end(one, "first"), await end(two, "second")];
     expect(second.state).toBe("OPERATION_STATE_SUCCEEDED");
     expect(second.outcome).toEqual(first.outcome);
@@ -146,7 +145,7 @@ describe("a load that the other driver carries out already", { timeout: 120_000 
     const deletion = await call(two, "DatasetService/DeleteDataset", { dataset: "a" });
     expect(deletion.failure).toMatchObject(conflict);
     expect(await load(two, "b", await writeSource(folder.path, 9))).toBe("OPERATION_STATE_SUCCEEDED");
-    held.release();
+    held.letGo();
     expect((await end(one, "first")).state).toBe("OPERATION_STATE_SUCCEEDED");
     expect(await load(two, "a", await writeSource(folder.path, 8))).toBe("OPERATION_STATE_SUCCEEDED");
     expect(await sum(one, "a")).toBe("8");
@@ -157,7 +156,7 @@ describe("a load that the other driver carries out already", { timeout: 120_000 
     await startLoad(two, "a", held.uri, { operationId: "second" });
     await until(two, "second", waitsFor("first"));
     await one.stop("SIGKILL");
-    held.release();
+    held.letGo();
     expect(await end(two, "second")).toMatchObject({ state: "OPERATION_STATE_SUCCEEDED", outcome: { version: 1 } });
     expect(await sum(two, "a")).toBe("7");
     await expect.poll(() => readdir(join(dataDir, "staging")), { timeout: 60_000 }).toEqual([two.instanceId]);
@@ -172,7 +171,7 @@ describe("a load that the other driver carries out already", { timeout: 120_000 
     }
     expect((await end(two, "second")).state).toBe("OPERATION_STATE_CANCELLED");
     await call(one, "OperationService/CancelOperation", { id: "first" });
-    held.release();
+    held.letGo();
     expect((await end(two, "third")).state).toBe("OPERATION_STATE_SUCCEEDED");
     expect(await sum(one, "a")).toBe("7");
   });
@@ -189,11 +188,11 @@ describe("a load that the other driver carries out already", { timeout: 120_000 
   });
 
   test("fails here as it fails there", async () => {
-    held.ending = "1,too,many,fields\n";
-    await reading(one, "a", "first");
-    await startLoad(two, "a", held.uri, { operationId: "second" });
+    await using bad = await holdFile("bad.csv", "i,t\n7,x\n1,too,many,fields\n");
+    await reading(one, "a", "first", bad);
+    await startLoad(two, "a", bad.uri, { operationId: "second" });
     await until(two, "second", waitsFor("first"));
-    held.release();
+    bad.letGo();
     const [first, second] = [await end(one, "first"), await end(two, "second")];
     expect(first.state).toBe("OPERATION_STATE_FAILED");
     expect(second).toMatchObject({ state: "OPERATION_STATE_FAILED", error: { message: first.error?.message } });
@@ -203,7 +202,7 @@ describe("a load that the other driver carries out already", { timeout: 120_000 
     await reading(one, "a", "same");
     await startLoad(two, "a", held.uri, { operationId: "same" });
     await until(two, "same", waitsFor("same"));
-    held.release();
+    held.letGo();
     expect((await end(two, "same")).outcome).toMatchObject({ version: 1 });
     expect((await end(one, "same")).outcome).toMatchObject({ version: 1 });
     expect(await versionsOnDisk()).toEqual(["1"]);
