@@ -14,8 +14,8 @@ export interface ProfileClaimOptions {
 }
 
 const POLL_MS = 20;
-/** Whoever only looks whether a lock is free has it for a moment, too. */
-const TRY_MS = 60;
+/** Whoever only looks whether a lock is free has it for a moment, too; on a busy machine that process may be held up just then. */
+const TRY_MS = 500;
 
 /**
  * A process's right to be the profile's one driver on the data directory, until it is disposed or dies: drivers that start
@@ -71,12 +71,12 @@ export class ProfileClaim implements Disposable {
   }
 
   async #lockProfile(timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
-    const deadline = performance.now() + timeoutMs;
-    for (;;) {
+    // Tries are counted, not time: a process that was held up itself has not tried for so long.
+    for (let waitedMs = 0; ; waitedMs += POLL_MS) {
       signal?.throwIfAborted();
       this.#profile ??= this.#lock("");
       if (this.#profile !== undefined) return true;
-      if (performance.now() >= deadline) return false;
+      if (waitedMs >= timeoutMs) return false;
       await setTimeout(POLL_MS);
     }
   }

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ProfileClaim } from "../../../src/catalog/profile-claim.ts";
 import { temporaryFolder } from "../../helpers/temporary-folder.ts";
@@ -26,9 +27,10 @@ describe("a profile", () => {
     using _second = await ProfileClaim.take(place());
   });
 
-  test("is not lost to one that only looks whether the lock is free", async () => {
+  test("is not lost to one that only looks whether the lock is free, and is held up there", async () => {
     const looking = await ProfileClaim.take(place());
     const claiming = ProfileClaim.take(place());
+    await setTimeout(200);
     looking[Symbol.dispose]();
     using _claim = await claiming;
   });
