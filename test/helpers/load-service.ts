@@ -25,6 +25,7 @@ import { createStatementLimits } from "../../src/scheduling/statement-limits.ts"
 import { sourceKinds } from "../../src/sources/kinds.ts";
 import type { ParserSettings } from "../../src/sources/parsers/settings.ts";
 import { openTestEngine } from "./dataset-store.ts";
+import { sendSignal } from "./driver-processes.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 import { openTestUploads } from "./uploads.ts";
 import { openTestWorkers } from "./workers.ts";
@@ -143,7 +144,7 @@ export async function openLoadBench(options: LoadBenchOptions = {}): Promise<Loa
       type === "started" && pid !== undefined && existsSync(`/proc/${pid}`) ? [pid] : [],
     );
   const signalWorkers = (pids: readonly number[], name: NodeJS.Signals) => {
-    for (const pid of pids) if (existsSync(`/proc/${pid}`)) process.kill(pid, name);
+    for (const pid of pids) sendSignal(pid, name);
   };
   return {
     path,

@@ -91,6 +91,6 @@ export async function writeSource(folder: string, value: number, rows = 1): Prom
 }
 
 /** One of several drivers on a data directory, each with a profile of its own. */
-export function startOn(dataDir: string, profile: string, args: readonly string[] = []): Promise<TestDriver> {
-  return startDriver({ dataDir, profile, args, config: "[retention]\nversions = 1\n" });
+export function startOn(dataDir: string, profile: string): Promise<TestDriver> {
+  return startDriver({ dataDir, profile, config: "[retention]\nversions = 1\n" });
 }

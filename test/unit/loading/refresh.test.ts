@@ -4,6 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { IncrementRule } from "../../../src/engine/increment.ts";
 import type { RefreshRequest } from "../../../src/loading/refresh/model.ts";
+import { sendSignal } from "../../helpers/driver-processes.ts";
 import { openRefreshBench, type RefreshBench } from "../../helpers/refresh-bench.ts";
 
 // Each of these starts workers and loads; a busy machine takes its time.
@@ -225,7 +226,7 @@ describe("a refresh", () => {
     const rows = await table.rows();
     expect(rows).toContain('["999999","2024-01-01","9"]');
     expect(rows).toContain('["1","2024-01-02","2"]');
-  }, 240000);
+  });
 
   it("goes on where a worker has died that looked for the watermark or merged, and leaves nothing of it", async () => {
     const table = new Table("dying");
@@ -233,7 +234,7 @@ describe("a refresh", () => {
     await table.load(keyed);
     await table.writeMany(300_000, "1,2024-01-02,2");
     const signalAll = (name: NodeJS.Signals) => {
-      for (const pid of test.bench.workerPids()) process.kill(pid, name);
+      for (const pid of test.bench.workerPids()) sendSignal(pid, name);
     };
     signalAll("SIGSTOP");
     const { operation } = await test.refresh.refresh({ dataset: table.name, ...asker });
@@ -254,7 +255,7 @@ describe("a refresh", () => {
         .filter((file) => file.startsWith("merged-"))
         .sort(),
     );
-  }, 240000);
+  });
 
   it("says that a dataset was not loaded from a source", async () => {
     const { signal } = new AbortController();

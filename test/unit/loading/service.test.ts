@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { DriverError } from "../../../src/errors/driver-error.ts";
 import { createLoadFinder } from "../../../src/loading/load-finder.ts";
 import { LoadWaits } from "../../../src/queries/await-load.ts";
+import { sendSignal } from "../../helpers/driver-processes.ts";
 import { type LoadBench, openLoadBench } from "../../helpers/load-service.ts";
 
 // Each of these starts workers and loads; a busy machine takes its time.
@@ -84,7 +85,7 @@ describe("a load", () => {
     const { operation } = await bench.start("late", path);
     for await (const event of bench.operations.watch(operation.id, { signal: new AbortController().signal }))
       if (event.type === "warning") break;
-    for (const pid of bench.workerPids()) process.kill(pid, "SIGKILL");
+    for (const pid of bench.workerPids()) sendSignal(pid, "SIGKILL");
     const { state, outcome } = await bench.end(operation.id);
     expect({ state, warnings: outcome?.warnings }).toEqual({
       state: "succeeded",

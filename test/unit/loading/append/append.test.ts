@@ -8,6 +8,7 @@ import type { AppendPart } from "../../../../src/loading/append/model.ts";
 import { DEFAULT_SEGMENT_LIMITS } from "../../../../src/loading/service.ts";
 import { createPool } from "../../../../src/scheduling/pool.ts";
 import { append, appendRequest, END, json } from "../../../helpers/appending.ts";
+import { sendSignal } from "../../../helpers/driver-processes.ts";
 import { type LoadBench, openLoadBench } from "../../../helpers/load-service.ts";
 
 // Each of these starts workers and loads; a busy machine takes its time.
@@ -379,7 +380,7 @@ describe("while rows are appended", () => {
       const pids = bench.workerPids();
       const pid = pids[Math.floor(Math.random() * pids.length)];
       if (pid === undefined || left-- <= 0) return;
-      process.kill(pid, "SIGKILL");
+      sendSignal(pid, "SIGKILL");
     }, 200);
     try {
       for (let offset = 0; offset < total; ) {
@@ -398,7 +399,7 @@ describe("while rows are appended", () => {
     const sql = "SELECT count(*)::INTEGER, count(DISTINCT a)::INTEGER, max(a)::INTEGER FROM killed";
     expect(await bench.query("killed", sql)).toEqual([[total + 2, total + 2, 9 + total]]);
     await nothingStaged();
-  }, 240000);
+  });
 });
 
 describe("a stream that is stopped", () => {

@@ -66,7 +66,7 @@ describe("small segments", () => {
     expect(await bench.query("many", sql)).toEqual([[next, next, next - 1]]);
     // Versions that appends have made do not pile up either: those that nobody reads go after a while.
     expect((await bench.datasets.versions("many")).length).toBeLessThanOrEqual(103);
-  }, 240000);
+  });
 
   it("of a dataset that was deleted or replaced meanwhile are left alone", async () => {
     await using bench = await openLoadBench({ limits });
