@@ -1,3 +1,4 @@
+import type { LibrarySet } from "../library-sets/model.ts";
 import type { Source, SourceKind, SourceSpec } from "../sources/connector.ts";
 
 /** A source as a client named it, its kind found. It says what to do again when the dataset is refreshed; never a secret. */
@@ -18,6 +19,8 @@ export interface ResolvedSource {
   readonly named: NamedSource;
   /** What the names mean now, without secrets; absent where `named` says it all. Loads with different meanings are different. */
   readonly meaning?: Readonly<Record<string, unknown>>;
+  /** The library set whose workers read it; undefined: the built-in one. */
+  readonly set?: LibrarySet | undefined;
   /** For kinds that speak to a server. */
   readonly statements?: StatementLimit;
   /** Waits for what is still on its way, while no worker does: the first bytes of an upload. */

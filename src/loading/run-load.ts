@@ -95,7 +95,7 @@ async function readInto(
   const read = async () => {
     const opened = await source.open({ signal });
     const more = { limits: options.limits, directory: staged.directory };
-    return readSource({ ...{ pool, permits, source: opened, signal, listener }, ...more });
+    return readSource({ ...{ pool, permits, source: opened, set: source.set, signal, listener }, ...more });
   };
   const written = await read().catch(async (thrown: unknown) => {
     const error = DriverError.from(thrown);

@@ -151,13 +151,14 @@ async function withWorker<T>(
   work: (lease: WorkerLease, opened: Source, call: CallOptions) => Promise<T>,
 ): Promise<T> {
   await source.arrived?.({ signal });
-  await using lease = await workers.lease("interactive", { signal });
+  await using lease = await workers.lease("interactive", { signal, set: source.set });
   const opened = await source.open({ signal });
   const onStatement = permitsFor(statements, source, caller);
   try {
     return await work(lease, opened, { signal, onStatement });
   } finally {
     // How it ended is what counts.
-    if (lease.isOver) await endStatements(workers, opened, lease.openStatements).catch(() => undefined);
+    if (lease.isOver)
+      await endStatements(workers, { source: opened, set: source.set }, lease.openStatements).catch(() => undefined);
   }
 }

@@ -1,3 +1,4 @@
+import type { LibrarySet } from "../../library-sets/model.ts";
 import type { StatementEnding } from "../../sources/connector.ts";
 import type { ParamsOf, ResultOf, WorkerMethod } from "../worker/protocol.ts";
 import type { CallOptions } from "./worker-process.ts";
@@ -7,6 +8,13 @@ import type { CallOptions } from "./worker-process.ts";
  * worker; `more` read other partitions of it. While both wait, every fourth worker goes to a load.
  */
 export type LeasePurpose = "interactive" | "first" | "more";
+
+/** What a worker must be like. */
+export interface LeaseOptions {
+  readonly signal: AbortSignal;
+  /** The library set that it runs with; undefined: the built-in one. */
+  readonly set?: LibrarySet | undefined;
+}
 
 /** A worker that nobody else uses. Disposing gives it back. */
 export interface WorkerLease extends AsyncDisposable {
@@ -50,7 +58,7 @@ export interface WorkerPool extends AsyncDisposable {
    * Waits for a worker, and starts one where that is allowed. Where there may be several, loads leave one to interactive work.
    * Rejects with WORKER_CRASHED and its like where none can be started.
    */
-  lease(purpose: LeasePurpose, options: { readonly signal: AbortSignal }): Promise<WorkerLease>;
+  lease(purpose: LeasePurpose, options: LeaseOptions): Promise<WorkerLease>;
   /** How many workers one load may use at once. */
   readonly maxForLoads: number;
   /** The threads that a load's engine may take now, given how many workers load. */

@@ -4,6 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import type { LoadProgress } from "../../engine/engine.ts";
 import type { SegmentLimits, WrittenSegments } from "../../engine/file-scan.ts";
 import { DriverError } from "../../errors/driver-error.ts";
+import type { LibrarySet } from "../../library-sets/model.ts";
 import type { Partition, Source, SourcePlan } from "../../sources/connector.ts";
 import { mergedSegments } from "../merged-segments.ts";
 import type { ParamsOf, ResultOf, WorkerEvent, WorkerMethod } from "../worker/protocol.ts";
@@ -17,6 +18,8 @@ export type StatementPermits = NonNullable<CallOptions["onStatement"]>;
 export interface ReadSourceOptions {
   readonly pool: WorkerPool;
   readonly source: Source;
+  /** Undefined: the built-in one. */
+  readonly set: LibrarySet | undefined;
   readonly signal: AbortSignal;
   /** Staged and empty; the segments come here. */
   readonly directory: string;
@@ -144,8 +147,8 @@ class Reading {
   }
 
   async #join(purpose: "first" | "more", signal = this.#signal): Promise<Participant> {
-    const { pool, source, directory, limits } = this.#options;
-    const lease = await pool.lease(purpose, { signal });
+    const { pool, source, set, directory, limits } = this.#options;
+    const lease = await pool.lease(purpose, { signal, set });
     const workDirectory = join(directory, `work-${this.#participants.length + 1}-${lease.pid}`);
     const participant = new Participant(lease, workDirectory, this.#options);
     this.#participants.push(participant);
@@ -220,7 +223,7 @@ class Participant {
   }
 
   async close(): Promise<void> {
-    const { pool, source } = this.#options;
+    const { pool, source, set } = this.#options;
     try {
       if (!this.isOver) await this.#lease.call("closeLoad", {}, { signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) });
     } catch {
@@ -228,7 +231,7 @@ class Participant {
     }
     try {
       // Also where it has died just now, or did not close in time.
-      if (this.isOver) await endStatements(pool, source, this.#lease.openStatements);
+      if (this.isOver) await endStatements(pool, { source, set }, this.#lease.openStatements);
     } catch {
       // The server will find out that nobody reads any more.
     } finally {

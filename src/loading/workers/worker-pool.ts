@@ -4,7 +4,7 @@ import { asStorageError } from "../../datasets/files.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import type { HttpAccess } from "../../sources/connector.ts";
 import type { WorkerSetup } from "../worker/protocol.ts";
-import type { LeasePurpose, WorkerLease, WorkerPool, WorkerPoolStatus } from "./model.ts";
+import type { LeaseOptions, LeasePurpose, WorkerLease, WorkerPool, WorkerPoolStatus } from "./model.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
 export interface WorkerPoolOptions {
@@ -86,7 +86,7 @@ class ElasticPool implements WorkerPool {
     this.maxForLoads = Math.max(1, options.max - 1);
   }
 
-  async lease(purpose: LeasePurpose, { signal }: { readonly signal: AbortSignal }): Promise<WorkerLease> {
+  async lease(purpose: LeasePurpose, { signal }: LeaseOptions): Promise<WorkerLease> {
     signal.throwIfAborted();
     if (this.#closed) throw new DriverError("NOT_SERVING", "the driver stops");
     const member = await this.#member(purpose, signal);
