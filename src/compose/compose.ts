@@ -3,6 +3,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { claimInstance } from "../catalog/instance.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
 import { divideMemory } from "../config/memory-shares.ts";
+import { readPointers } from "../library-sets/pointers.ts";
 import type { DriverControl } from "../lifecycle/control.ts";
 import { createIdentity, type Identity } from "../lifecycle/identity.ts";
 import type { StartPhase } from "../lifecycle/launch-messages.ts";
@@ -68,7 +69,10 @@ export async function compose(
 ): Promise<Driver> {
   const { settings, profileBytes } = config;
   await using parts = new AsyncDisposableStack();
-  const identity = createIdentity({ version: VERSION, profile: settings.profile, profileBytes });
+  // Read once: the driver works with the sets that are in its fingerprint.
+  const pointers = await readPointers(settings.dataDir);
+  const setHashes = new Map(Array.from(pointers.values(), ({ name, hash }) => [name, hash] as const));
+  const identity = createIdentity({ version: VERSION, profile: settings.profile, profileBytes, setHashes });
   const token = readOrCreateToken(settings.tokenFile, { group });
   onPhase("catalog");
   const instance = parts.use(await claimInstance({ dataDirectory: settings.dataDir, id: identity.instanceId }));

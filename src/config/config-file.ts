@@ -17,12 +17,20 @@ export interface ConfigFile {
   readonly entries: readonly FileEntry[];
 }
 
-/** Reads a TOML file into dotted keys. Answers undefined if it is not there. Throws CONFIG_INVALID with file and line. */
-export function readConfigFile(file: string): ConfigFile | undefined {
+/**
+ * Reads a TOML file into dotted keys; those of `tables` are whole tables. Answers undefined if it is not there. Throws
+ * CONFIG_INVALID with file and line.
+ */
+export function readConfigFile(file: string, tables: ReadonlySet<string>): ConfigFile | undefined {
   const bytes = readBytes(file);
   if (bytes === undefined) return undefined;
   const source = new TextDecoder().decode(bytes);
-  return { path: file, bytes, entries: flatten(parseToml(source, file), [], file, lineIndex(source)) };
+  const lines = lineIndex(source);
+  const place = (key: string) => {
+    const line = lines.get(key) ?? lineBelow(lines, key);
+    return line === undefined ? file : `${file}:${line}`;
+  };
+  return { path: file, bytes, entries: flatten(parseToml(source, file), [], tables, place) };
 }
 
 /** The file's bytes; undefined if it is not there. */
@@ -48,15 +56,14 @@ function parseToml(source: string, file: string): Record<string, unknown> {
 function flatten(
   table: Record<string, unknown>,
   prefix: readonly string[],
-  file: string,
-  lines: ReadonlyMap<string, number>,
+  tables: ReadonlySet<string>,
+  place: (key: string) => string,
 ): FileEntry[] {
   return Object.entries(table).flatMap(([name, value]) => {
     const path = [...prefix, name];
-    if (isTable(value)) return flatten(value, path, file, lines);
     const key = path.join(".");
-    const line = lines.get(key);
-    return [{ key, value, place: line === undefined ? file : `${file}:${line}` }];
+    if (isTable(value) && !tables.has(key)) return flatten(value, path, tables, place);
+    return [{ key, value, place: place(key) }];
   });
 }
 
@@ -70,11 +77,20 @@ function lineIndex(source: string): ReadonlyMap<string, number> {
   let table = "";
   source.split("\n").forEach((line, index) => {
     const header = /^\s*\[([^\]]+)\]/.exec(line)?.[1];
-    if (header !== undefined) table = `${normalize(header)}.`;
+    if (header !== undefined) {
+      table = `${normalize(header)}.`;
+      lines.set(normalize(header), index + 1);
+    }
     const name = /^\s*([A-Za-z0-9_."' -]+?)\s*=/.exec(line)?.[1];
     if (name !== undefined) lines.set(table + normalize(name), index + 1);
   });
   return lines;
+}
+
+/** Where a table begins that has no line of its own: `librarySets.kinds.postgres = …`. */
+function lineBelow(lines: ReadonlyMap<string, number>, key: string): number | undefined {
+  for (const [below, line] of lines) if (below.startsWith(`${key}.`)) return line;
+  return undefined;
 }
 
 function normalize(key: string): string {

@@ -51,8 +51,9 @@ export function loadConfig({ flags, environment, machine = inspectMachine(enviro
   const dataDir = String(value("dataDir") || machine.dataHome);
   const profile = String(value("profile"));
   const profileFile = join(resolve(dataDir), "profiles", `${profile}.toml`);
-  const file = chooseFile(flags, environment, { profile, profileFile });
-  const given = new Map([...fileValues(file, named, direct), ...direct]);
+  const tables = new Set(named.filter(({ setting }) => setting.isTable).map(({ key }) => key));
+  const file = chooseFile(flags, environment, { profile, profileFile, tables });
+  const given = new Map([...fileValues(file, named, direct, tables), ...direct]);
 
   const origins: Record<string, string> = {};
   const result: Record<string, unknown> = {};
@@ -87,11 +88,12 @@ function readOne({ key, setting }: NamedSetting, given: Given | undefined, machi
 function chooseFile(
   flags: Flags,
   environment: NodeJS.ProcessEnv,
-  { profile, profileFile }: { readonly profile: string; readonly profileFile: string },
+  options: { readonly profile: string; readonly profileFile: string; readonly tables: ReadonlySet<string> },
 ): ConfigFile | undefined {
+  const { profile, profileFile, tables } = options;
   const namedFile = flags.values.get("config") ?? (environment.DROVER_CONFIG || undefined);
   const path = resolve(typeof namedFile === "string" ? namedFile : profileFile);
-  const file = readConfigFile(path);
+  const file = readConfigFile(path, tables);
   if (file !== undefined) return file;
   if (namedFile !== undefined) throw new DriverError("CONFIG_INVALID", `the configuration file ${path} is not there`);
   if (profile !== DEFAULT_PROFILE) {
@@ -106,6 +108,7 @@ function fileValues(
   file: ConfigFile | undefined,
   named: readonly NamedSetting[],
   direct: ReadonlyMap<string, Given>,
+  tables: ReadonlySet<string>,
 ): [string, Given][] {
   const known = named.map(({ key }) => key);
   return (file?.entries ?? []).map(({ key, value, place }) => {
@@ -128,6 +131,11 @@ function fileValues(
         },
       );
     }
+    // Its text form has no quoted names, by which others find the sets in the file (docs/lifecycle.md).
+    if (tables.has(key) && typeof value === "string")
+      throw new DriverError("CONFIG_INVALID", `${place}: ${key}: expected a table, got ${JSON.stringify(value)}`, {
+        metadata: { key, place },
+      });
     return [key, { raw: value, origin: place }];
   });
 }

@@ -7,6 +7,8 @@ export interface Setting<T> {
   readonly doc: string;
   /** The kind of value in words, for the documentation. */
   readonly kind: string;
+  /** Whether it is a table in a file, whose keys are no settings. */
+  readonly isTable?: true;
   /** Computed once at start; `text` is what the documentation says. */
   readonly fallback: { readonly text: string; value(machine: Machine): T };
   /** Reads what a file, an environment variable or a flag gave. Throws CONFIG_INVALID without the place. */
@@ -189,4 +191,54 @@ export function list(options: {
       throw invalid(`expected a list of texts, got ${JSON.stringify(raw)}`);
     },
   };
+}
+
+/** Texts by name: a table in a file, `NAME=TEXT,…` elsewhere. */
+export function map(options: {
+  readonly doc: string;
+  /** What a pair is called: `KIND=SET`. */
+  readonly pair: string;
+}): Setting<Readonly<Record<string, string>>> {
+  const { doc, pair } = options;
+  return {
+    doc,
+    kind: `\`${pair},…\`, in a file a table`,
+    isTable: true,
+    fallback: { text: "", value: () => ({}) },
+    show: (value) =>
+      Object.entries(value)
+        .map(([name, text]) => `${name}=${text}`)
+        .join(","),
+    read: (raw) => {
+      const pairs = typeof raw === "string" ? pairsOf(raw, pair) : entriesOf(raw);
+      const empty = pairs.find(([name, text]) => name === "" || text === "");
+      if (empty !== undefined) throw invalid(`expected ${pair}, got ${JSON.stringify(empty.join("="))}`);
+      const twice = pairs.find(([name], index) => pairs.findIndex(([other]) => other === name) < index);
+      if (twice !== undefined) throw invalid(`${JSON.stringify(twice[0])} is there twice`);
+      return Object.fromEntries(pairs);
+    },
+  };
+}
+
+type Pair = readonly [name: string, text: string];
+
+/** The last `=` counts: a name may hold one. */
+function pairsOf(text: string, pair: string): readonly Pair[] {
+  const parts = text.split(",").map((part) => part.trim());
+  return parts
+    .filter((part) => part !== "")
+    .map((part) => {
+      const at = part.lastIndexOf("=");
+      if (at < 0) throw invalid(`expected ${pair}, got ${JSON.stringify(part)}`);
+      return [part.slice(0, at).trim(), part.slice(at + 1).trim()] as const;
+    });
+}
+
+function entriesOf(raw: unknown): readonly Pair[] {
+  if (typeof raw !== "object" || raw === null || Array.isArray(raw))
+    throw invalid(`expected a table, got ${JSON.stringify(raw)}`);
+  return Object.entries(raw).map(([name, text]) => {
+    if (typeof text !== "string") throw invalid(`${name}: expected a text, got ${JSON.stringify(text)}`);
+    return [name, text] as const;
+  });
 }

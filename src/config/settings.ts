@@ -1,4 +1,4 @@
-import { boolean, bytes, type ConfigOf, choice, duration, integer, list, text } from "./setting.ts";
+import { boolean, bytes, type ConfigOf, choice, duration, integer, list, map, text } from "./setting.ts";
 
 const MB = 1e6;
 const MIB = 2 ** 20;
@@ -104,6 +104,16 @@ export const settings = {
       max: LONGEST_TIMER,
       default: MINUTE,
       doc: "A worker that gives no sign of life for so long while it works is ended, and its load fails.",
+    }),
+  },
+  librarySets: {
+    kinds: map({
+      pair: "KIND=SET",
+      doc: 'Which library set serves a kind of source, instead of what the driver brings along: in a file `[librarySets.kinds]` and `postgres = "warehouse"`. Only sets that are named here or in `librarySets.sources` run.',
+    }),
+    sources: map({
+      pair: "PATTERN=SET",
+      doc: 'Which library set serves a stored source, or all that a stored connection brings, whatever its kind: in a file `[librarySets.sources]` and `"sales-*" = "warehouse-old"`. `*` stands for any characters; the name of the source counts before that of its connection, a name before a pattern, and of several patterns the longest. Where that set does not serve the kind, `librarySets.kinds` counts.',
     }),
   },
   parsers: {

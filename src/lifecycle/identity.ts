@@ -19,27 +19,41 @@ export function createIdentity(options: {
   readonly version: string;
   readonly profile: string;
   readonly profileBytes: Uint8Array | undefined;
+  /** The hashes of all library sets by name. */
+  readonly setHashes: ReadonlyMap<string, string>;
 }): Identity {
   return {
     instanceId: randomUUID(),
     version: options.version,
     apiVersion: API_VERSION,
     profile: options.profile,
-    fingerprint: fingerprintOf(options.version, options.profileBytes),
+    fingerprint: fingerprintOf(options.version, options.profileBytes, options.setHashes),
     startTime: new Date(Date.now() - process.uptime() * 1000),
     pid: process.pid,
   };
 }
 
 /**
- * SHA-256 (hex) over `version`, line feed, API version, line feed, and the bytes of the profile's file (none where there
- * is no file). Any language can compute it without knowing the settings.
+ * SHA-256 (hex) over `version`, line feed, API version, line feed, the bytes of the profile's file (none where there is no
+ * file), and for each library set whose name stands there in quotes, by name: line feed, name, space, hash. Any language can
+ * compute it without knowing the settings, or TOML.
  */
-export function fingerprintOf(version: string, profileBytes: Uint8Array | undefined): string {
-  return createHash("sha256")
-    .update(`${version}\n${API_VERSION}\n`)
-    .update(profileBytes ?? "")
-    .digest("hex");
+export function fingerprintOf(
+  version: string,
+  profileBytes: Uint8Array | undefined,
+  setHashes: ReadonlyMap<string, string>,
+): string {
+  const hash = createHash("sha256").update(`${version}\n${API_VERSION}\n`);
+  if (profileBytes === undefined) return hash.digest("hex");
+  hash.update(profileBytes);
+  for (const name of namedSets(profileBytes, [...setHashes.keys()])) hash.update(`\n${name} ${setHashes.get(name)}`);
+  return hash.digest("hex");
+}
+
+/** Those of the names that stand in double or single quotes somewhere in a file, in their order. */
+export function namedSets(bytes: Uint8Array, names: readonly string[]): readonly string[] {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return names.filter((name) => text.includes(`"${name}"`) || text.includes(`'${name}'`)).sort();
 }
 
 /** A new token: 256 random bits as text that fits a header. */

@@ -25,7 +25,13 @@ export { type ConnectOptions, connect, connectByAddressFile } from "./connect.ts
 export { ensureDriver } from "./ensure/ensure-driver.ts";
 export { endOf, type ListDriversOptions, type ListedDriver, listDrivers } from "./ensure/list-drivers.ts";
 export type * from "./ensure/options.ts";
-export { compareDriver, type DriverFit, type RunningDriver, type WantedDriver } from "./ensure/profile-fit.ts";
+export {
+  compareDriver,
+  type DriverFit,
+  type NamedSet,
+  type RunningDriver,
+  type WantedDriver,
+} from "./ensure/profile-fit.ts";
 export { type ClientReason, DroverError, type DroverErrorInit, type FieldViolation } from "./errors.ts";
 export {
   type DatasetExportOptions,

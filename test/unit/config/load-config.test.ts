@@ -6,6 +6,7 @@ import { parseFlags } from "../../../src/config/flags.ts";
 import { loadConfig } from "../../../src/config/load-config.ts";
 import { divideMemory } from "../../../src/config/memory-shares.ts";
 import { namedSettings } from "../../../src/config/paths.ts";
+import { showConfig } from "../../../src/config/show-config.ts";
 import { DriverError } from "../../../src/errors/driver-error.ts";
 
 let folder: string;
@@ -88,6 +89,39 @@ describe("sources of settings", () => {
   });
 });
 
+describe("a setting that is a table", () => {
+  const sets = { postgres: "warehouse", acme: "acme-2" };
+
+  test.each([
+    ["a table", '[librarySets.kinds]\npostgres = "warehouse"\nacme = "acme-2"\n', 1],
+    ["an inline table", 'threads = 1\nlibrarySets.kinds = { postgres = "warehouse", acme = "acme-2" }\n', 2],
+    ["dotted keys", '[librarySets]\nkinds.postgres = "warehouse"\nkinds.acme = "acme-2"\n', 2],
+  ])("is read from %s, and its keys are no settings", (_, text, line) => {
+    const file = profile(text);
+    const { settings, origins } = load();
+    expect(settings.librarySets.kinds).toEqual(sets);
+    expect(origins["librarySets.kinds"]).toBe(`${file}:${line}`);
+  });
+
+  test("may have points and stars in its keys, in a file and elsewhere", () => {
+    const patterns = { "sales.*": "old", "a=b": "new" };
+    profile('[librarySets.sources]\n"sales.*" = "old"\n"a=b" = "new"\n');
+    expect(load().settings.librarySets.sources).toEqual(patterns);
+    expect(load(["--library-sets-sources", "sales.*=old, a=b=new"]).settings.librarySets.sources).toEqual(patterns);
+  });
+
+  test("is taken whole from the place that counts, and shown as flags take it", () => {
+    profile('[librarySets.kinds]\nmysql = "other"\n');
+    const { settings } = load([], { DROVER_LIBRARY_SETS_KINDS: "postgres=warehouse,acme=acme-2" });
+    expect(settings.librarySets.kinds).toEqual(sets);
+    const shown: string[] = [];
+    showConfig(["show", "--library-sets-kinds=postgres=warehouse,acme=acme-2"], { HOME: folder }, (text) =>
+      shown.push(text),
+    );
+    expect(shown).toContain("librarySets.kinds = postgres=warehouse,acme=acme-2\n");
+  });
+});
+
 describe("what is refused", () => {
   test("an unknown key in a file, with its line and the nearest one", () => {
     const file = profile('threads = 1\n\n[limits]\nmaxRequestByte = "1MB"\n');
@@ -124,6 +158,9 @@ describe("what is refused", () => {
     ['log.level = "loud"', "expected one of"],
     ['allowPlainRemote = "yes"', "true or false"],
     ["http.origins = [1, 2]", "list of texts"],
+    ['librarySets.kinds = "postgres=warehouse"', "expected a table"],
+    ["librarySets.kinds = { postgres = 1 }", "postgres: expected a text"],
+    ['librarySets.kinds = { postgres = "" }', "expected KIND=SET"],
     ['dataDir = "/x"', "can't be set in a file"],
     ['tls.certFile = "/c.pem"', "must be given together"],
     ['tls.clientCaFile = "/c.pem"', "needs tls.certFile"],
@@ -132,6 +169,14 @@ describe("what is refused", () => {
     const error = refusal(() => load());
     expect(error.reason).toBe("CONFIG_INVALID");
     expect(error.message).toContain(message);
+  });
+
+  test.each([
+    ["postgres", "expected KIND=SET"],
+    ["=warehouse", "expected KIND=SET"],
+    ["postgres=a,postgres=b", "is there twice"],
+  ])("the flag --library-sets-kinds %s", (value, message) => {
+    expect(refusal(() => load(["--library-sets-kinds", value])).message).toContain(message);
   });
 
   test("an unknown variable is no error, because Kubernetes makes such, but a warning", () => {

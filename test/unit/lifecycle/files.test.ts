@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +10,7 @@ import {
   withdrawAddressFile,
   writeAddressFile,
 } from "../../../src/lifecycle/address-file.ts";
-import { createIdentity, fingerprintOf } from "../../../src/lifecycle/identity.ts";
+import { createIdentity } from "../../../src/lifecycle/identity.ts";
 import { Readiness } from "../../../src/lifecycle/readiness.ts";
 import { readOrCreateToken } from "../../../src/lifecycle/token-file.ts";
 import { openWorkFolder } from "../../../src/lifecycle/work-folder.ts";
@@ -68,7 +67,8 @@ describe("the token file", () => {
 });
 
 describe("the address file", () => {
-  const identity = () => createIdentity({ version: "1.2.3", profile: "default", profileBytes: undefined });
+  const identity = () =>
+    createIdentity({ version: "1.2.3", profile: "default", profileBytes: undefined, setHashes: new Map() });
   const launch = { id: undefined, logFile: undefined };
   const place = { address: "127.0.0.1:1", tls: false, tokenFile: "/t", launch };
 
@@ -109,14 +109,6 @@ describe("the address file", () => {
       expect(await addressFileOwner(file)).toBeUndefined();
     },
   );
-});
-
-test("the fingerprint can be computed from two lines and the profile's bytes", () => {
-  const profileBytes = Buffer.from("threads = 1\n");
-  const { fingerprint } = createIdentity({ version: "1.2.3", profile: "p", profileBytes });
-  const bytes = Buffer.concat([Buffer.from("1.2.3\ndrover.v1\n"), profileBytes]);
-  expect(fingerprint).toBe(createHash("sha256").update(bytes).digest("hex"));
-  expect(fingerprintOf("1.2.3", undefined)).not.toBe(fingerprint);
 });
 
 test("readiness only goes forward, and tells those who watch", () => {

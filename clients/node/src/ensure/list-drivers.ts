@@ -89,7 +89,7 @@ async function describe(
     const program = await resolveProgram(options.program).catch(() => undefined);
     const wanted = { profile, version: program && (await versionOf(program)) };
     const fit = await readProfile(dataDirectory, profile).then(
-      (profileBytes) => compareDriver(info, { ...wanted, profileBytes }),
+      (stands) => compareDriver(info, { ...wanted, ...stands }),
       (error: Error) => ({ usable: true, replaces: false, why: `the profile can't be read: ${error.message}` }),
     );
     return { file, current, info, error: undefined, fit };

@@ -167,10 +167,10 @@ export class Search {
     const { profile, dataDirectory } = this.#options.place;
     // Without a program here there is no version that could be wanted.
     const program = await this.#resolveProgram().catch(() => undefined);
-    const profileBytes = await readProfile(dataDirectory, profile).catch(() => undefined);
-    if (profileBytes === undefined) return { fit: { usable: true, replaces: false, why: "" }, program };
+    const stands = await readProfile(dataDirectory, profile).catch(() => undefined);
+    if (stands === undefined) return { fit: { usable: true, replaces: false, why: "" }, program };
     const version = program && (await versionOf(program));
-    const wanted: WantedDriver = { profile, version, profileBytes };
+    const wanted: WantedDriver = { profile, version, ...stands };
     return { fit: compareDriver(info, wanted), program };
   }
 

@@ -821,7 +821,7 @@ export declare type GetDriverResponse = Message<"drover.v1.GetDriverResponse"> &
   profile: string;
 
   /**
-   * SHA-256 (hex) over product version, API version and the profile's bytes.
+   * SHA-256 (hex) over product version, API version, the profile's bytes and the hashes of the library sets that it names.
    *
    * @generated from field: string fingerprint = 5;
    */
