@@ -1,7 +1,7 @@
 /** Builds what the repository runs: the driver and the command, and the client package with its declarations. */
 import { globSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { buildClient } from "./build-client.ts";
+import { buildClient } from "./build-compiled.ts";
 import { bundle, type Program } from "./bundle.ts";
 
 const root = join(import.meta.dirname, "..");

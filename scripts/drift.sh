@@ -9,7 +9,7 @@ cp -R src/gen "$copy/before/src-gen"
 cp -R clients/node/src/gen "$copy/before/client-gen"
 cp -R docs "$copy/before/docs"
 buf generate
-node scripts/docs.ts
+node --conditions=drover-source scripts/docs.ts
 status=0
 diff -r "$copy/before/src-gen" src/gen || status=1
 diff -r "$copy/before/client-gen" clients/node/src/gen || status=1

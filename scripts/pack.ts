@@ -1,4 +1,4 @@
-/** Packs the three packages into dist/packages. */
+/** Packs all packages into dist/packages. */
 import { join } from "node:path";
 import { pack } from "./packages.ts";
 

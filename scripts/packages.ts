@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildClient } from "./build-client.ts";
+import { buildClient, buildConnector } from "./build-compiled.ts";
 import { bundle, type Program } from "./bundle.ts";
 import { notices } from "./notices.ts";
 
@@ -14,23 +14,40 @@ export interface Packed {
   readonly client: string;
   readonly driver: string;
   readonly cli: string;
+  readonly connector: string;
 }
 
 /**
- * Makes the three packages from the sources, in a folder that is made if need be. Nothing built before is used, so that
+ * Makes the packages from the sources, in a folder that is made if need be. Nothing built before is used, so that
  * chunks which `npm run build` keeps for running drivers don't get in.
  */
 export async function pack(destination: string): Promise<Packed> {
+  return packed(destination, {
+    client: (stage) => stageCompiled("clients/node", stage, buildClient),
+    driver: (stage) => stageProgram("driver", "packages/driver", stage),
+    cli: (stage) => stageProgram("cli", "clients/cli", stage),
+    connector: (stage) => stageCompiled("packages/connector", stage, buildConnector),
+  });
+}
+
+/** Makes the package of the connector interface alone. */
+export async function packConnector(destination: string): Promise<string> {
+  const { connector } = await packed(destination, {
+    connector: (stage) => stageCompiled("packages/connector", stage, buildConnector),
+  });
+  return connector;
+}
+
+type Stages<N extends string> = Readonly<Record<N, (stage: string) => void | Promise<void>>>;
+
+async function packed<N extends string>(destination: string, stages: Stages<N>): Promise<Record<N, string>> {
   mkdirSync(join(root, ".cache"), { recursive: true });
   mkdirSync(destination, { recursive: true });
   const stage = mkdtempSync(join(root, ".cache", "pack-"));
+  const names = Object.keys(stages) as N[];
   try {
-    await Promise.all([
-      stageProgram("driver", "packages/driver", join(stage, "driver")),
-      stageProgram("cli", "clients/cli", join(stage, "cli")),
-    ]);
-    stageClient(join(stage, "client"));
-    const folders = ["./client", "./driver", "./cli"];
+    await Promise.all(names.map(async (name) => stages[name](join(stage, name))));
+    const folders = names.map((name) => `./${name}`);
     execFileSync("npm", ["pack", "--silent", "--ignore-scripts", "--pack-destination", destination, ...folders], {
       cwd: stage,
       stdio: ["ignore", "ignore", "inherit"],
@@ -39,8 +56,8 @@ export async function pack(destination: string): Promise<Packed> {
     rmSync(stage, { recursive: true, force: true });
   }
   const { version } = readJson(join(root, "package.json"));
-  const file = (name: keyof Packed) => join(destination, `drover-${name}-${version}.tgz`);
-  return { client: file("client"), driver: file("driver"), cli: file("cli") };
+  const files = names.map((name) => [name, join(destination, `drover-${name}-${version}.tgz`)] as const);
+  return Object.fromEntries(files) as Record<N, string>;
 }
 
 async function stageProgram(program: Program, folder: string, stage: string): Promise<void> {
@@ -52,9 +69,9 @@ async function stageProgram(program: Program, folder: string, stage: string): Pr
   for (const file of globSync("dist/**/*.LEGAL.txt", { cwd: stage })) rmSync(join(stage, file));
 }
 
-function stageClient(stage: string): void {
-  stageCommon("clients/node", stage);
-  buildClient(join(stage, "dist"));
+function stageCompiled(folder: string, stage: string, build: (outDir: string) => void): void {
+  stageCommon(folder, stage);
+  build(join(stage, "dist"));
 }
 
 function stageCommon(folder: string, stage: string): void {

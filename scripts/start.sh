@@ -7,7 +7,7 @@ PATH="$PWD/node_modules/.bin:$PATH"
 
 stale() {
   [ ! -f packages/driver/dist/driver.mjs ] || [ ! -f clients/cli/dist/cli.mjs ] || [ ! -f clients/node/dist/index.js ] ||
-    [ -n "$(find src clients/*/src clients/*/package.json package-lock.json scripts/build*.ts scripts/bundle.ts -newer clients/cli/dist/cli.mjs | head -n 1)" ]
+    [ -n "$(find src packages/*/src clients/*/src clients/*/package.json package-lock.json scripts/build*.ts scripts/bundle.ts -newer clients/cli/dist/cli.mjs | head -n 1)" ]
 }
 if stale; then
   echo "Building"

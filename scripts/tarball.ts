@@ -34,7 +34,7 @@ export async function makeTarball(destination: string, { compression = 6 }: Tarb
 /** Lays the packages out as npm would install them, so that everything finds everything as it does there. */
 async function assemble(stage: string, packages: string): Promise<void> {
   const modules = join(stage, "lib", "node_modules");
-  const { client, driver, cli } = await pack(packages);
+  const { client, driver, cli, connector } = await pack(packages);
   unpack(driver, join(modules, "@drover", "driver"));
   unpack(cli, join(modules, "@drover", "cli"));
   const needed = dependenciesOf(readManifest(join(modules, "@drover", "driver")));
@@ -44,7 +44,7 @@ async function assemble(stage: string, packages: string): Promise<void> {
   symlinkSync("../lib/node_modules/@drover/cli/bin/drover", join(stage, "bin", "drover"));
   symlinkSync("../lib/node_modules/@drover/driver/bin/drover-driver", join(stage, "bin", "drover-driver"));
   cpSync(join(root, "packaging", "systemd"), join(stage, "share", "systemd"), { recursive: true });
-  cpSync(client, join(stage, "share", "npm", basename(client)));
+  for (const file of [client, connector]) cpSync(file, join(stage, "share", "npm", basename(file)));
   cpSync(join(root, "docs"), join(stage, "share", "doc"), { recursive: true });
   cpSync(join(root, "LICENSE"), join(stage, "LICENSE"));
   const bundled = ["driver", "cli"].map((each) =>

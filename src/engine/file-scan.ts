@@ -1,3 +1,4 @@
+import type { CsvLayout, JsonLayout, SourceColumn } from "@drover/connector";
 import type { Expr } from "./plan.ts";
 import type { Column } from "./types.ts";
 
@@ -71,22 +72,9 @@ export interface FileOrigin {
 }
 
 /** A column of a scan. */
-export interface ScanColumn {
-  /** Unique name that the dataset will show. */
-  readonly name: string;
-  /** Its place or key in the source: the header's text for CSV, the key for JSON, the column's name for Parquet. */
+export interface ScanColumn extends SourceColumn {
   readonly sourceName: string;
-  readonly type: string;
-  /**
-   * Where the type comes from: an inferred one may be widened, a declared one may not. An `exact` one is the source's own: its
-   * texts are the values' and need no check.
-   */
-  readonly origin: "declared" | "inferred" | "exact";
-  /**
-   * How a column's text stands for its value, where it is not what a cast takes: hexadecimal bytes, JSON, or a list, which is JSON
-   * after the character U+0001, and the only item's text without it. Not for inferred columns.
-   */
-  readonly encoding?: "hex" | "json" | "list";
+  readonly origin: NonNullable<SourceColumn["origin"]>;
   /** What makes the value of the text, where a cast is not enough. Such a column is `declared`. */
   readonly parser?: SqlParser;
 }
@@ -101,19 +89,9 @@ export interface SqlParser {
   readonly declared: boolean;
 }
 
-export interface CsvScanOptions {
-  readonly delimiter?: string;
-  readonly quote?: string;
-  readonly escape?: string;
-  readonly header?: boolean;
-  readonly nullStrings?: readonly string[];
+export interface CsvScanOptions extends CsvLayout {
   /** Whether quotes around a text that means NULL make no difference. Default true; false in the exchange dialect. */
   readonly quotedNulls?: boolean;
-  readonly dateFormat?: string;
-  readonly timestampFormat?: string;
-  readonly decimalSeparator?: "." | ",";
-  readonly skipLines?: number;
-  readonly comment?: string;
   /** How lines end; found by `sniff`. */
   readonly newline?: "\n" | "\r\n" | "\r";
   /** For files that the driver has written itself: how many of the columns each has. The others are NULL there. */
@@ -122,11 +100,7 @@ export interface CsvScanOptions {
   readonly samples?: readonly (readonly string[])[];
 }
 
-export interface JsonScanOptions {
-  /** `auto` finds it from the first byte that is no space. */
-  readonly layout: "auto" | "array" | "newline";
-  readonly dateFormat?: string;
-  readonly timestampFormat?: string;
+export interface JsonScanOptions extends JsonLayout {
   /**
    * The files as they were before numbers that a double can't hold were put in quotes, where that had to be done. The
    * structure of both tells which columns hold such numbers.

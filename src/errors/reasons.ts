@@ -486,6 +486,12 @@ export const reasons = {
     help: "Choose a version of the package for this driver, or upgrade the driver.",
     retryable: false,
   },
+  CONNECTOR_FAILED: {
+    code: Code.INTERNAL,
+    when: "The code of a package failed in a way that its author has not foreseen; the metadata names package and version.",
+    help: "Report it to the package's author; the driver's log has it in full. `drover library-sets check` tries a set's connectors.",
+    retryable: false,
+  },
   // Sources and loads
   UNKNOWN_FORMAT: {
     code: Code.INVALID_ARGUMENT,
@@ -707,6 +713,12 @@ export const reasons = {
     code: Code.INVALID_ARGUMENT,
     when: "A row is longer than the loader's limit.",
     help: "A missing closing quote is the usual cause; split the row otherwise.",
+    retryable: false,
+  },
+  MALFORMED_SOURCE: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A source is not of its kind's form, or contradicts itself; for kinds that packages bring.",
+    help: "Check that the file is what its kind or its ending says, and whole.",
     retryable: false,
   },
   MALFORMED_CSV: {

@@ -1,12 +1,1 @@
-/** One option of a connector: makes its validation, its form and its documentation. */
-export interface OptionEntry {
-  readonly type: "string" | "boolean" | "integer" | "stringList" | "stringMap";
-  /** For docs/sources.md: meaning, units, default in words. */
-  readonly doc: string;
-  readonly default?: string;
-  readonly example?: string;
-  readonly choices?: readonly string[];
-}
-
-/** The options of a connector by name. */
-export type OptionSchema = Readonly<Record<string, OptionEntry>>;
+export type { OptionEntry, OptionSchema } from "@drover/connector";

@@ -56,20 +56,21 @@ export async function loadSource(lab: LoadLab, source: Source, options: SourceLo
   const { maxPartitions = 1, signal = new AbortController().signal, onStatement, parsers } = options;
   const directory = await lab.folder();
   await using sessions = new AsyncDisposableStack();
+  const connector = await loadConnector(source.kind);
   const open = async () => {
     const context = await labContext(lab, {
       signal,
       ...(onStatement && { onStatement }),
       ...(parsers && { parsers }),
     });
-    const session = sessions.use(await openSource(source, context));
+    const session = sessions.use(await connector.open(source, context));
     const listener = { onProgress: () => undefined, onPhase: () => undefined, onWarning: () => undefined };
     const engine = async () => lab.engine;
     return new LoadSession({
       ...{
         session,
         engine,
-        rows: new WantedRows(source),
+        rows: new WantedRows(source, connector),
         signal,
         directory,
         listener,

@@ -118,9 +118,12 @@ test("an app server starts it by the path of its program", async () => {
   await gone(pid);
 });
 
-test("it has the client's package, the licences, and units whose paths are in it", async () => {
+test("it has the packages for app servers and for authors of connectors, the licences, and units whose paths are in it", async () => {
   const names = await readdir(join(place, "share", "npm"));
-  expect(names).toEqual([expect.stringMatching(/^drover-client-\d.*\.tgz$/)]);
+  expect(names.sort()).toEqual([
+    expect.stringMatching(/^drover-client-\d.*\.tgz$/),
+    expect.stringMatching(/^drover-connector-\d.*\.tgz$/),
+  ]);
   const notices = await readFile(join(place, "THIRD-PARTY-NOTICES"), "utf8");
   for (const name of ["kysely", "commander", "@duckdb/node-bindings", `node-linux-${process.arch}`])
     expect(notices).toMatch(new RegExp(`^${name} \\d+\\.\\d+\\.\\d+`, "m"));

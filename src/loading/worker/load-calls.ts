@@ -96,7 +96,7 @@ class OpenLoad implements AsyncDisposable {
         });
         opened.#load = new LoadSession({
           session: opened.#session,
-          rows: new WantedRows(source),
+          rows: new WantedRows(source, connector),
           engine: () => current().engine(),
           signal,
           ...{ directory, workDirectory, limits },

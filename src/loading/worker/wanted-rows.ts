@@ -5,19 +5,19 @@ import { columnType } from "../../queries/column-type.ts";
 import { planFilter } from "../../queries/filters.ts";
 import { Place } from "../../queries/place.ts";
 import { Scope } from "../../queries/scope.ts";
-import type { Source } from "../../sources/connector.ts";
+import type { Connector, Source } from "../../sources/connector.ts";
 
 /**
- * The filter and limit of a load, where the engine has to see to them: servers do it themselves. Over several scans, of which
+ * The filter and limit of a load, where the engine has to see to them: some connectors do it themselves. Over several scans, of which
  * one is read after the other.
  */
 export class WantedRows {
   readonly #filter: Source["filter"];
   #left: number | undefined;
 
-  constructor({ filter, limit, server }: Pick<Source, "filter" | "limit" | "server">) {
-    this.#filter = server === undefined ? filter : undefined;
-    this.#left = server === undefined ? limit : undefined;
+  constructor({ filter, limit }: Pick<Source, "filter" | "limit">, { filters }: Pick<Connector, "filters"> = {}) {
+    this.#filter = filters ? undefined : filter;
+    this.#left = filters ? undefined : limit;
   }
 
   /** Whether partitions have to be read one after the other, since each counts. */

@@ -6,6 +6,7 @@ import { MysqlSession } from "./session.ts";
 /** Reads MySQL and MariaDB by mysql2. */
 export const mysql: Connector = {
   kind: "mysql",
+  filters: true,
   open: async (source, context) => {
     const login = loginOf(serverOf(source), context.fileRoots);
     const connection = await MysqlConnection.open(login, context.signal);

@@ -9,6 +9,7 @@ import { PostgresSession } from "./session.ts";
 /** Reads tables and queries of PostgreSQL. */
 export const postgres: Connector = {
   kind: "postgres",
+  filters: true,
   open: async (source, context) => {
     const settings = settingsOf(source.options, source.uri);
     const { server, facts } = namedServer(source);

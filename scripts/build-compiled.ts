@@ -6,8 +6,17 @@ const root = join(import.meta.dirname, "..");
 
 /** Compiles the client package, with its declarations, into a folder that holds nothing else afterwards. */
 export function buildClient(outDir: string): void {
-  rmSync(outDir, { recursive: true, force: true });
-  execFileSync("tsc", ["-p", "clients/node/tsconfig.json", "--outDir", outDir], { cwd: root, stdio: "inherit" });
+  compile("clients/node", outDir);
   // What the compiler derives from the generated JavaScript is poorer than the declarations generated beside it.
   cpSync(join(root, "clients/node/src/gen"), join(outDir, "gen"), { recursive: true });
+}
+
+/** The same for the interface of connectors. */
+export function buildConnector(outDir: string): void {
+  compile("packages/connector", outDir);
+}
+
+function compile(folder: string, outDir: string): void {
+  rmSync(outDir, { recursive: true, force: true });
+  execFileSync("tsc", ["-p", `${folder}/tsconfig.json`, "--outDir", outDir], { cwd: root, stdio: "inherit" });
 }
