@@ -42,6 +42,12 @@ export const reasons = {
     help: "Give the token from the file that the address file names.",
     retryable: false,
   },
+  ACCESS_DENIED: {
+    code: Code.PERMISSION_DENIED,
+    when: "The token's role or scope does not allow the call.",
+    help: "Use a token with the role that the message names, or have an administrator make one: `drover tokens create`.",
+    retryable: false,
+  },
   ORIGIN_FORBIDDEN: {
     code: Code.PERMISSION_DENIED,
     when: "A browser page of an origin that is not allowed called the driver.",

@@ -1,8 +1,12 @@
 import { hash, timingSafeEqual } from "node:crypto";
+import type { Bearer } from "../access/access.ts";
 import { DriverError } from "../errors/driver-error.ts";
 
-/** Checks the `authorization` header of every call, on both stacks. */
-export type Authenticate = (header: string | undefined) => DriverError | undefined;
+/** Finds out by the `authorization` header of a call, on both stacks, what it may do; why it is refused otherwise. */
+export type Authenticate = (header: string | undefined) => Bearer | DriverError;
+
+/** The principal of a caller that shows the token of the token file and no certificate. */
+const OWNER: Bearer = { principal: "owner", tokenId: undefined, role: "admin", scope: undefined };
 
 /** Compares digests, which have one length: neither the token's bytes nor its length show in the time that it takes. */
 export function createAuthenticate(token: string): Authenticate {
@@ -11,8 +15,14 @@ export function createAuthenticate(token: string): Authenticate {
     if (header === undefined) return unauthenticated("the call carries no token (authorization: Bearer TOKEN)");
     const given = /^Bearer +(\S+) *$/i.exec(header)?.[1];
     if (given === undefined) return unauthenticated("the authorization header is not `Bearer TOKEN`");
-    return timingSafeEqual(digest(given), expected) ? undefined : unauthenticated("the token is wrong");
+    return timingSafeEqual(digest(given), expected) ? OWNER : unauthenticated("the token is wrong");
   };
+}
+
+/** The token of the token file says nothing of who shows it; a certificate may. */
+export function named(bearer: Bearer, certificateName: string | readonly string[] | undefined): Bearer {
+  const name = typeof certificateName === "object" ? certificateName[0] : certificateName;
+  return name === undefined || bearer.tokenId !== undefined ? bearer : { ...bearer, principal: name };
 }
 
 function unauthenticated(message: string): DriverError {

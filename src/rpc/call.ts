@@ -1,3 +1,5 @@
+import { type Bearer, NOBODY } from "../access/access.ts";
+import type { Access } from "../access/model.ts";
 import { DriverError } from "../errors/driver-error.ts";
 
 /** How a call came in. */
@@ -11,6 +13,8 @@ export interface Call {
   readonly requestId: string;
   /** The client's W3C trace context, as it came. */
   readonly traceparent: string | undefined;
+  /** What the caller may do and see. */
+  readonly access: Access;
   /** Who calls: the name that the token or the certificate carries. */
   readonly principal: string;
   /** When the client gives up, in Unix time; undefined: never. */
@@ -30,7 +34,9 @@ export interface Call {
   operationId: string | undefined;
 }
 
-export interface CallOptions extends Pick<Call, "requestId" | "traceparent" | "principal" | "protocol" | "json"> {
+export interface CallOptions extends Pick<Call, "requestId" | "traceparent" | "protocol" | "json"> {
+  /** What the call's token allows; undefined where none was asked for. */
+  readonly bearer: Bearer | undefined;
   /** The `drover-end-user` header, as it came. */
   readonly endUserHeader: string | undefined;
   /** When the client gives up, in Unix time; asked for only where it counts. */
@@ -45,9 +51,9 @@ export interface CallOptions extends Pick<Call, "requestId" | "traceparent" | "p
 export class ActiveCall implements Call {
   readonly requestId: string;
   readonly traceparent: string | undefined;
-  readonly principal: string;
+  readonly bearer: Bearer | undefined;
   readonly endUserHeader: string | undefined;
-  endUser: string | undefined;
+  access: Access = NOBODY;
   readonly protocol: Protocol;
   readonly json: boolean;
   operationId: string | undefined;
@@ -61,7 +67,7 @@ export class ActiveCall implements Call {
   constructor(options: CallOptions) {
     this.requestId = options.requestId;
     this.traceparent = options.traceparent;
-    this.principal = options.principal;
+    this.bearer = options.bearer;
     this.protocol = options.protocol;
     this.json = options.json;
     this.endUserHeader = options.endUserHeader;
@@ -72,6 +78,14 @@ export class ActiveCall implements Call {
 
   get deadlineMs(): number | undefined {
     return this.#deadline();
+  }
+
+  get principal(): string {
+    return this.bearer?.principal ?? "";
+  }
+
+  get endUser(): string | undefined {
+    return this.access.endUser;
   }
 
   get requestedBy(): string {

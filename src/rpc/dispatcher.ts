@@ -5,8 +5,8 @@ import type { Readiness } from "../lifecycle/readiness.ts";
 import { requireServing } from "../lifecycle/serving.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import { admit } from "./admit.ts";
 import { type ActiveCall, clientGone } from "./call.ts";
-import { readEndUser } from "./end-user.ts";
 import { receive } from "./receive.ts";
 import type { BoundClientStream, BoundMethod, BoundStream, BoundUnary } from "./service.ts";
 
@@ -137,8 +137,7 @@ export class Dispatcher {
   }
 
   #admit(bound: BoundMethod, call: ActiveCall): void {
-    // Whoever shows no token speaks for nobody.
-    if (bound.authenticated) call.endUser = readEndUser(call.endUserHeader);
+    if (bound.role !== undefined) admit(bound, bound.role, call);
     if (bound.work) requireServing(this.#readiness);
   }
 

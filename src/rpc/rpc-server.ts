@@ -14,8 +14,6 @@ import type { BoundMethod } from "./service.ts";
 import { TlsContext, type TlsFiles } from "./tls.ts";
 import { createValidate } from "./validate.ts";
 
-/** The principal of a caller that shows the token and no certificate. */
-const TOKEN_PRINCIPAL = "owner";
 /** How long clients have to take the last bytes of their answers when the server closes. */
 const LAST_BYTES_TIMEOUT_MS = 1_000;
 
@@ -79,7 +77,6 @@ export async function openRpcServer(options: RpcServerOptions): Promise<RpcServe
     instanceId: options.instanceId,
     maxRequestBytes: options.limits.maxRequestBytes,
     clientCertificates: Boolean(options.tls?.clientCaFile),
-    tokenPrincipal: TOKEN_PRINCIPAL,
   };
   const grpc = new GrpcStack({ ...shared, maxStreams: options.limits.maxStreams });
   const http = new HttpStack({

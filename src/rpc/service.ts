@@ -7,14 +7,13 @@ import type {
   Message,
   MessageShape,
 } from "@bufbuild/protobuf";
+import type { Role } from "../access/model.ts";
 import type { Call } from "./call.ts";
 
 /** What the driver demands before a method of a service runs. */
 export interface ServicePolicy<S extends DescService> {
-  /** Whether callers must show the token. */
-  readonly authenticated: boolean;
-  /** The methods that need no token although the service's others do. */
-  readonly open?: readonly (keyof S["method"])[];
+  /** What the caller's token must allow at least, method by method; "anyone" needs no token. */
+  readonly roles: { readonly [K in keyof ServiceHandlers<S>]: Role | "anyone" };
   /** The methods that are work: refused while the driver starts or stops, and waited for when it stops. */
   readonly work: readonly (keyof S["method"])[];
   /** The methods that are no work, but bring what work has made: waited for when the driver stops. */
@@ -52,6 +51,8 @@ interface BoundBase {
   readonly method: DescMethod;
   /** `/drover.v1.QueryService/RunQuery`. */
   readonly path: string;
+  /** Undefined: no token is asked for. */
+  readonly role: Role | undefined;
   readonly authenticated: boolean;
   readonly work: boolean;
   /** Whether the driver's stop waits for it. */
@@ -82,10 +83,11 @@ export function bindService<S extends DescService>(
   return Object.entries(handlers).map(([name, handler]) => {
     const method = service.method[name];
     if (method === undefined) throw new Error(`${service.typeName} has no method ${name}`);
-    const authenticated = policy.authenticated && !policy.open?.includes(name);
+    const needed: Role | "anyone" = policy.roles[name as keyof ServiceHandlers<S>];
+    const role: Role | undefined = needed === "anyone" ? undefined : needed;
     const work = policy.work.includes(name);
     const awaited = work || policy.awaited?.includes(name) === true;
-    const base = { method, path: methodPath(method), authenticated, work, awaited };
+    const base = { method, path: methodPath(method), role, authenticated: role !== undefined, work, awaited };
     switch (method.methodKind) {
       case "unary":
         return { ...base, kind: "unary", handler: handler as UnaryHandler<Message, Message> };

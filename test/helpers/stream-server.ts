@@ -85,7 +85,7 @@ export async function startStreamServer(
     limits: { ...limits, maxStreams: 100, maxConnections: 100 },
     methods: bindService(
       CollectService,
-      { authenticated: true, work: ["collect"] },
+      { roles: { collect: "reader" }, work: ["collect"] },
       { collect: (requests, call) => handler()(requests, call) as never },
     ),
     metrics: new Metrics(),

@@ -1,4 +1,5 @@
 import { Metadata, type ServerInterceptingCall, type ServerInterceptor, status } from "@grpc/grpc-js";
+import type { Bearer } from "../../access/access.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import type { Authenticate } from "../authenticate.ts";
 import { nextRequestId } from "../call.ts";
@@ -10,6 +11,7 @@ type InterceptingServerListener = Parameters<ServerInterceptingCallInterface["st
 
 const REQUEST_ID = "drover-request-id-assigned";
 const REFUSAL = "drover-refusal";
+const BEARER = "drover-bearer";
 
 export interface CallGuardOptions {
   readonly authenticate: Authenticate;
@@ -91,11 +93,12 @@ class GuardedListener implements InterceptingServerListener {
 
   onReceiveMetadata(metadata: Metadata): void {
     const { requestId, authenticate, refuse, onMetadata } = this.#guard;
-    const refusal = authenticate?.(metadata.get("authorization")[0]?.toString());
-    if (refusal) {
-      refuse(refusal);
+    const bearer = authenticate?.(metadata.get("authorization")[0]?.toString());
+    if (bearer instanceof DriverError) {
+      refuse(bearer);
       return;
     }
+    metadata.setOpaque(BEARER, bearer);
     metadata.setOpaque(REQUEST_ID, requestId);
     onMetadata(metadata);
     this.#listener.onReceiveMetadata(metadata);
@@ -117,6 +120,11 @@ class GuardedListener implements InterceptingServerListener {
 /** The id that the guard gave the call to which this metadata belongs. */
 export function requestIdOf(metadata: Metadata): string {
   return String(metadata.getOpaque(REQUEST_ID));
+}
+
+/** What the call's token allows; undefined where none was asked for. */
+export function bearerOf(metadata: Metadata): Bearer | undefined {
+  return metadata.getOpaque(BEARER) as Bearer | undefined;
 }
 
 /** Why grpc-js refused a message of a call that a handler takes already, if it did. */

@@ -12,10 +12,10 @@ import {
 } from "@grpc/grpc-js";
 import { DriverError } from "../../errors/driver-error.ts";
 import { QueryService } from "../../gen/drover/v1/query_service_pb.js";
-import type { Authenticate } from "../authenticate.ts";
+import { type Authenticate, named } from "../authenticate.ts";
 import type { Dispatcher } from "../dispatcher.ts";
 import type { BoundMethod } from "../service.ts";
-import { createCallGuard, requestIdOf, responseMetadata, toGrpcStatus } from "./call-guard.ts";
+import { bearerOf, createCallGuard, requestIdOf, responseMetadata, toGrpcStatus } from "./call-guard.ts";
 import { runQuerySerializer, watchQuerySerializer } from "./frame-serializer.ts";
 import { clientStreamHandler, type GrpcContext, streamHandler, unaryHandler } from "./handlers.ts";
 import { keepAlive } from "./keep-alive.ts";
@@ -30,8 +30,6 @@ export interface GrpcStackOptions {
   readonly maxStreams: number;
   /** Whether clients must show a certificate, whose name then is the principal. */
   readonly clientCertificates: boolean;
-  /** The principal of calls that show nothing but the token. */
-  readonly tokenPrincipal: string;
 }
 
 /** gRPC over the HTTP/2 connections that are handed to it. */
@@ -58,7 +56,7 @@ export class GrpcStack {
         }),
       ],
     });
-    const context: GrpcContext = { dispatcher, instanceId, principalOf: principalOf(options) };
+    const context: GrpcContext = { dispatcher, instanceId, bearerOf: callersBearer(options) };
     for (const bound of dispatcher.methods) {
       this.#add(methodDefinition(bound, serializerOf(bound)), handlerOf(bound, context));
     }
@@ -110,11 +108,11 @@ function handlerOf(bound: BoundMethod, context: GrpcContext): UntypedHandleCall 
   }
 }
 
-function principalOf(options: GrpcStackOptions): GrpcContext["principalOf"] {
-  if (!options.clientCertificates) return () => options.tokenPrincipal;
+function callersBearer({ clientCertificates }: GrpcStackOptions): GrpcContext["bearerOf"] {
+  if (!clientCertificates) return ({ metadata }) => bearerOf(metadata);
   return (call) => {
-    const name = call.getAuthContext().sslPeerCertificate?.subject?.CN;
-    return (Array.isArray(name) ? name[0] : name) ?? options.tokenPrincipal;
+    const bearer = bearerOf(call.metadata);
+    return bearer && named(bearer, call.getAuthContext().sslPeerCertificate?.subject?.CN);
   };
 }
 

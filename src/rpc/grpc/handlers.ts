@@ -8,6 +8,7 @@ import type {
   ServerUnaryCall,
   ServerWritableStream,
 } from "@grpc/grpc-js";
+import type { Bearer } from "../../access/access.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import { ActiveCall, clientGone, deadlinePassed, readTraceparent } from "../call.ts";
 import { decodeMessage } from "../decode-message.ts";
@@ -34,8 +35,8 @@ type GrpcCall =
 export interface GrpcContext {
   readonly dispatcher: Dispatcher;
   readonly instanceId: string;
-  /** The name in the client's certificate, where certificates are demanded; else the token's. */
-  principalOf(call: GrpcCall): string;
+  /** What the call's token allows; undefined where none was asked for. */
+  bearerOf(call: GrpcCall): Bearer | undefined;
 }
 
 export function unaryHandler(bound: BoundUnary, context: GrpcContext): handleUnaryCall<Buffer, Message> {
@@ -162,7 +163,7 @@ function activeCall(call: GrpcCall, context: GrpcContext): ActiveCall {
   return new ActiveCall({
     requestId: requestIdOf(call.metadata),
     traceparent: readTraceparent(call.metadata.get("traceparent")[0]?.toString()),
-    principal: context.principalOf(call),
+    bearer: context.bearerOf(call),
     endUserHeader: call.metadata.get(END_USER_HEADER)[0]?.toString(),
     peer: () => call.getPeer(),
     deadline: () => finite(Number(call.getDeadline())),

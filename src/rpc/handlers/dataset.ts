@@ -67,7 +67,22 @@ export function datasetService({
   return bindService(
     DatasetService,
     {
-      authenticated: true,
+      roles: {
+        loadDataset: "loader",
+        watchLoad: "loader",
+        getDataset: "reader",
+        listDatasets: "reader",
+        deleteDataset: "loader",
+        refreshDataset: "loader",
+        refreshDueDatasets: "loader",
+        setSchedule: "loader",
+        rollbackDataset: "loader",
+        setStorageLevel: "loader",
+        exportDataset: "reader",
+        listVersions: "reader",
+        appendRows: "loader",
+        getAppend: "loader",
+      },
       work: [
         "loadDataset",
         "deleteDataset",

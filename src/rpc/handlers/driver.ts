@@ -79,7 +79,10 @@ export function driverService(parts: DriverParts): readonly BoundMethod[] {
   };
   return bindService(
     DriverService,
-    { authenticated: true, open: ["proveIdentity"], work: [] },
+    {
+      roles: { proveIdentity: "anyone", getDriver: "reader", attach: "reader", drain: "admin", stop: "admin" },
+      work: [],
+    },
     {
       proveIdentity: ({ nonce }) => {
         // Not by a rule in the contract: the first call of a fresh driver would wait 150 ms for the rules' library.

@@ -21,7 +21,7 @@ export function healthService(readiness: Readiness, services: readonly string[])
     });
   return bindService(
     Health,
-    { authenticated: false, work: [] },
+    { roles: { check: "anyone", list: "anyone", watch: "anyone" }, work: [] },
     {
       check: ({ service }) => {
         if (known.has(service)) return answer(service);

@@ -19,7 +19,10 @@ export function operationService(
 ): readonly BoundMethod[] {
   return bindService(
     OperationService,
-    { authenticated: true, work: [] },
+    {
+      roles: { listOperations: "reader", getOperation: "reader", cancelOperation: "reader" },
+      work: [],
+    },
     {
       listOperations: (request) => {
         const { operations: found, nextPageToken } = operations.list({

@@ -60,7 +60,16 @@ export function queryService({
   return bindService(
     QueryService,
     {
-      authenticated: true,
+      roles: {
+        runQuery: "reader",
+        watchQuery: "reader",
+        query: "reader",
+        explainQuery: "reader",
+        listRows: "reader",
+        listValues: "reader",
+        getStatistics: "reader",
+        exportQuery: "reader",
+      },
       awaited: ["watchQuery"],
       work: ["runQuery", "query", "listRows", "listValues", "getStatistics", "exportQuery"],
     },

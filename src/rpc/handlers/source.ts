@@ -56,7 +56,29 @@ export function sourceService({ definitions, probe, uploads }: SourceHandlerPart
   const { connections, sources } = definitions;
   return bindService(
     SourceService,
-    { authenticated: true, work: ["testConnection", "testSource", "previewSource", "listTables", "importSources"] },
+    {
+      roles: {
+        listSourceKinds: "loader",
+        createConnection: "admin",
+        getConnection: "admin",
+        listConnections: "admin",
+        updateConnection: "admin",
+        deleteConnection: "admin",
+        testConnection: "loader",
+        createSource: "loader",
+        getSource: "loader",
+        listSources: "loader",
+        updateSource: "loader",
+        deleteSource: "loader",
+        testSource: "loader",
+        previewSource: "loader",
+        listTables: "loader",
+        // They come with their connections.
+        exportSources: "admin",
+        importSources: "admin",
+      },
+      work: ["testConnection", "testSource", "previewSource", "listTables", "importSources"],
+    },
     {
       listSourceKinds: () =>
         create(ListSourceKindsResponseSchema, { kinds: definitions.kinds.map((kind) => fromSourceKind(kind)) }),

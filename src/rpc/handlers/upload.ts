@@ -18,7 +18,10 @@ const PAGE = { fallback: 100, max: 1_000 };
 export function uploadService(uploads: Uploads): readonly BoundMethod[] {
   return bindService(
     UploadService,
-    { authenticated: true, work: ["uploadFile", "deleteUpload"] },
+    {
+      roles: { uploadFile: "loader", getUpload: "loader", listUploads: "loader", deleteUpload: "loader" },
+      work: ["uploadFile", "deleteUpload"],
+    },
     {
       uploadFile: async (requests, call) => {
         const messages = requests[Symbol.asyncIterator]();

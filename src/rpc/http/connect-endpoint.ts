@@ -21,6 +21,7 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
+import type { Bearer } from "../../access/access.ts";
 import { Code } from "../../errors/code.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import {
@@ -59,11 +60,12 @@ const TIMEOUT_HEADERS = ["connect-timeout-ms", "grpc-timeout"];
 export interface Arrival {
   readonly path: string;
   readonly requestId: string;
-  readonly principal: string;
+  /** What the call's token allows; undefined where none was asked for, or where it is refused. */
+  readonly bearer?: Bearer | undefined;
   /** The other end of the connection. */
   readonly peer: string;
   /** Why the call is refused, if it is. */
-  readonly refusal: DriverError | undefined;
+  readonly refusal?: DriverError | undefined;
 }
 
 export interface ConnectEndpoint {
@@ -271,7 +273,7 @@ function activeCall(bound: BoundMethod, context: HandlerContext, dispatcher: Dis
   }
   return new ActiveCall({
     requestId: arrival.requestId,
-    principal: arrival.principal,
+    bearer: arrival.bearer,
     endUserHeader: context.requestHeader.get(END_USER_HEADER) ?? undefined,
     peer: () => arrival.peer,
     deadline: () => {

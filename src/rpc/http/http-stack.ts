@@ -1,8 +1,9 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
+import type { Bearer } from "../../access/access.ts";
 import { DriverError } from "../../errors/driver-error.ts";
-import type { Authenticate } from "../authenticate.ts";
+import { type Authenticate, named } from "../authenticate.ts";
 import { nextRequestId } from "../call.ts";
 import type { Dispatcher } from "../dispatcher.ts";
 import type { BoundMethod } from "../service.ts";
@@ -38,7 +39,6 @@ export interface HttpStackOptions {
   readonly origins: readonly string[];
   readonly pages: ReadonlyMap<string, Page>;
   readonly clientCertificates: boolean;
-  readonly tokenPrincipal: string;
   readonly onError: (message: string, error: unknown) => void;
 }
 
@@ -103,14 +103,15 @@ export class HttpStack {
     const page = this.#options.pages.get(path);
     if (page) return this.#answerPage(page, request, response);
     const endpoint = await this.#connect();
-    const refusal = allowed
+    const found = allowed
       ? this.#authenticate(path, request)
       : new DriverError("ORIGIN_FORBIDDEN", `pages of ${request.headers.origin} may not call the driver`, {
           metadata: { origin: String(request.headers.origin) },
         });
     const { remoteAddress, remotePort } = request.socket;
     const peer = `${remoteAddress}:${remotePort}`;
-    await endpoint.answer(request, response, { path, requestId, principal: this.#principal(request), peer, refusal });
+    const caller = found instanceof DriverError ? { refusal: found } : { bearer: found };
+    await endpoint.answer(request, response, { path, requestId, peer, ...caller });
   }
 
   #answerPage(page: Page, request: IncomingMessage, response: ServerResponse): void {
@@ -118,13 +119,14 @@ export class HttpStack {
       response.writeHead(405, { allow: "GET, HEAD" }).end();
       return;
     }
-    const refusal = this.#options.authenticate(request.headers.authorization);
-    if (page.authenticated && refusal) {
+    const found = this.#options.authenticate(request.headers.authorization);
+    const refused = found instanceof DriverError;
+    if (page.authenticated && refused) {
       response.writeHead(401, { "content-type": "text/plain; charset=utf-8", "www-authenticate": "Bearer" });
-      response.end(`${refusal.reason}: ${refusal.message}\n`);
+      response.end(`${found.reason}: ${found.message}\n`);
       return;
     }
-    const { status, contentType, body } = page.render({ authenticated: refusal === undefined });
+    const { status, contentType, body } = page.render({ authenticated: !refused });
     response.writeHead(status, {
       "content-type": contentType,
       "content-length": Buffer.byteLength(body),
@@ -135,15 +137,11 @@ export class HttpStack {
     response.end(request.method === "HEAD" ? undefined : body);
   }
 
-  #authenticate(path: string, request: IncomingMessage): DriverError | undefined {
+  #authenticate(path: string, { headers, socket }: IncomingMessage): Bearer | DriverError | undefined {
     if (this.#methods.get(path)?.authenticated === false) return undefined;
-    return this.#options.authenticate(request.headers.authorization);
-  }
-
-  #principal({ socket }: IncomingMessage): string {
-    if (!this.#options.clientCertificates) return this.#options.tokenPrincipal;
-    const name = (socket as TLSSocket).getPeerCertificate?.()?.subject?.CN;
-    return (Array.isArray(name) ? name[0] : name) ?? this.#options.tokenPrincipal;
+    const found = this.#options.authenticate(headers.authorization);
+    if (found instanceof DriverError || !this.#options.clientCertificates) return found;
+    return named(found, (socket as TLSSocket).getPeerCertificate?.()?.subject?.CN);
   }
 
   #connect(): Promise<ConnectEndpoint> {

@@ -17,7 +17,7 @@ function open(state: DriverState = "serving") {
   };
   parts.readiness.become(state);
   const call = new ActiveCall({
-    ...{ requestId: "r", traceparent: undefined, principal: "owner", protocol: "grpc", json: false },
+    ...{ requestId: "r", traceparent: undefined, bearer: undefined, protocol: "grpc", json: false },
     endUserHeader: undefined,
     deadline: () => undefined,
     peer: () => "peer",

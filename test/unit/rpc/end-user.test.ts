@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { type Bearer, createAccess } from "../../../src/access/access.ts";
 import { ActiveCall } from "../../../src/rpc/call.ts";
 import { readEndUser } from "../../../src/rpc/end-user.ts";
 
@@ -10,15 +11,17 @@ test.each(["", "x".repeat(201), "tab\there", "line\nfeed", "J\u00f6rg", "\u001b[
   expect(() => readEndUser(name)).toThrow(expect.objectContaining({ reason: "INVALID_REQUEST" }));
 });
 
+const bearer: Bearer = { principal: "owner", tokenId: undefined, role: "admin", scope: undefined };
+
 function call(peer: string, endUser?: string): ActiveCall {
   const made = new ActiveCall({
-    ...{ requestId: "r", traceparent: undefined, principal: "owner", protocol: "grpc", json: false },
+    ...{ requestId: "r", traceparent: undefined, bearer, protocol: "grpc", json: false },
     endUserHeader: endUser,
     deadline: () => undefined,
     peer: () => peer,
     watch: () => undefined,
   });
-  made.endUser = endUser;
+  made.access = createAccess(bearer, { endUser, scope: undefined });
   return made;
 }
 

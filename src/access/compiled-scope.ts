@@ -1,0 +1,62 @@
+import { nameKey } from "../datasets/names.ts";
+import type { RowFilter } from "../sources/row-filter.ts";
+import type { Restriction, Scope } from "./model.ts";
+import { matchesPattern } from "./pattern.ts";
+
+/** A scope whose patterns are ready to be asked: names of datasets and columns are compared as SQL does. */
+export class CompiledScope {
+  readonly scope: Scope;
+  readonly #datasets: readonly string[];
+  readonly #rows: readonly { readonly dataset: string; readonly filter: RowFilter }[];
+  readonly #hidden: readonly { readonly dataset: string; readonly columns: readonly string[] }[];
+
+  constructor(scope: Scope) {
+    this.scope = scope;
+    this.#datasets = scope.datasets.map(nameKey);
+    this.#rows = scope.rows.map(({ dataset, filter }) => ({ dataset: nameKey(dataset), filter }));
+    this.#hidden = scope.hidden.map(({ dataset, columns }) => ({
+      dataset: nameKey(dataset),
+      columns: columns.map(nameKey),
+    }));
+  }
+
+  /** Whether rows or columns of any dataset are held back. */
+  get restricts(): boolean {
+    return this.#rows.length > 0 || this.#hidden.some(({ columns }) => columns.length > 0);
+  }
+
+  /** Whether nothing is held back. */
+  get unbounded(): boolean {
+    return !this.restricts && this.#datasets.includes("*");
+  }
+
+  grants(dataset: string): boolean {
+    const key = nameKey(dataset);
+    return this.#datasets.some((pattern) => matchesPattern(pattern, key));
+  }
+
+  filters(dataset: string): readonly RowFilter[] {
+    const key = nameKey(dataset);
+    return this.#rows.filter((rule) => matchesPattern(rule.dataset, key)).map(({ filter }) => filter);
+  }
+
+  hiddenPatterns(dataset: string): readonly string[] {
+    const key = nameKey(dataset);
+    return this.#hidden.filter((rule) => matchesPattern(rule.dataset, key)).flatMap(({ columns }) => columns);
+  }
+}
+
+/** What several scopes, all of which hold, hold back of a dataset; undefined: nothing. */
+export function restrictionOf(scopes: readonly CompiledScope[], dataset: string): Restriction | undefined {
+  const filters = scopes.flatMap((scope) => scope.filters(dataset));
+  const patterns = scopes.flatMap((scope) => scope.hiddenPatterns(dataset));
+  if (filters.length === 0 && patterns.length === 0) return undefined;
+  return {
+    filters,
+    hidesColumns: patterns.length > 0,
+    hides: (column) => {
+      const key = nameKey(column);
+      return patterns.some((pattern) => matchesPattern(pattern, key));
+    },
+  };
+}
