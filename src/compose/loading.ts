@@ -5,6 +5,7 @@ import type { Settings } from "../config/settings.ts";
 import { createDefinitions } from "../definitions/definitions.ts";
 import { createSecrets } from "../definitions/secrets/secrets.ts";
 import { createVault } from "../definitions/secrets/vault.ts";
+import { createServedKinds } from "../library-sets/served-kinds.ts";
 import type { Readiness } from "../lifecycle/readiness.ts";
 import { type WorkFolder, workFolderOf } from "../lifecycle/work-folder.ts";
 import { createAppendService } from "../loading/append/service.ts";
@@ -61,7 +62,7 @@ export async function composeLoading(parts: AsyncDisposableStack, options: Loadi
     statementLimit: settings.limits.statements,
     uploads,
     catalog: catalog.definitions,
-    kinds: sourceKinds,
+    kinds: createServedKinds(sourceKinds),
   });
   const statements = createStatementLimits();
   const workers = parts.use(await openWorkers(options));

@@ -2,9 +2,10 @@ import { randomUUID } from "node:crypto";
 import type { ConnectionRecord, DefinitionCatalog, DefinitionTables } from "../catalog/definitions.ts";
 import { nameKey } from "../datasets/names.ts";
 import { DriverError } from "../errors/driver-error.ts";
+import type { ServedKind, ServedKinds } from "../library-sets/served-kinds.ts";
 import { canonicalJson } from "../operations/identity.ts";
-import type { SourceKind } from "../sources/connector.ts";
 import { chooseKind } from "../sources/kinds.ts";
+import { withDefaults, withPassword } from "./defaults.ts";
 import { findConnection, requireNew, requireUnchanged, toConnection } from "./lookup.ts";
 import type { Connection, ConnectionChange, ConnectionDraft, Expected, ResolvedSource } from "./model.ts";
 import { requireNoPassword } from "./plain-passwords.ts";
@@ -25,7 +26,7 @@ export interface Connections {
 }
 
 export interface ConnectionParts {
-  readonly kinds: readonly SourceKind[];
+  readonly kinds: ServedKinds;
   readonly passwords: Passwords;
 }
 
@@ -77,16 +78,16 @@ export async function draftServer(
       ? changedConnection(parts, present, { uri, options })
       : newConnection(parts, draft, undefined);
   if (password && secret) throw twoPasswords();
-  const kind = serverKind(parts.kinds, record);
+  const { kind, set, defaults } = serverKind(parts.kinds, record);
   const { name, kind: format } = record;
   return {
-    kind,
+    ...{ kind, set },
     named: { format, uri, options },
     statements: { connection: name || uri, limit: maxStatements ?? parts.statementLimit },
     open: async (open) => {
       const found = password || (await parts.passwords.ofRecord(record, open));
-      const server = { name: name || uri, uri, options, ...(found !== undefined && { password: found }) };
-      return { kind: kind.kind, uri: "", options: {}, server };
+      const server = withDefaults(kind, { name: name || uri, uri, options }, defaults);
+      return { kind: kind.kind, uri: "", options: {}, server: withPassword(server, found) };
     },
   };
 }
@@ -105,7 +106,7 @@ export function newConnection(
   const record = {
     ...{ uid, name, uri, options, labels, secret, maxStatements },
     nameKey: nameKey(name),
-    kind: serverKind(parts.kinds, draft).kind,
+    kind: serverKind(parts.kinds, draft).kind.kind,
     sealed: password === undefined ? undefined : parts.passwords.seal(password, { uid, uri, options }),
     createTime: now,
     updateTime: now,
@@ -165,21 +166,20 @@ export function isSamePlace(
 }
 
 /** The kind of a connection. Throws UNKNOWN_FORMAT, INVALID_CONNECTION for one that speaks to no server. */
-function serverKind(
-  kinds: readonly SourceKind[],
-  draft: Pick<ConnectionDraft, "kind" | "uri" | "options">,
-): SourceKind {
+function serverKind(kinds: ServedKinds, draft: Pick<ConnectionDraft, "name" | "kind" | "uri" | "options">): ServedKind {
   requireNoPassword(draft);
   if (draft.uri === "") throw new DriverError("INVALID_CONNECTION", "a connection needs the URL of its server");
-  const kind = chooseKind(kinds, { format: draft.kind, uri: draft.uri });
-  if (kind.connectionOptions !== undefined) return kind;
+  const chosen = chooseKind(kinds.all, { format: draft.kind, uri: draft.uri });
+  const served = kinds.serve(chosen.kind, { connection: draft.name });
+  const { kind } = served;
+  if (kind.connectionOptions !== undefined) return served;
   throw new DriverError("INVALID_CONNECTION", `${kind.kind} speaks to no server, so it needs no connection`, {
     metadata: { format: kind.kind },
   });
 }
 
 function check({ kinds, passwords }: ConnectionParts, record: ConnectionRecord): void {
-  serverKind(kinds, record).checkConnection?.(record);
+  serverKind(kinds, record).kind.checkConnection?.(record);
   passwords.referenceOf(record.secret);
 }
 

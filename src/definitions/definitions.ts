@@ -1,4 +1,5 @@
 import type { DefinitionCatalog } from "../catalog/definitions.ts";
+import type { ServedKinds } from "../library-sets/served-kinds.ts";
 import type { SourceKind } from "../sources/connector.ts";
 import type { Uploads } from "../uploads/model.ts";
 import { type Connections, createConnections, draftServer } from "./connections.ts";
@@ -29,7 +30,7 @@ export interface Definitions extends SourceResolver {
 
 export interface DefinitionParts {
   readonly catalog: DefinitionCatalog;
-  readonly kinds: readonly SourceKind[];
+  readonly kinds: ServedKinds;
   readonly secrets: Secrets;
   readonly vault: Vault;
   /** For servers whose connection has no limit of its own. */
@@ -42,7 +43,7 @@ export function createDefinitions(options: DefinitionParts): Definitions {
   const parts = { kinds, passwords: createPasswords(secrets, vault), statementLimit, uploads };
   const { resolve } = createSourceResolver(parts, catalog);
   return {
-    ...{ kinds, resolve },
+    ...{ kinds: kinds.all, resolve },
     connections: createConnections(parts, catalog),
     sources: createStoredSources(parts, catalog),
     resolveConnection: (draft, password) => draftServer(parts, catalog, draft, password),

@@ -33,6 +33,8 @@ export interface ResolvedSource {
 }
 
 export interface ResolveOptions {
+  /** What the source is called, or to be called. */
+  readonly name?: string;
   /** A disabled source will do, too: it is only looked at. */
   readonly disabled?: boolean;
   /** Only the server counts: options of the source are left out, and may be wrong or missing. */

@@ -1,9 +1,11 @@
 import type { ConnectionRecord, DefinitionTables } from "../catalog/definitions.ts";
 import { DriverError } from "../errors/driver-error.ts";
+import type { ServedKind, ServedKinds, SourceNames } from "../library-sets/served-kinds.ts";
 import type { Server, SourceKind, SourceSpec } from "../sources/connector.ts";
 import { httpSettings } from "../sources/http/options.ts";
 import { chooseKind } from "../sources/kinds.ts";
 import { type Uploads, uploadId } from "../uploads/model.ts";
+import { fileDefaults, meaningOf, parted, withDefaults, withPassword } from "./defaults.ts";
 import { findConnection, findSource, findUpload } from "./lookup.ts";
 import {
   type NamedSource,
@@ -17,7 +19,7 @@ import { resolveUpload } from "./resolve-upload.ts";
 import type { Passwords } from "./secrets/passwords.ts";
 
 export interface ResolverParts {
-  readonly kinds: readonly SourceKind[];
+  readonly kinds: ServedKinds;
   readonly passwords: Passwords;
   /** For servers whose connection has no limit of its own. */
   readonly statementLimit: number;
@@ -48,8 +50,8 @@ class Resolving {
     requireNoPassword(spec);
     if (spec.connection) return this.#connected(spec, spec.connection);
     if (spec.uri === "") throw new DriverError("INVALID_SOURCE", "a source needs a URI or a connection");
-    const kind = chooseKind(this.#parts.kinds, spec);
-    return kind.connectionOptions === undefined ? this.#file(kind, spec) : this.#url(kind, spec);
+    const served = this.#served(chooseKind(this.#parts.kinds.all, spec), {});
+    return served.kind.connectionOptions === undefined ? this.#file(served, spec) : this.#url(served, spec);
   }
 
   /** A source that is defined: what is given counts before what is defined. */
@@ -67,7 +69,7 @@ class Resolving {
       });
     const merged = { ...options, ...spec.options };
     const defined = { ...rowsOf(spec), format: kind, uri, options: merged, ...(connection && { connection }) };
-    const resolved = await this.resolve(defined);
+    const resolved = await new Resolving(this.#parts, this.#tables, { ...this.#options, name }).resolve(defined);
     const { format, ...meaning } = resolved.named;
     return {
       ...resolved,
@@ -84,7 +86,8 @@ class Resolving {
       });
     const { passwords, statementLimit } = this.#parts;
     const record = await findConnection(this.#tables, name);
-    const kind = chooseKind(this.#parts.kinds, { format: record.kind, uri: "" });
+    const chosen = chooseKind(this.#parts.kinds.all, { format: record.kind, uri: "" });
+    const { kind, set, defaults } = this.#served(chosen, { connection: name });
     if (spec.format && spec.format !== kind.kind)
       throw new DriverError(
         "INVALID_SOURCE",
@@ -97,33 +100,35 @@ class Resolving {
       throw new DriverError("INVALID_OPTION", `option ${given}: belongs to the connection ${JSON.stringify(name)}`, {
         metadata: { option: given, connection: name },
       });
-    const options = this.#checked(kind, ofSource);
+    const options = this.#checked(kind, { ...parted(kind, defaults).ofSource, ...ofSource });
     return {
-      kind,
+      ...{ kind, set },
       named: { ...rowsOf(spec), format: kind.kind, uri: "", options: spec.options, connection: name },
-      meaning: { server: { uri: record.uri, options: record.options } },
+      meaning: { server: { uri: record.uri, options: record.options }, ...meaningOf(defaults).meaning },
       statements: { connection: name, limit: record.maxStatements ?? statementLimit },
       open: async (open) => {
         // It may have got another password, and with it another address, since.
         const now = await findConnection(this.#tables, name);
-        const server = withPassword(serverOf(now), await passwords.ofRecord(now, open));
+        const password = await passwords.ofRecord(now, open);
+        const server = withPassword(withDefaults(kind, serverOf(now), defaults), password);
         return { ...rowsOf(spec), kind: kind.kind, uri: "", options, server };
       },
     };
   }
 
   /** A server's URL: options of the connection stand among those of the source. */
-  #url(kind: SourceKind, spec: SourceSpec): ResolvedSource {
+  #url({ kind, set, defaults }: ServedKind, spec: SourceSpec): ResolvedSource {
     const { uri } = spec;
     const { passwords, statementLimit } = this.#parts;
     const { secret, ...given } = spec.options;
     const { ofConnection, ofSource } = parted(kind, given);
     const reference = passwords.referenceOf(secret);
-    const server = { name: placeOf(uri), uri, options: ofConnection };
+    const server = withDefaults(kind, { name: placeOf(uri), uri, options: ofConnection }, defaults);
     kind.checkConnection?.(server);
-    const options = this.#checked(kind, ofSource);
+    const options = this.#checked(kind, { ...parted(kind, defaults).ofSource, ...ofSource });
     return {
-      kind,
+      ...{ kind, set },
+      ...meaningOf(defaults),
       named: namedAs(spec, kind),
       statements: { connection: server.name, limit: statementLimit },
       open: async (open) => {
@@ -139,15 +144,16 @@ class Resolving {
     return resolved;
   }
 
-  #file(kind: SourceKind, spec: SourceSpec): ResolvedSource {
+  #file({ kind, set, defaults }: ServedKind, spec: SourceSpec): ResolvedSource {
     this.#requireNoServer(kind);
     const { uri } = spec;
     const { passwords } = this.#parts;
-    const options = this.#checked(kind, spec.options);
+    const options = this.#checked(kind, { ...fileDefaults(uri, defaults), ...spec.options });
     httpSettings(uri, options);
     const reference = passwords.referenceOf(options.secret);
     return {
-      kind,
+      ...{ kind, set },
+      ...meaningOf(defaults),
       named: namedAs(spec, kind),
       open: async (open) => {
         const authorization = reference && (await passwords.read(reference, open));
@@ -160,6 +166,10 @@ class Resolving {
         };
       },
     };
+  }
+
+  #served({ kind }: SourceKind, { connection }: Pick<SourceNames, "connection">): ServedKind {
+    return this.#parts.kinds.serve(kind, { source: this.#options.name, connection });
   }
 
   #requireNoServer({ kind }: SourceKind): void {
@@ -178,10 +188,6 @@ function serverOf({ name, uri, options }: ConnectionRecord): Server {
   return { name, uri, options };
 }
 
-function withPassword(server: Server, password: string | undefined): Server {
-  return password === undefined ? server : { ...server, password };
-}
-
 function namedAs({ uri, options, ...rest }: SourceSpec, { kind }: SourceKind): NamedSource {
   return { ...rowsOf(rest), format: kind, uri, options };
 }
@@ -189,16 +195,6 @@ function namedAs({ uri, options, ...rest }: SourceSpec, { kind }: SourceKind): N
 /** Which rows are wanted. */
 function rowsOf({ filter, limit }: Pick<SourceSpec, "filter" | "limit">): Pick<SourceSpec, "filter" | "limit"> {
   return { ...(filter !== undefined && { filter }), ...(limit !== undefined && { limit }) };
-}
-
-function parted({ connectionOptions = {} }: SourceKind, options: SourceSpec["options"]) {
-  const entries = Object.entries(options);
-  const isOfConnection = ([name]: (typeof entries)[number]) =>
-    name === "secret" || Object.hasOwn(connectionOptions, name);
-  return {
-    ofConnection: Object.fromEntries(entries.filter(isOfConnection)),
-    ofSource: Object.fromEntries(entries.filter((entry) => !isOfConnection(entry))),
-  };
 }
 
 /** What the statements of a URL are counted for: the server and its database. */

@@ -58,7 +58,7 @@ export async function newSource(
   const now = new Date();
   return {
     ...{ name, disabled, labels },
-    ...(await placeOf(parts, tables, source)),
+    ...(await placeOf(parts, tables, name, source)),
     uid: randomUUID(),
     nameKey: nameKey(name),
     createTime: now,
@@ -74,19 +74,20 @@ export async function changedSource(
   present: SourceRecord,
   { source, ...change }: SourceChange,
 ): Promise<SourceRecord> {
-  const place = source && (await placeOf(parts, tables, source));
+  const place = source && (await placeOf(parts, tables, present.name, source));
   return { ...present, ...change, ...place, updateTime: new Date(), revision: present.revision + 1 };
 }
 
 async function placeOf(
   parts: ResolverParts,
   tables: DefinitionTables,
+  name: string,
   spec: SourceSpec,
 ): Promise<Pick<SourceRecord, "kind" | "uri" | "options" | "connection">> {
   if (storedName(spec.uri) !== undefined)
     throw new DriverError("INVALID_SOURCE", "a stored source can't stand for another one", {
       metadata: { uri: spec.uri },
     });
-  const { named } = await createSourceResolver(parts, tables).resolve(spec);
+  const { named } = await createSourceResolver(parts, tables).resolve(spec, { name });
   return { kind: named.format, uri: named.uri, options: named.options, connection: named.connection };
 }

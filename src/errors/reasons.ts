@@ -414,6 +414,12 @@ export const reasons = {
     help: "Create it on this machine, from its lockfile for example.",
     retryable: false,
   },
+  LIBRARY_SET_LACKS_KIND: {
+    code: Code.FAILED_PRECONDITION,
+    when: "The configuration has a library set serve a kind of source for which it holds neither a connector nor a client library.",
+    help: "Mend `librarySets.kinds`, or create the set again with the package that it lacks; `drover library-sets show` tells what it serves.",
+    retryable: false,
+  },
   INVALID_LIBRARY_SET: {
     code: Code.INVALID_ARGUMENT,
     when: "What a library set is to hold contradicts itself: no package or one of them twice, a setting for a kind that it does not serve, scripts of a package that it does not hold.",

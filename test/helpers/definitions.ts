@@ -5,6 +5,8 @@ import { claimInstance } from "../../src/catalog/instance.ts";
 import { createDefinitions, type Definitions } from "../../src/definitions/definitions.ts";
 import { createSecrets } from "../../src/definitions/secrets/secrets.ts";
 import { createVault } from "../../src/definitions/secrets/vault.ts";
+import type { BoundSets } from "../../src/library-sets/bind-sets.ts";
+import { createServedKinds } from "../../src/library-sets/served-kinds.ts";
 import type { SourceKind } from "../../src/sources/connector.ts";
 import { sourceKinds } from "../../src/sources/kinds.ts";
 import { parseOptions } from "../../src/sources/option-values.ts";
@@ -40,7 +42,7 @@ export interface DefinitionBench extends AsyncDisposable {
   other(): Promise<Definitions>;
 }
 
-export async function openDefinitionBench(): Promise<DefinitionBench> {
+export async function openDefinitionBench(sets?: BoundSets): Promise<DefinitionBench> {
   const parts = new AsyncDisposableStack();
   const folder = await realpath(parts.use(await temporaryFolder()).path);
   const allowed = join(folder, "allowed");
@@ -54,7 +56,7 @@ export async function openDefinitionBench(): Promise<DefinitionBench> {
     const instance = parts.use(await claimInstance({ dataDirectory, id }));
     const catalog = parts.use(await openCatalog({ dataDirectory, instance }));
     const vault = createVault({ keyFile, group: undefined });
-    const kinds = [...sourceKinds, server];
+    const kinds = createServedKinds([...sourceKinds, server], sets);
     const definitions = createDefinitions({
       ...{ catalog: catalog.definitions, kinds, secrets, vault },
       statementLimit: 3,

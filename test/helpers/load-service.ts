@@ -11,6 +11,7 @@ import { createSecrets } from "../../src/definitions/secrets/secrets.ts";
 import { createVault } from "../../src/definitions/secrets/vault.ts";
 import type { SegmentLimits } from "../../src/engine/file-scan.ts";
 import type { JsonValue } from "../../src/engine/types.ts";
+import { createServedKinds } from "../../src/library-sets/served-kinds.ts";
 import type { AppendService } from "../../src/loading/append/model.ts";
 import type { AppendEvent } from "../../src/loading/append/parts.ts";
 import { createAppendService } from "../../src/loading/append/service.ts";
@@ -103,7 +104,7 @@ export async function openLoadBench(options: LoadBenchOptions = {}): Promise<Loa
   const loads = createLoadService({
     workers,
     definitions: createDefinitions({
-      ...{ secrets, catalog: catalog.definitions, kinds: sourceKinds, statementLimit: 8, uploads },
+      ...{ secrets, catalog: catalog.definitions, kinds: createServedKinds(sourceKinds), statementLimit: 8, uploads },
       vault: createVault({ keyFile: join(dataDirectory, "secrets.key"), group: undefined }),
     }),
     statements: createStatementLimits(),

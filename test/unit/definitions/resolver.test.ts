@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { SourceSpec } from "../../../src/sources/connector.ts";
 import { type DefinitionBench, openDefinitionBench } from "../../helpers/definitions.ts";
+import { librarySet, setPackage } from "../../helpers/library-sets.ts";
 
 const { signal } = new AbortController();
 let bench: DefinitionBench;
@@ -146,5 +147,83 @@ describe("a secret", () => {
     await symlink(outside, link);
     for (const path of [outside, link, join(bench.folder, "allowed/../outside"), join(bench.folder, "nowhere")])
       await expect(passwordOf(`file:${path}`)).rejects.toMatchObject({ reason: "PATH_NOT_ALLOWED" });
+  });
+});
+
+describe("a source that a library set reads", () => {
+  const set = librarySet("warehouse", "a", {
+    packages: [setPackage("pg", "8.11.3")],
+    settings: {
+      postgres: { transfer: "rows", tls: "require", applicationName: "bi" },
+      csv: { delimiter: ";", timeout: "7" },
+    },
+    parsers: [{ package: "p", version: "1.0.0", module: "p.js" }],
+  });
+  let served: DefinitionBench;
+
+  beforeAll(async () => {
+    const rules = [{ pattern: "sales-*", set }];
+    served = await openDefinitionBench({ all: [set], kinds: new Map([["csv", set]]), sources: rules });
+    const { connections, sources } = served.definitions;
+    const connection = { uri: "postgresql://u@h/db", secret: undefined, maxStatements: undefined, labels: {} };
+    await connections.create(
+      { ...connection, name: "sales-db", kind: undefined, options: { applicationName: "etl" } },
+      undefined,
+    );
+    await connections.create({ ...connection, name: "other-db", kind: undefined, options: {} }, undefined);
+    const table = { format: undefined, uri: "", options: { table: "t" } };
+    const draft = { disabled: false, labels: {} };
+    await sources.create({ ...draft, name: "orders", source: { ...table, connection: "sales-db" } });
+    await sources.create({ ...draft, name: "sales-orders", source: { ...table, connection: "other-db" } });
+    await sources.create({ ...draft, name: "plain", source: { ...table, connection: "other-db" } });
+  });
+  afterAll(() => served[Symbol.asyncDispose]());
+
+  const openedOf = async (given: SourceSpec) => {
+    const resolved = await served.definitions.resolve(given);
+    return { set: resolved.set?.name, opened: await resolved.open({ signal }), resolved };
+  };
+
+  it("by its connection's name gets the set's options beneath those of both", async () => {
+    const { set: used, opened, resolved } = await openedOf(spec("source:orders", { transfer: "copy" }));
+    expect(used).toBe("warehouse");
+    expect(opened.options).toEqual({ table: "t", transfer: "copy" });
+    expect(opened.server?.options).toEqual({ tls: "require", applicationName: "etl" });
+    expect(resolved.named).toMatchObject({ uri: "source:orders", options: { transfer: "copy" } });
+  });
+
+  it("by its own name gets them, too", async () => {
+    const { set: used, opened } = await openedOf(spec("source:sales-orders"));
+    expect(used).toBe("warehouse");
+    expect(opened.options).toEqual({ table: "t", transfer: "rows" });
+    expect(opened.server?.options).toEqual({ tls: "require", applicationName: "bi" });
+  });
+
+  it("is no other one of the same connection, and no URL", async () => {
+    for (const given of [spec("source:plain"), spec("postgresql://u@h/db", { table: "t" })]) {
+      const { set: used, opened } = await openedOf(given);
+      expect(used).toBeUndefined();
+      expect(opened.options).toEqual({ table: "t" });
+      expect(opened.server?.options).toEqual({});
+    }
+  });
+
+  it("by its kind leaves out what is of no use for a path", async () => {
+    expect((await openedOf(spec("/a.csv", { header: true }))).opened.options).toEqual({ delimiter: ";", header: true });
+    expect((await openedOf(spec("https://h/a.csv"))).opened.options).toEqual({ delimiter: ";", timeout: "7" });
+  });
+
+  it("is tested with the set of its connection's name, whose options its URL's parameters outdo", async () => {
+    const draft = { name: "sales-x", kind: undefined, options: {}, secret: undefined, maxStatements: undefined };
+    const uri = "postgresql://u@h/db?sslmode=disable";
+    const resolved = await served.definitions.resolveConnection({ ...draft, uri, labels: {} }, undefined);
+    expect(resolved.set?.name).toBe("warehouse");
+    expect((await resolved.open({ signal })).server?.options).toEqual({ applicationName: "bi" });
+  });
+
+  it("is another load with other options of its set", async () => {
+    const { resolved } = await openedOf(spec("source:orders"));
+    expect(resolved.meaning).toMatchObject({ defaults: set.manifest.settings.postgres });
+    expect((await openedOf(spec("source:plain"))).resolved.meaning).not.toHaveProperty("defaults");
   });
 });

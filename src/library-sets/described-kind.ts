@@ -1,0 +1,28 @@
+import { DriverError } from "../errors/driver-error.ts";
+import type { Server, SourceKind } from "../sources/connector.ts";
+import { parseOptions } from "../sources/option-values.ts";
+import { shownUri } from "../sources/shown-uri.ts";
+import type { KindDescriptor } from "./model.ts";
+
+/** A kind whose connector lies in a package: what the driver can check of it is in the description of its options. */
+export function describedKind(descriptor: KindDescriptor): SourceKind {
+  const { kind, options, connectionOptions, schemes = [] } = descriptor;
+  return {
+    ...descriptor,
+    check: (given) => void parseOptions(kind, options, given),
+    ...(connectionOptions !== undefined && {
+      checkConnection: ({ uri, options: given }: Pick<Server, "uri" | "options">) => {
+        requireScheme(kind, schemes, uri);
+        parseOptions(kind, connectionOptions, given);
+      },
+    }),
+  };
+}
+
+function requireScheme(kind: string, schemes: readonly string[], uri: string): void {
+  const scheme = /^((?:jdbc:)?[a-z][a-z0-9+.-]*):/i.exec(uri)?.[1]?.toLowerCase();
+  if (schemes.length === 0 || (scheme !== undefined && schemes.includes(scheme))) return;
+  throw new DriverError("INVALID_CONNECTION", `${JSON.stringify(shownUri(uri))} is no URL of ${kind}`, {
+    metadata: { format: kind, schemes: schemes.join(", ") },
+  });
+}
