@@ -8,6 +8,7 @@ import { createDatasetCatalog, type DatasetCatalog } from "./datasets.ts";
 import { createDefinitionCatalog, type DefinitionCatalog } from "./definitions.ts";
 import { createDriverRegistry, type DriverRegistry, forgetDriver } from "./drivers.ts";
 import type { Instance } from "./instance.ts";
+import { createLibrarySetUses, type LibrarySetUses } from "./library-set-uses.ts";
 import { createLoadCatalog, type LoadCatalog } from "./loads.ts";
 import { migrate } from "./migrations/migrate.ts";
 import { createOperationCatalog } from "./operations.ts";
@@ -28,6 +29,7 @@ export interface Catalog extends AsyncDisposable {
   readonly drivers: DriverRegistry;
   readonly definitions: DefinitionCatalog;
   readonly refreshes: RefreshCatalog;
+  readonly librarySets: LibrarySetUses;
 }
 
 export interface CatalogOptions {
@@ -73,6 +75,7 @@ export async function openCatalog({ dataDirectory, instance }: CatalogOptions): 
     drivers,
     definitions: createDefinitionCatalog(db),
     refreshes: createRefreshCatalog(db, self),
+    librarySets: createLibrarySetUses(db, self),
     [Symbol.asyncDispose]() {
       closed.abort();
       // What can't be taken back counts no more once this process has ended.

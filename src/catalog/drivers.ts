@@ -57,6 +57,7 @@ export function createDriverRegistry(db: Kysely<CatalogSchema>, options: DriverR
         .selectFrom("drivers")
         .select("instance_id")
         .union(db.selectFrom("version_holds").select("instance_id"))
+        .union(db.selectFrom("library_set_uses").select("instance_id"))
         .union(db.selectFrom("loads").select("instance_id").where("end_time", "is", null))
         .execute();
       for (const { instance_id } of said) {
@@ -81,6 +82,7 @@ export async function forgetDriver(db: Kysely<CatalogSchema>, instanceId: string
       .where("uid", "in", held)
       .execute();
     await trx.deleteFrom("version_holds").where("instance_id", "=", instanceId).execute();
+    await trx.deleteFrom("library_set_uses").where("instance_id", "=", instanceId).execute();
     await trx.deleteFrom("drivers").where("instance_id", "=", instanceId).execute();
   });
 }

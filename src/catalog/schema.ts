@@ -112,6 +112,14 @@ export interface CatalogSchema {
     last_error: string | null;
     runner: string | null;
   };
+  library_set_uses: {
+    instance_id: string;
+    name: string;
+    hash: string;
+    profile: string;
+    pid: number;
+    host: string;
+  };
   schedule_runner: {
     id: number;
     instance_id: string;

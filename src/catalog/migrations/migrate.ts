@@ -8,6 +8,7 @@ import { storageLevels } from "./0007-storage-levels.ts";
 import { uploads } from "./0008-uploads.ts";
 import { datasetRefreshes } from "./0009-dataset-refreshes.ts";
 import { stoppedLoads } from "./0010-stopped-loads.ts";
+import { librarySetUses } from "./0012-library-set-uses.ts";
 import type { Migration } from "./migration.ts";
 
 const migrations: readonly Migration[] = [
@@ -18,6 +19,7 @@ const migrations: readonly Migration[] = [
   uploads,
   datasetRefreshes,
   stoppedLoads,
+  librarySetUses,
 ];
 
 /** The catalog's format that this driver writes. */
