@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { SourceSpec } from "../../../src/sources/connector.ts";
 import { type DefinitionBench, openDefinitionBench } from "../../helpers/definitions.ts";
-import { librarySet, setPackage } from "../../helpers/library-sets.ts";
+import { librarySet, setPackage } from "../../helpers/set-manifests.ts";
 
 const { signal } = new AbortController();
 let bench: DefinitionBench;

@@ -5,7 +5,7 @@ import type { LibrarySet } from "../../../src/library-sets/model.ts";
 import { closestPatterns, matchesName } from "../../../src/library-sets/name-pattern.ts";
 import { createServedKinds } from "../../../src/library-sets/served-kinds.ts";
 import { sourceKinds } from "../../../src/sources/kinds.ts";
-import { librarySet, serverConnector, setPackage } from "../../helpers/library-sets.ts";
+import { librarySet, serverConnector, setPackage } from "../../helpers/set-manifests.ts";
 
 const table = { table: { type: "string", doc: "" } } as const;
 const warehouse = librarySet("warehouse", "a", {

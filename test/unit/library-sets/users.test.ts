@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Catalog, openCatalog } from "../../../src/catalog/catalog.ts";
 import { claimInstance, type Instance } from "../../../src/catalog/instance.ts";
 import { createFindUsers } from "../../../src/library-sets/users.ts";
-import { librarySet } from "../../helpers/library-sets.ts";
+import { librarySet } from "../../helpers/set-manifests.ts";
 import { temporaryFolder } from "../../helpers/temporary-folder.ts";
 
 const warehouse = librarySet("warehouse", "a");
