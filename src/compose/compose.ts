@@ -3,6 +3,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { claimInstance } from "../catalog/instance.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
 import { divideMemory } from "../config/memory-shares.ts";
+import { NO_SETS } from "../library-sets/bind-sets.ts";
 import { readPointers } from "../library-sets/pointers.ts";
 import type { DriverControl } from "../lifecycle/control.ts";
 import { createIdentity, type Identity } from "../lifecycle/identity.ts";
@@ -24,7 +25,7 @@ import { uploadService } from "../rpc/handlers/upload.ts";
 import { createPages } from "../rpc/http/pages.ts";
 import { openRpcServer, type RpcServer } from "../rpc/rpc-server.ts";
 import { createPool } from "../scheduling/pool.ts";
-import { sourceKinds } from "../sources/kinds.ts";
+import type { SourceKind } from "../sources/connector.ts";
 import { clientReach, NO_REACH } from "./client-reach.ts";
 import { openDriverLife } from "./life.ts";
 import { composeLoading } from "./loading.ts";
@@ -72,6 +73,7 @@ export async function compose(
   // Read once: the driver works with the sets that are in its fingerprint.
   const pointers = await readPointers(settings.dataDir);
   const setHashes = new Map(Array.from(pointers.values(), ({ name, hash }) => [name, hash] as const));
+  const librarySets = NO_SETS;
   const identity = createIdentity({ version: VERSION, profile: settings.profile, profileBytes, setHashes });
   const token = readOrCreateToken(settings.tokenFile, { group });
   onPhase("catalog");
@@ -111,6 +113,7 @@ export async function compose(
       group,
       workFolder,
       workerProgram,
+      librarySets,
       storage,
       readiness,
       metrics,
@@ -119,7 +122,7 @@ export async function compose(
     pool: loaders,
     reach: () => reach,
   });
-  const { workers, statements, uploads, scheduler } = loading;
+  const { workers, statements, uploads, scheduler, definitions } = loading;
   const { queries, exports } = composeQuestions({ settings, storage, loading, pool: readers, metrics });
   const pools = () => [readers.status(), loaders.status()];
   const memory = (): MemoryStatus => ({
@@ -147,7 +150,7 @@ export async function compose(
   const methods = [
     ...driverService({
       ...{ identity, token, launch, readiness, control, events: life.events, leases: life.leases },
-      ...{ capabilities: CAPABILITIES, threads, pools, memory, eventLoopDelay },
+      ...{ capabilities: capabilitiesOf(definitions.kinds), threads, pools, memory, eventLoopDelay, librarySets },
       workers: () => workers.status(),
       drainTimeoutMs: settings.drainTimeout,
       stopGraceMs: settings.stopGrace,
@@ -217,7 +220,9 @@ export async function compose(
   };
 }
 
-const CAPABILITIES = [
-  ...["result.arrow", "result.rows", "query.aggregate", "query.sql", "dataset.level", "dataset.refresh", "export"],
-  ...sourceKinds.map(({ kind }) => `source.${kind}`),
-];
+function capabilitiesOf(kinds: readonly SourceKind[]): readonly string[] {
+  return [
+    ...["result.arrow", "result.rows", "query.aggregate", "query.sql", "dataset.level", "dataset.refresh", "export"],
+    ...kinds.map(({ kind }) => `source.${kind}`),
+  ];
+}

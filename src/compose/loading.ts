@@ -5,6 +5,7 @@ import type { Settings } from "../config/settings.ts";
 import { createDefinitions } from "../definitions/definitions.ts";
 import { createSecrets } from "../definitions/secrets/secrets.ts";
 import { createVault } from "../definitions/secrets/vault.ts";
+import type { BoundSets } from "../library-sets/bind-sets.ts";
 import { createServedKinds } from "../library-sets/served-kinds.ts";
 import type { Readiness } from "../lifecycle/readiness.ts";
 import { type WorkFolder, workFolderOf } from "../lifecycle/work-folder.ts";
@@ -38,6 +39,8 @@ export interface LoadingOptions {
   readonly workFolder: WorkFolder;
   readonly workerProgram: readonly string[];
   readonly storage: Storage;
+  /** Those of the configuration. */
+  readonly librarySets: BoundSets;
   /** The loaders' places. */
   readonly pool: Pool;
   readonly readiness: Readiness;
@@ -52,6 +55,7 @@ export type Loading = Awaited<ReturnType<typeof composeLoading>>;
 /** Everything that brings rows into datasets; `parts` closes it. */
 export async function composeLoading(parts: AsyncDisposableStack, options: LoadingOptions) {
   const { settings, dataDirectory, instance, group, storage, pool, readiness, reach, metrics, logger } = options;
+  const { librarySets } = options;
   const { catalog, datasets, operations } = storage;
   const limits = DEFAULT_SEGMENT_LIMITS;
   const upkeep = parts.use(await openDriverUploads({ dataDirectory, settings, instance, catalog, datasets, logger }));
@@ -62,7 +66,7 @@ export async function composeLoading(parts: AsyncDisposableStack, options: Loadi
     statementLimit: settings.limits.statements,
     uploads,
     catalog: catalog.definitions,
-    kinds: createServedKinds(sourceKinds),
+    kinds: createServedKinds(sourceKinds, librarySets),
   });
   const statements = createStatementLimits();
   const workers = parts.use(await openWorkers(options));

@@ -10,7 +10,12 @@ import {
 } from "./gen/drover/v1/driver_service_pb.js";
 import * as operations from "./gen/drover/v1/operation_service_pb.js";
 import type * as queries from "./gen/drover/v1/query_service_pb.js";
-import type { Column as WireColumn, Source as WireSource } from "./gen/drover/v1/types_pb.js";
+import type {
+  Column as WireColumn,
+  PackageVersion as WirePackageVersion,
+  Source as WireSource,
+  UsedLibraries as WireUsedLibraries,
+} from "./gen/drover/v1/types_pb.js";
 import type { Upload as WireUpload } from "./gen/drover/v1/upload_service_pb.js";
 import type {
   ColumnStatistics,
@@ -22,11 +27,13 @@ import type {
   Operation,
   OperationKind,
   OperationState,
+  PackageVersion,
   RejectedRow,
   Source,
   StorageLevel,
   TextSource,
   Upload,
+  UsedLibraries,
   Version,
   Workers,
 } from "./model.ts";
@@ -77,6 +84,10 @@ export function driverFrom(driver: GetDriverResponse): DriverInfo {
     drainReason: driver.drainReason,
     launchId: driver.launchId,
     logFile: driver.logFile,
+    librarySets: driver.librarySets.map(({ name, hash, kinds, sourcePatterns, packages }) => ({
+      ...{ name, hash, kinds, sourcePatterns },
+      packages: packagesFrom(packages),
+    })),
   };
 }
 
@@ -192,7 +203,17 @@ export function versionFrom(version: datasets.Version | undefined): Version {
     readTime: dateFrom(version?.readTime),
     restoredFrom: Number(version?.restoredFrom ?? 0),
     increment: version?.increment && incrementFrom(version.increment),
+    libraries: version?.libraries && librariesFrom(version.libraries),
   };
+}
+
+function librariesFrom({ setName, setHash, packages }: WireUsedLibraries): UsedLibraries {
+  const set = setName === "" ? undefined : { name: setName, hash: setHash };
+  return { set, packages: packagesFrom(packages) };
+}
+
+function packagesFrom(packages: readonly WirePackageVersion[]): readonly PackageVersion[] {
+  return packages.map(({ name, version }) => ({ name, version }));
 }
 
 export function sourceToWire(source: Source | TextSource) {

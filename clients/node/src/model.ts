@@ -57,6 +57,35 @@ export interface DriverInfo {
   readonly launchId: string;
   /** Where its log goes, on its host; empty where that is not known. */
   readonly logFile: string;
+  /** Those that its configuration names, as they were when it started, by name; empty for a driver of an older version. */
+  readonly librarySets: readonly RunningLibrarySet[];
+}
+
+/** A library set that a driver works with. */
+export interface RunningLibrarySet {
+  readonly name: string;
+  /** Hexadecimal digits; the name may point to another set by now. */
+  readonly hash: string;
+  /** The kinds of source that it serves. */
+  readonly kinds: readonly string[];
+  /** The patterns of names of sources and connections that it serves. */
+  readonly sourcePatterns: readonly string[];
+  /** Those that it was made for, by name. */
+  readonly packages: readonly PackageVersion[];
+}
+
+/** A package at a version. */
+export interface PackageVersion {
+  readonly name: string;
+  readonly version: string;
+}
+
+/** What read a source. */
+export interface UsedLibraries {
+  /** Undefined for the driver's own libraries. */
+  readonly set: { readonly name: string; readonly hash: string } | undefined;
+  /** Those whose code ran, by name. */
+  readonly packages: readonly PackageVersion[];
 }
 
 /** What an attached client holds; a driver with leases is not idle. */
@@ -226,6 +255,8 @@ export interface Version {
   readonly restoredFrom: number;
   /** How refreshes tell what is new at the source; undefined where they read everything. */
   readonly increment: Increment | undefined;
+  /** What read the source; undefined where no client library did, as for files. */
+  readonly libraries: UsedLibraries | undefined;
 }
 
 /** Where a dataset is kept: on disk only, in memory while the budget allows, or in memory until it gets another level. */

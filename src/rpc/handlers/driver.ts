@@ -8,9 +8,11 @@ import {
   GetDriverResponseSchema,
   type LeaseSchema,
   ProveIdentityResponseSchema,
+  type RunningLibrarySetSchema,
   StopResponseSchema,
   type WorkersSchema,
 } from "../../gen/drover/v1/driver_service_pb.js";
+import type { BoundSets } from "../../library-sets/bind-sets.ts";
 import type { Identity } from "../../lifecycle/identity.ts";
 import { proveIdentity } from "../../lifecycle/identity-proof.ts";
 import type { Lease } from "../../lifecycle/leases.ts";
@@ -52,6 +54,7 @@ export interface DriverParts extends AttachParts {
   pools(): readonly PoolStatus[];
   memory(): MemoryStatus;
   workers(): WorkerPoolStatus;
+  readonly librarySets: BoundSets;
   /** The event loop's delay at the 99th percentile, in seconds. */
   eventLoopDelay(): number;
   /** How many operations run or wait. */
@@ -149,7 +152,16 @@ function describe(parts: DriverParts): GetDriverResponse {
     drainReason: parts.control.draining?.reason ?? "",
     launchId: launch.id ?? "",
     logFile: launch.logFile ?? "",
+    librarySets: fromBoundSets(parts.librarySets),
   });
+}
+
+function fromBoundSets({ all, kinds, sources }: BoundSets): MessageInitShape<typeof RunningLibrarySetSchema>[] {
+  return all.map((set) => ({
+    ...{ name: set.name, hash: set.hash, packages: set.manifest.asked.map(({ name, version }) => ({ name, version })) },
+    kinds: [...kinds].flatMap(([kind, serving]) => (serving === set ? [kind] : [])).sort(),
+    sourcePatterns: sources.flatMap(({ pattern, set: serving }) => (serving === set ? [pattern] : [])),
+  }));
 }
 
 function fromWorkers({

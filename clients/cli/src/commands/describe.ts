@@ -3,6 +3,7 @@ import type { Dataset } from "../../../node/src/index.ts";
 import type { Act, Context } from "../context.ts";
 import { printable } from "../render/cell.ts";
 import { datasetDetailJson } from "../render/json.ts";
+import { usedLibrariesText } from "../render/library-sets.ts";
 import { refreshFacts } from "../render/refresh.ts";
 import { pairs, table } from "../render/table.ts";
 import { bytesText, countText, plural, timeText } from "../render/units.ts";
@@ -29,6 +30,9 @@ function facts(dataset: Dataset): [string, string][] {
     ["version", `${version.number}, loaded ${timeText(version.createTime)}`],
     ["rows", countText(version.rows)],
     ["source", printable(`${version.source?.uri ?? "-"} (${bytesText(version.sourceBytes)})`)],
+    ...(version.libraries === undefined
+      ? []
+      : [["read with", usedLibrariesText(version.libraries)] as [string, string]]),
     ["on disk", `${bytesText(version.bytes)} in ${plural(version.segments, "segment")}`],
     ["in memory", resident ? bytesText(residentBytes) : "no"],
     ["level", storageLevel],

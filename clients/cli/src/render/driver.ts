@@ -1,5 +1,6 @@
 import type { DriverInfo, LeaseInfo } from "../../../node/src/index.ts";
 import { printable } from "./cell.ts";
+import { runningSetText } from "./library-sets.ts";
 import { bytesText, durationText, plural, timeText } from "./units.ts";
 
 /** What there is to say of a driver, for people. */
@@ -25,6 +26,7 @@ export function driverFacts(
     ["operations", plural(driver.runningOperations, "operation")],
     ["memory", `${bytesText(memory.processBytes)} used, budget ${bytesText(memory.budgetBytes)}`],
     ["datasets", `${resident} in memory`],
+    ...driver.librarySets.map((set): [string, string] => ["library set", runningSetText(set)]),
     ["threads", String(driver.threads)],
     ...(driver.workers === undefined ? [] : [workersFact(driver.workers)]),
     ...driver.pools.map(({ name, size, running, queued, maxQueued }): [string, string] => [

@@ -4,6 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { PackageVersion } from "./types_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -203,6 +204,54 @@ export declare type Memory = Message<"drover.v1.Memory"> & {
  * Use `create(MemorySchema)` to create a new message.
  */
 export declare const MemorySchema: GenMessage<Memory>;
+
+/**
+ * A library set that a driver works with.
+ *
+ * @generated from message drover.v1.RunningLibrarySet
+ */
+export declare type RunningLibrarySet = Message<"drover.v1.RunningLibrarySet"> & {
+  /**
+   * Its name in the driver's configuration; it may point to another set by now.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The set's hash, in hexadecimal digits.
+   *
+   * @generated from field: string hash = 2;
+   */
+  hash: string;
+
+  /**
+   * The kinds of source that it serves (`librarySets.kinds`), by name.
+   *
+   * @generated from field: repeated string kinds = 3;
+   */
+  kinds: string[];
+
+  /**
+   * The patterns of names of sources and connections that it serves (`librarySets.sources`).
+   *
+   * @generated from field: repeated string source_patterns = 4;
+   */
+  sourcePatterns: string[];
+
+  /**
+   * The packages that it was made for, by name; others are there because these need them.
+   *
+   * @generated from field: repeated drover.v1.PackageVersion packages = 5;
+   */
+  packages: PackageVersion[];
+};
+
+/**
+ * Describes the message drover.v1.RunningLibrarySet.
+ * Use `create(RunningLibrarySetSchema)` to create a new message.
+ */
+export declare const RunningLibrarySetSchema: GenMessage<RunningLibrarySet>;
 
 /**
  * What an attached client holds.
@@ -924,6 +973,13 @@ export declare type GetDriverResponse = Message<"drover.v1.GetDriverResponse"> &
    * @generated from field: drover.v1.Workers workers = 19;
    */
   workers?: Workers | undefined;
+
+  /**
+   * The library sets that it works with, by name: those that its configuration names, as they were when it started.
+   *
+   * @generated from field: repeated drover.v1.RunningLibrarySet library_sets = 20;
+   */
+  librarySets: RunningLibrarySet[];
 };
 
 /**

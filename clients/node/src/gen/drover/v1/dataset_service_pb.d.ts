@@ -4,7 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Column, Source } from "./types_pb.js";
+import type { Column, Source, UsedLibraries } from "./types_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Increment, RefreshStatus, Schedule } from "./refresh_pb.js";
 import type { Filter } from "./query_pb.js";
@@ -211,6 +211,13 @@ export declare type Version = Message<"drover.v1.Version"> & {
    * @generated from field: drover.v1.Increment increment = 15;
    */
   increment?: Increment | undefined;
+
+  /**
+   * What read the source; not set where no client library has, as for files.
+   *
+   * @generated from field: drover.v1.UsedLibraries libraries = 16;
+   */
+  libraries?: UsedLibraries | undefined;
 };
 
 /**

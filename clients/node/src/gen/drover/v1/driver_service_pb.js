@@ -3,13 +3,14 @@
 /* eslint-disable */
 
 import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { file_drover_v1_types } from "./types_pb.js";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file drover/v1/driver_service.proto.
  */
 export const file_drover_v1_driver_service = /*@__PURE__*/
-  fileDesc("Ch5kcm92ZXIvdjEvZHJpdmVyX3NlcnZpY2UucHJvdG8SCWRyb3Zlci52MSJXCgRQb29sEgwKBG5hbWUYASABKAkSDAoEc2l6ZRgCIAEoBRIPCgdydW5uaW5nGAMgASgFEg4KBnF1ZXVlZBgEIAEoBRISCgptYXhfcXVldWVkGAUgASgFIsoBCgdXb3JrZXJzEgsKA25vdxgBIAEoBRIMCgRidXN5GAIgASgFEg4KBndhbnRlZBgDIAEoBRIWCg5wZW5kaW5nX3RvX2FkZBgEIAEoBRIZChFwZW5kaW5nX3RvX3JlbW92ZRgFIAEoBRISCgptYXhfbmVlZGVkGAYgASgFEg4KBnF1ZXVlZBgHIAEoBRILCgNtaW4YCCABKAUSCwoDbWF4GAkgASgFEhQKDHdvcmtlcl9ieXRlcxgKIAEoAxINCgVieXRlcxgLIAEoAyKkAQoGTWVtb3J5EhQKDGJ1ZGdldF9ieXRlcxgBIAEoAxIdChVyZXNpZGVudF9idWRnZXRfYnl0ZXMYAiABKAMSFgoOcmVzaWRlbnRfYnl0ZXMYAyABKAMSGgoScmVhZGVyX2xpbWl0X2J5dGVzGAQgASgDEhoKEmxvYWRlcl9saW1pdF9ieXRlcxgFIAEoAxIVCg1wcm9jZXNzX2J5dGVzGAYgASgDIq0BCgVMZWFzZRIKCgJpZBgBIAEoCRITCgtjbGllbnRfbmFtZRgCIAEoCRITCgtjbGllbnRfaG9zdBgDIAEoCRISCgpjbGllbnRfcGlkGAQgASgFEhYKDmNsaWVudF92ZXJzaW9uGAUgASgJEhEKCXByaW5jaXBhbBgGIAEoCRIvCgthdHRhY2hfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiJQoUUHJvdmVJZGVudGl0eVJlcXVlc3QSDQoFbm9uY2UYASABKAwiTAoVUHJvdmVJZGVudGl0eVJlc3BvbnNlEhMKC2luc3RhbmNlX2lkGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDQoFcHJvb2YYAyABKAwiZQoNQXR0YWNoUmVxdWVzdBITCgtjbGllbnRfbmFtZRgBIAEoCRITCgtjbGllbnRfaG9zdBgCIAEoCRISCgpjbGllbnRfcGlkGAMgASgFEhYKDmNsaWVudF92ZXJzaW9uGAQgASgJIq8DCg5BdHRhY2hSZXNwb25zZRInCghhdHRhY2hlZBgBIAEoCzITLmRyb3Zlci52MS5BdHRhY2hlZEgAEikKCWhlYXJ0YmVhdBgCIAEoCzIULmRyb3Zlci52MS5IZWFydGJlYXRIABI4ChFkYXRhc2V0X3B1Ymxpc2hlZBgDIAEoCzIbLmRyb3Zlci52MS5EYXRhc2V0UHVibGlzaGVkSAASNAoPZGF0YXNldF9kcm9wcGVkGAQgASgLMhkuZHJvdmVyLnYxLkRhdGFzZXREcm9wcGVkSAASJwoIZHJhaW5pbmcYBSABKAsyEy5kcm92ZXIudjEuRHJhaW5pbmdIABI0Cg9tZW1vcnlfcHJlc3N1cmUYBiABKAsyGS5kcm92ZXIudjEuTWVtb3J5UHJlc3N1cmVIABI0Cg9kYXRhc2V0X2V2aWN0ZWQYByABKAsyGS5kcm92ZXIudjEuRGF0YXNldEV2aWN0ZWRIABI7ChNkYXRhc2V0X3Bpbl9yZWZ1c2VkGAggASgLMhwuZHJvdmVyLnYxLkRhdGFzZXRQaW5SZWZ1c2VkSABCBwoFZXZlbnQiUwoIQXR0YWNoZWQSEAoIbGVhc2VfaWQYASABKAkSNQoSaGVhcnRiZWF0X2ludGVydmFsGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIgsKCUhlYXJ0YmVhdCI0ChBEYXRhc2V0UHVibGlzaGVkEg8KB2RhdGFzZXQYASABKAkSDwoHdmVyc2lvbhgCIAEoAyIhCg5EYXRhc2V0RHJvcHBlZBIPCgdkYXRhc2V0GAEgASgJImwKDkRhdGFzZXRFdmljdGVkEg8KB2RhdGFzZXQYASABKAkSDwoHdmVyc2lvbhgCIAEoAxINCgVieXRlcxgDIAEoAxIpCgZyZWFzb24YBCABKA4yGS5kcm92ZXIudjEuRXZpY3Rpb25SZWFzb24iRgoRRGF0YXNldFBpblJlZnVzZWQSDwoHZGF0YXNldBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgDEg8KB21lc3NhZ2UYAyABKAkiSAoIRHJhaW5pbmcSDgoGcmVhc29uGAEgASgJEiwKCGRlYWRsaW5lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJLCg5NZW1vcnlQcmVzc3VyZRIMCgRoaWdoGAEgASgIEhUKDXByb2Nlc3NfYnl0ZXMYAiABKAMSFAoMYnVkZ2V0X2J5dGVzGAMgASgDIkoKDERyYWluUmVxdWVzdBIOCgZyZWFzb24YASABKAkSKgoHdGltZW91dBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJZCg1EcmFpblJlc3BvbnNlEiwKCGRlYWRsaW5lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaChJydW5uaW5nX29wZXJhdGlvbnMYAiABKAUiHQoLU3RvcFJlcXVlc3QSDgoGcmVhc29uGAEgASgJIlgKDFN0b3BSZXNwb25zZRIsCghkZWFkbGluZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoScnVubmluZ19vcGVyYXRpb25zGAIgASgFIhIKEEdldERyaXZlclJlcXVlc3QigQQKEUdldERyaXZlclJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSEwoLYXBpX3ZlcnNpb24YAiABKAkSEwoLaW5zdGFuY2VfaWQYAyABKAkSDwoHcHJvZmlsZRgEIAEoCRITCgtmaW5nZXJwcmludBgFIAEoCRIlCgVzdGF0ZRgGIAEoDjIWLmRyb3Zlci52MS5Ecml2ZXJTdGF0ZRIuCgpzdGFydF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBILCgNwaWQYCCABKAUSFAoMY2FwYWJpbGl0aWVzGAkgAygJEh4KBXBvb2xzGAogAygLMg8uZHJvdmVyLnYxLlBvb2wSIQoGbWVtb3J5GAsgASgLMhEuZHJvdmVyLnYxLk1lbW9yeRIPCgd0aHJlYWRzGAwgASgFEh8KF2V2ZW50X2xvb3BfZGVsYXlfcDk5X21zGA0gASgBEiAKBmxlYXNlcxgOIAMoCzIQLmRyb3Zlci52MS5MZWFzZRIaChJydW5uaW5nX29wZXJhdGlvbnMYDyABKAUSFAoMZHJhaW5fcmVhc29uGBAgASgJEhEKCWxhdW5jaF9pZBgRIAEoCRIQCghsb2dfZmlsZRgSIAEoCRIjCgd3b3JrZXJzGBMgASgLMhIuZHJvdmVyLnYxLldvcmtlcnMqlgEKC0RyaXZlclN0YXRlEhwKGERSSVZFUl9TVEFURV9VTlNQRUNJRklFRBAAEhkKFURSSVZFUl9TVEFURV9TVEFSVElORxABEhgKFERSSVZFUl9TVEFURV9TRVJWSU5HEAISGQoVRFJJVkVSX1NUQVRFX1NUT1BQSU5HEAMSGQoVRFJJVkVSX1NUQVRFX0RSQUlOSU5HEAQq3gEKDkV2aWN0aW9uUmVhc29uEh8KG0VWSUNUSU9OX1JFQVNPTl9VTlNQRUNJRklFRBAAEhoKFkVWSUNUSU9OX1JFQVNPTl9CVURHRVQQARIYChRFVklDVElPTl9SRUFTT05fSURMRRACEh4KGkVWSUNUSU9OX1JFQVNPTl9TVVBFUlNFREVEEAMSGwoXRVZJQ1RJT05fUkVBU09OX1JFTU9WRUQQBBIZChVFVklDVElPTl9SRUFTT05fTEVWRUwQBRIdChlFVklDVElPTl9SRUFTT05fUkVRVUVTVEVEEAYy9QIKDURyaXZlclNlcnZpY2USVwoNUHJvdmVJZGVudGl0eRIfLmRyb3Zlci52MS5Qcm92ZUlkZW50aXR5UmVxdWVzdBogLmRyb3Zlci52MS5Qcm92ZUlkZW50aXR5UmVzcG9uc2UiA5ACARJLCglHZXREcml2ZXISGy5kcm92ZXIudjEuR2V0RHJpdmVyUmVxdWVzdBocLmRyb3Zlci52MS5HZXREcml2ZXJSZXNwb25zZSIDkAIBEj8KBkF0dGFjaBIYLmRyb3Zlci52MS5BdHRhY2hSZXF1ZXN0GhkuZHJvdmVyLnYxLkF0dGFjaFJlc3BvbnNlMAESPwoFRHJhaW4SFy5kcm92ZXIudjEuRHJhaW5SZXF1ZXN0GhguZHJvdmVyLnYxLkRyYWluUmVzcG9uc2UiA5ACAhI8CgRTdG9wEhYuZHJvdmVyLnYxLlN0b3BSZXF1ZXN0GhcuZHJvdmVyLnYxLlN0b3BSZXNwb25zZSIDkAICYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Ch5kcm92ZXIvdjEvZHJpdmVyX3NlcnZpY2UucHJvdG8SCWRyb3Zlci52MSJXCgRQb29sEgwKBG5hbWUYASABKAkSDAoEc2l6ZRgCIAEoBRIPCgdydW5uaW5nGAMgASgFEg4KBnF1ZXVlZBgEIAEoBRISCgptYXhfcXVldWVkGAUgASgFIsoBCgdXb3JrZXJzEgsKA25vdxgBIAEoBRIMCgRidXN5GAIgASgFEg4KBndhbnRlZBgDIAEoBRIWCg5wZW5kaW5nX3RvX2FkZBgEIAEoBRIZChFwZW5kaW5nX3RvX3JlbW92ZRgFIAEoBRISCgptYXhfbmVlZGVkGAYgASgFEg4KBnF1ZXVlZBgHIAEoBRILCgNtaW4YCCABKAUSCwoDbWF4GAkgASgFEhQKDHdvcmtlcl9ieXRlcxgKIAEoAxINCgVieXRlcxgLIAEoAyKkAQoGTWVtb3J5EhQKDGJ1ZGdldF9ieXRlcxgBIAEoAxIdChVyZXNpZGVudF9idWRnZXRfYnl0ZXMYAiABKAMSFgoOcmVzaWRlbnRfYnl0ZXMYAyABKAMSGgoScmVhZGVyX2xpbWl0X2J5dGVzGAQgASgDEhoKEmxvYWRlcl9saW1pdF9ieXRlcxgFIAEoAxIVCg1wcm9jZXNzX2J5dGVzGAYgASgDIoQBChFSdW5uaW5nTGlicmFyeVNldBIMCgRuYW1lGAEgASgJEgwKBGhhc2gYAiABKAkSDQoFa2luZHMYAyADKAkSFwoPc291cmNlX3BhdHRlcm5zGAQgAygJEisKCHBhY2thZ2VzGAUgAygLMhkuZHJvdmVyLnYxLlBhY2thZ2VWZXJzaW9uIq0BCgVMZWFzZRIKCgJpZBgBIAEoCRITCgtjbGllbnRfbmFtZRgCIAEoCRITCgtjbGllbnRfaG9zdBgDIAEoCRISCgpjbGllbnRfcGlkGAQgASgFEhYKDmNsaWVudF92ZXJzaW9uGAUgASgJEhEKCXByaW5jaXBhbBgGIAEoCRIvCgthdHRhY2hfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiJQoUUHJvdmVJZGVudGl0eVJlcXVlc3QSDQoFbm9uY2UYASABKAwiTAoVUHJvdmVJZGVudGl0eVJlc3BvbnNlEhMKC2luc3RhbmNlX2lkGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDQoFcHJvb2YYAyABKAwiZQoNQXR0YWNoUmVxdWVzdBITCgtjbGllbnRfbmFtZRgBIAEoCRITCgtjbGllbnRfaG9zdBgCIAEoCRISCgpjbGllbnRfcGlkGAMgASgFEhYKDmNsaWVudF92ZXJzaW9uGAQgASgJIq8DCg5BdHRhY2hSZXNwb25zZRInCghhdHRhY2hlZBgBIAEoCzITLmRyb3Zlci52MS5BdHRhY2hlZEgAEikKCWhlYXJ0YmVhdBgCIAEoCzIULmRyb3Zlci52MS5IZWFydGJlYXRIABI4ChFkYXRhc2V0X3B1Ymxpc2hlZBgDIAEoCzIbLmRyb3Zlci52MS5EYXRhc2V0UHVibGlzaGVkSAASNAoPZGF0YXNldF9kcm9wcGVkGAQgASgLMhkuZHJvdmVyLnYxLkRhdGFzZXREcm9wcGVkSAASJwoIZHJhaW5pbmcYBSABKAsyEy5kcm92ZXIudjEuRHJhaW5pbmdIABI0Cg9tZW1vcnlfcHJlc3N1cmUYBiABKAsyGS5kcm92ZXIudjEuTWVtb3J5UHJlc3N1cmVIABI0Cg9kYXRhc2V0X2V2aWN0ZWQYByABKAsyGS5kcm92ZXIudjEuRGF0YXNldEV2aWN0ZWRIABI7ChNkYXRhc2V0X3Bpbl9yZWZ1c2VkGAggASgLMhwuZHJvdmVyLnYxLkRhdGFzZXRQaW5SZWZ1c2VkSABCBwoFZXZlbnQiUwoIQXR0YWNoZWQSEAoIbGVhc2VfaWQYASABKAkSNQoSaGVhcnRiZWF0X2ludGVydmFsGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIgsKCUhlYXJ0YmVhdCI0ChBEYXRhc2V0UHVibGlzaGVkEg8KB2RhdGFzZXQYASABKAkSDwoHdmVyc2lvbhgCIAEoAyIhCg5EYXRhc2V0RHJvcHBlZBIPCgdkYXRhc2V0GAEgASgJImwKDkRhdGFzZXRFdmljdGVkEg8KB2RhdGFzZXQYASABKAkSDwoHdmVyc2lvbhgCIAEoAxINCgVieXRlcxgDIAEoAxIpCgZyZWFzb24YBCABKA4yGS5kcm92ZXIudjEuRXZpY3Rpb25SZWFzb24iRgoRRGF0YXNldFBpblJlZnVzZWQSDwoHZGF0YXNldBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgDEg8KB21lc3NhZ2UYAyABKAkiSAoIRHJhaW5pbmcSDgoGcmVhc29uGAEgASgJEiwKCGRlYWRsaW5lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJLCg5NZW1vcnlQcmVzc3VyZRIMCgRoaWdoGAEgASgIEhUKDXByb2Nlc3NfYnl0ZXMYAiABKAMSFAoMYnVkZ2V0X2J5dGVzGAMgASgDIkoKDERyYWluUmVxdWVzdBIOCgZyZWFzb24YASABKAkSKgoHdGltZW91dBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJZCg1EcmFpblJlc3BvbnNlEiwKCGRlYWRsaW5lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaChJydW5uaW5nX29wZXJhdGlvbnMYAiABKAUiHQoLU3RvcFJlcXVlc3QSDgoGcmVhc29uGAEgASgJIlgKDFN0b3BSZXNwb25zZRIsCghkZWFkbGluZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoScnVubmluZ19vcGVyYXRpb25zGAIgASgFIhIKEEdldERyaXZlclJlcXVlc3QitQQKEUdldERyaXZlclJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSEwoLYXBpX3ZlcnNpb24YAiABKAkSEwoLaW5zdGFuY2VfaWQYAyABKAkSDwoHcHJvZmlsZRgEIAEoCRITCgtmaW5nZXJwcmludBgFIAEoCRIlCgVzdGF0ZRgGIAEoDjIWLmRyb3Zlci52MS5Ecml2ZXJTdGF0ZRIuCgpzdGFydF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBILCgNwaWQYCCABKAUSFAoMY2FwYWJpbGl0aWVzGAkgAygJEh4KBXBvb2xzGAogAygLMg8uZHJvdmVyLnYxLlBvb2wSIQoGbWVtb3J5GAsgASgLMhEuZHJvdmVyLnYxLk1lbW9yeRIPCgd0aHJlYWRzGAwgASgFEh8KF2V2ZW50X2xvb3BfZGVsYXlfcDk5X21zGA0gASgBEiAKBmxlYXNlcxgOIAMoCzIQLmRyb3Zlci52MS5MZWFzZRIaChJydW5uaW5nX29wZXJhdGlvbnMYDyABKAUSFAoMZHJhaW5fcmVhc29uGBAgASgJEhEKCWxhdW5jaF9pZBgRIAEoCRIQCghsb2dfZmlsZRgSIAEoCRIjCgd3b3JrZXJzGBMgASgLMhIuZHJvdmVyLnYxLldvcmtlcnMSMgoMbGlicmFyeV9zZXRzGBQgAygLMhwuZHJvdmVyLnYxLlJ1bm5pbmdMaWJyYXJ5U2V0KpYBCgtEcml2ZXJTdGF0ZRIcChhEUklWRVJfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVEUklWRVJfU1RBVEVfU1RBUlRJTkcQARIYChREUklWRVJfU1RBVEVfU0VSVklORxACEhkKFURSSVZFUl9TVEFURV9TVE9QUElORxADEhkKFURSSVZFUl9TVEFURV9EUkFJTklORxAEKt4BCg5FdmljdGlvblJlYXNvbhIfChtFVklDVElPTl9SRUFTT05fVU5TUEVDSUZJRUQQABIaChZFVklDVElPTl9SRUFTT05fQlVER0VUEAESGAoURVZJQ1RJT05fUkVBU09OX0lETEUQAhIeChpFVklDVElPTl9SRUFTT05fU1VQRVJTRURFRBADEhsKF0VWSUNUSU9OX1JFQVNPTl9SRU1PVkVEEAQSGQoVRVZJQ1RJT05fUkVBU09OX0xFVkVMEAUSHQoZRVZJQ1RJT05fUkVBU09OX1JFUVVFU1RFRBAGMvUCCg1Ecml2ZXJTZXJ2aWNlElcKDVByb3ZlSWRlbnRpdHkSHy5kcm92ZXIudjEuUHJvdmVJZGVudGl0eVJlcXVlc3QaIC5kcm92ZXIudjEuUHJvdmVJZGVudGl0eVJlc3BvbnNlIgOQAgESSwoJR2V0RHJpdmVyEhsuZHJvdmVyLnYxLkdldERyaXZlclJlcXVlc3QaHC5kcm92ZXIudjEuR2V0RHJpdmVyUmVzcG9uc2UiA5ACARI/CgZBdHRhY2gSGC5kcm92ZXIudjEuQXR0YWNoUmVxdWVzdBoZLmRyb3Zlci52MS5BdHRhY2hSZXNwb25zZTABEj8KBURyYWluEhcuZHJvdmVyLnYxLkRyYWluUmVxdWVzdBoYLmRyb3Zlci52MS5EcmFpblJlc3BvbnNlIgOQAgISPAoEU3RvcBIWLmRyb3Zlci52MS5TdG9wUmVxdWVzdBoXLmRyb3Zlci52MS5TdG9wUmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_drover_v1_types, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Describes the message drover.v1.Pool.
@@ -33,137 +34,144 @@ export const MemorySchema = /*@__PURE__*/
   messageDesc(file_drover_v1_driver_service, 2);
 
 /**
+ * Describes the message drover.v1.RunningLibrarySet.
+ * Use `create(RunningLibrarySetSchema)` to create a new message.
+ */
+export const RunningLibrarySetSchema = /*@__PURE__*/
+  messageDesc(file_drover_v1_driver_service, 3);
+
+/**
  * Describes the message drover.v1.Lease.
  * Use `create(LeaseSchema)` to create a new message.
  */
 export const LeaseSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 3);
+  messageDesc(file_drover_v1_driver_service, 4);
 
 /**
  * Describes the message drover.v1.ProveIdentityRequest.
  * Use `create(ProveIdentityRequestSchema)` to create a new message.
  */
 export const ProveIdentityRequestSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 4);
+  messageDesc(file_drover_v1_driver_service, 5);
 
 /**
  * Describes the message drover.v1.ProveIdentityResponse.
  * Use `create(ProveIdentityResponseSchema)` to create a new message.
  */
 export const ProveIdentityResponseSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 5);
+  messageDesc(file_drover_v1_driver_service, 6);
 
 /**
  * Describes the message drover.v1.AttachRequest.
  * Use `create(AttachRequestSchema)` to create a new message.
  */
 export const AttachRequestSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 6);
+  messageDesc(file_drover_v1_driver_service, 7);
 
 /**
  * Describes the message drover.v1.AttachResponse.
  * Use `create(AttachResponseSchema)` to create a new message.
  */
 export const AttachResponseSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 7);
+  messageDesc(file_drover_v1_driver_service, 8);
 
 /**
  * Describes the message drover.v1.Attached.
  * Use `create(AttachedSchema)` to create a new message.
  */
 export const AttachedSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 8);
+  messageDesc(file_drover_v1_driver_service, 9);
 
 /**
  * Describes the message drover.v1.Heartbeat.
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 9);
+  messageDesc(file_drover_v1_driver_service, 10);
 
 /**
  * Describes the message drover.v1.DatasetPublished.
  * Use `create(DatasetPublishedSchema)` to create a new message.
  */
 export const DatasetPublishedSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 10);
+  messageDesc(file_drover_v1_driver_service, 11);
 
 /**
  * Describes the message drover.v1.DatasetDropped.
  * Use `create(DatasetDroppedSchema)` to create a new message.
  */
 export const DatasetDroppedSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 11);
+  messageDesc(file_drover_v1_driver_service, 12);
 
 /**
  * Describes the message drover.v1.DatasetEvicted.
  * Use `create(DatasetEvictedSchema)` to create a new message.
  */
 export const DatasetEvictedSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 12);
+  messageDesc(file_drover_v1_driver_service, 13);
 
 /**
  * Describes the message drover.v1.DatasetPinRefused.
  * Use `create(DatasetPinRefusedSchema)` to create a new message.
  */
 export const DatasetPinRefusedSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 13);
+  messageDesc(file_drover_v1_driver_service, 14);
 
 /**
  * Describes the message drover.v1.Draining.
  * Use `create(DrainingSchema)` to create a new message.
  */
 export const DrainingSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 14);
+  messageDesc(file_drover_v1_driver_service, 15);
 
 /**
  * Describes the message drover.v1.MemoryPressure.
  * Use `create(MemoryPressureSchema)` to create a new message.
  */
 export const MemoryPressureSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 15);
+  messageDesc(file_drover_v1_driver_service, 16);
 
 /**
  * Describes the message drover.v1.DrainRequest.
  * Use `create(DrainRequestSchema)` to create a new message.
  */
 export const DrainRequestSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 16);
+  messageDesc(file_drover_v1_driver_service, 17);
 
 /**
  * Describes the message drover.v1.DrainResponse.
  * Use `create(DrainResponseSchema)` to create a new message.
  */
 export const DrainResponseSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 17);
+  messageDesc(file_drover_v1_driver_service, 18);
 
 /**
  * Describes the message drover.v1.StopRequest.
  * Use `create(StopRequestSchema)` to create a new message.
  */
 export const StopRequestSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 18);
+  messageDesc(file_drover_v1_driver_service, 19);
 
 /**
  * Describes the message drover.v1.StopResponse.
  * Use `create(StopResponseSchema)` to create a new message.
  */
 export const StopResponseSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 19);
+  messageDesc(file_drover_v1_driver_service, 20);
 
 /**
  * Describes the message drover.v1.GetDriverRequest.
  * Use `create(GetDriverRequestSchema)` to create a new message.
  */
 export const GetDriverRequestSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 20);
+  messageDesc(file_drover_v1_driver_service, 21);
 
 /**
  * Describes the message drover.v1.GetDriverResponse.
  * Use `create(GetDriverResponseSchema)` to create a new message.
  */
 export const GetDriverResponseSchema = /*@__PURE__*/
-  messageDesc(file_drover_v1_driver_service, 21);
+  messageDesc(file_drover_v1_driver_service, 22);
 
 /**
  * Describes the enum drover.v1.DriverState.

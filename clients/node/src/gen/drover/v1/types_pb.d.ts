@@ -118,6 +118,67 @@ export declare type Source = Message<"drover.v1.Source"> & {
 export declare const SourceSchema: GenMessage<Source>;
 
 /**
+ * A package at a version.
+ *
+ * @generated from message drover.v1.PackageVersion
+ */
+export declare type PackageVersion = Message<"drover.v1.PackageVersion"> & {
+  /**
+   * The package's name, with its scope if it has one.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * One exact version; a range or a tag is PACKAGE_VERSION_INEXACT.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+};
+
+/**
+ * Describes the message drover.v1.PackageVersion.
+ * Use `create(PackageVersionSchema)` to create a new message.
+ */
+export declare const PackageVersionSchema: GenMessage<PackageVersion>;
+
+/**
+ * What a load ran with.
+ *
+ * @generated from message drover.v1.UsedLibraries
+ */
+export declare type UsedLibraries = Message<"drover.v1.UsedLibraries"> & {
+  /**
+   * The library set's name; empty for the built-in one.
+   *
+   * @generated from field: string set_name = 1;
+   */
+  setName: string;
+
+  /**
+   * The library set's hash; empty for the built-in one.
+   *
+   * @generated from field: string set_hash = 2;
+   */
+  setHash: string;
+
+  /**
+   * The packages whose code its workers ran, by name.
+   *
+   * @generated from field: repeated drover.v1.PackageVersion packages = 3;
+   */
+  packages: PackageVersion[];
+};
+
+/**
+ * Describes the message drover.v1.UsedLibraries.
+ * Use `create(UsedLibrariesSchema)` to create a new message.
+ */
+export declare const UsedLibrariesSchema: GenMessage<UsedLibraries>;
+
+/**
  * The family that a column's type belongs to: enough to choose an axis, a format or an editor.
  * Values may be added; treat an unknown one like TYPE_KIND_OTHER.
  *
