@@ -91,7 +91,8 @@ export class CallServer {
     } catch (thrown) {
       // What stopped the work is what went wrong, whatever it made of its end.
       const error = DriverError.from(controller.signal.aborted ? controller.signal.reason : diskFull(thrown));
-      const detail = error.reason === "INTERNAL" ? { detail: stackOf(thrown) } : {};
+      const isUnexpected = error.reason === "INTERNAL" || error.reason === "CONNECTOR_FAILED";
+      const detail = isUnexpected ? { detail: stackOf(thrown) } : {};
       this.#parts.send({ type: "failed", id, error: errorToJson(error), ...detail });
     } finally {
       this.#running.delete(id);

@@ -1,3 +1,4 @@
+import type { ErrorJson } from "../../errors/error-json.ts";
 import type { ParamsOf, WorkerMethod } from "../worker/protocol.ts";
 
 /** More than one worker ever gets in a row; the oldest are forgotten. */
@@ -17,6 +18,12 @@ export class HiddenSecrets {
       this.#secrets.add(secret);
     }
     for (const secret of this.#secrets) if (this.#secrets.size > MAX_SECRETS) this.#secrets.delete(secret);
+  }
+
+  /** The error without them: what packages throw may say what they were given. */
+  hideIn({ message, metadata, ...rest }: ErrorJson): ErrorJson {
+    const shown = Object.entries(metadata).map(([name, value]) => [name, this.hide(value)]);
+    return { ...rest, message: this.hide(message), metadata: Object.fromEntries(shown) };
   }
 
   /** The text without them, as they are, quoted, and as a URL has them. */

@@ -197,7 +197,7 @@ export class WorkerProcess {
         return;
       case "failed":
         if (message.detail !== undefined) this.#options.onDetail(this.#secrets.hide(message.detail));
-        this.#calls.get(message.id)?.reject(errorFromJson(message.error));
+        this.#calls.get(message.id)?.reject(errorFromJson(this.#secrets.hideIn(message.error)));
         return;
       case "event":
         this.#calls.get(message.id)?.onEvent?.(message.event);

@@ -21,5 +21,8 @@ function encodeField(value: SourceValue): string {
     return value === "" || NEEDS_QUOTES.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
   if (value instanceof Uint8Array)
     return value.length === 0 ? '""' : Buffer.from(value.buffer, value.byteOffset, value.length).toString("hex");
+  // Code of packages comes without its types.
+  if (typeof value === "object" || typeof value === "function")
+    throw new TypeError("a value is neither text, number, boolean nor bytes");
   return String(value);
 }

@@ -2,8 +2,10 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { fixed, fixedKind } from "../../../examples/connector/fixed-width.ts";
+import { connector, kind } from "../../../examples/connector/fixed-width.ts";
 import { LoadSession } from "../../../src/loading/worker/load-session.ts";
+import { parseOptions } from "../../../src/sources/option-values.ts";
+import { packagedConnector } from "../../../src/sources/packaged/packaged-connector.ts";
 import { LIMITS, LoadLab } from "../../helpers/load-engine.ts";
 import { thrownBy } from "../../helpers/thrown.ts";
 
@@ -27,14 +29,14 @@ test("a connector of sixty lines loads files of fixed widths", async () => {
   await lab.file("a.fixed", "Ada       1815-12-10\nJosé      1906-09-05\n");
   await lab.file("b.fixed", `${'Grace, "H"1906-12-09\n'.repeat(12_000)}`);
   const options = { columns: "name=10,born=10" };
-  fixedKind.check(options);
   const [directory, workDirectory] = [await lab.folder(), await lab.folder()];
   const { signal } = new AbortController();
   const statement = async () => ({ [Symbol.dispose]: () => undefined });
-  await using session = await fixed.open(
-    { kind: "fixed", uri, options },
-    { signal, fileRoots: undefined, workDirectory, statement },
-  );
+  await using session = await packagedConnector(connector, {
+    kind: "fixed",
+    package: "fixed-width",
+    version: "1.0.0",
+  }).open({ kind: "fixed", uri, options }, { signal, fileRoots: undefined, workDirectory, statement });
   const listener = { onProgress: () => undefined, onPhase: () => undefined, onWarning: () => undefined };
   const engine = async () => lab.engine;
   const load = new LoadSession({ session, engine, signal, directory, workDirectory, limits: LIMITS, listener });
@@ -52,7 +54,10 @@ test("a connector of sixty lines loads files of fixed widths", async () => {
   ]);
 });
 
-test("its options are checked before any file is looked at", () => {
-  expect(thrownBy(() => fixedKind.check({ columns: "name=wide" })).reason).toBe("INVALID_OPTION");
-  expect(thrownBy(() => fixedKind.check({ width: 3 })).reason).toBe("UNKNOWN_OPTION");
+test("its options are checked before any file is looked at", async () => {
+  expect(thrownBy(() => parseOptions("fixed", kind.options, { width: 3 })).reason).toBe("UNKNOWN_OPTION");
+  const files = () => expect.unreachable("it looked at files");
+  const context = { signal: new AbortController().signal, workDirectory: lab.path, files, statement: files };
+  const source = { kind: "fixed", uri: "/a.fixed", options: { columns: "name=wide" } };
+  await expect(connector.open(source, context)).rejects.toMatchObject({ reason: "INVALID_OPTION" });
 });

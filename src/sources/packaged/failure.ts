@@ -1,0 +1,64 @@
+import { DriverError } from "../../errors/driver-error.ts";
+import { asDriverError } from "../connector-error.ts";
+
+/** Whose code it is. */
+export interface PackagedKind {
+  readonly kind: string;
+  readonly package: string;
+  readonly version: string;
+}
+
+const MAX_SHOWN = 500;
+/** What the worker itself has a reason for. */
+const OF_THE_DISK = new Set(["ENOSPC", "EDQUOT"]);
+
+/** Runs a package's code and names the package where it fails in a way that it has not foreseen. */
+export class PackageGuard {
+  readonly #source: PackagedKind;
+  readonly #signal: AbortSignal;
+
+  constructor(source: PackagedKind, signal: AbortSignal) {
+    this.#source = source;
+    this.#signal = signal;
+  }
+
+  async run<T>(work: () => T | Promise<T>): Promise<Awaited<T>> {
+    try {
+      return await work();
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  async *each<T, R>(items: () => AsyncIterable<T>, work: (item: T) => R): AsyncGenerator<R> {
+    try {
+      for await (const item of items()) yield work(item);
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  /** Whatever was thrown; even its message may throw. */
+  #failure(thrown: unknown): unknown {
+    if (this.#signal.aborted) return this.#signal.reason;
+    const known = asDriverError(thrown);
+    if (known instanceof DriverError) return known;
+    const { code } = (thrown ?? {}) as { readonly code?: unknown };
+    if (typeof code === "string" && OF_THE_DISK.has(code)) return thrown;
+    const { package: name, version, kind } = this.#source;
+    return new DriverError("CONNECTOR_FAILED", `${name}@${version}: ${messageOf(thrown)}`, {
+      metadata: { package: name, version, kind },
+      cause: thrown,
+    });
+  }
+}
+
+function messageOf(thrown: unknown): string {
+  try {
+    const text = thrown instanceof Error ? thrown.message || thrown.name : String(thrown);
+    const [line = ""] = text.trim().split("\n");
+    return line.toWellFormed().slice(0, MAX_SHOWN);
+  } catch {
+    return "it threw something that has no text";
+  }
+}
