@@ -5,7 +5,8 @@ import { build, type Plugin } from "esbuild";
 const root = join(import.meta.dirname, "..");
 
 const programs = {
-  driver: { driver: "src/main.ts", worker: "src/worker.ts" },
+  // The interface is what packages of library sets get, and shares the worker's chunks.
+  driver: { driver: "src/main.ts", worker: "src/worker.ts", interface: "packages/connector/src/index.ts" },
   cli: { cli: "clients/cli/src/main.ts" },
 } as const;
 

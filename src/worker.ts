@@ -6,6 +6,8 @@ import { CallServer } from "./loading/worker/serve-calls.ts";
 // channel or by a signal; a worker whose driver has died ends what it does, and itself, within two seconds.
 const STOP_TIMEOUT_MS = 1_500;
 const LAST_REQUESTS_MS = 500;
+// Out of the reach of packages, once the worker runs with a library set.
+const send = process.send?.bind(process);
 const server = new CallServer({
   openEngine: async (options: LoadEngineOptions) => {
     // Tests and previews of servers need none.
@@ -13,7 +15,7 @@ const server = new CallServer({
     return openLoadEngine(options);
   },
   send: (message) => {
-    if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+    if (process.connected) send?.(message, undefined, undefined, () => undefined);
   },
 });
 process.on("message", (message) => server.receive(message as Parameters<CallServer["receive"]>[0]));
@@ -27,7 +29,7 @@ process.on("disconnect", async () => {
 });
 // The driver decides: it lets a worker finish its call, and Ctrl-C reaches the whole process group.
 for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => undefined);
-if (process.send === undefined) {
+if (send === undefined) {
   process.stderr.write("This program is started by the driver.\n");
   process.exitCode = 2;
 }

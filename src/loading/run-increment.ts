@@ -2,7 +2,6 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { StagedVersion } from "../datasets/model.ts";
 import type { ResolvedSource } from "../definitions/model.ts";
-import type { WrittenSegments } from "../engine/file-scan.ts";
 import type { IncrementRule } from "../engine/increment.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { OperationHandle } from "../operations/model.ts";
@@ -12,11 +11,12 @@ import { boundedOutcome } from "./outcome.ts";
 import type { LoadServiceParts } from "./service.ts";
 import { watchSpace } from "./watch-space.ts";
 import type { WorkerLease, WorkerPool } from "./workers/model.ts";
+import type { ReadSegments } from "./workers/read-source.ts";
 import { isWorkerFailure } from "./workers/worker-process.ts";
 
 /** What a load has read into its folder. */
 export interface ReadRows {
-  readonly written: WrittenSegments;
+  readonly written: ReadSegments;
   readonly warnings: readonly string[];
 }
 

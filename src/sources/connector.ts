@@ -1,5 +1,7 @@
 import type * as api from "@drover/connector";
-import type { FileScan, ScanColumn } from "../engine/file-scan.ts";
+import type { FileOrigin, FileScan, ScanColumn } from "../engine/file-scan.ts";
+import type { ErrorJson } from "../errors/error-json.ts";
+import type { TlsSettings } from "./database/connection-options.ts";
 import type { ParserSettings } from "./parsers/settings.ts";
 
 // The interface is that of packages/connector, which connectors of packages are written against, too. What is added here only the
@@ -36,6 +38,16 @@ export interface Source extends api.Source {
   readonly arriving?: boolean;
   /** For files at http(s) URLs: the Authorization header, or the token in it. */
   readonly authorization?: string;
+  /** For a process that may open no files but these. */
+  readonly handed?: HandedFiles;
+}
+
+/** What a source names of this machine's files, as the driver has found and allowed it. */
+export interface HandedFiles {
+  /** What `uri` names; undefined where it names no file. */
+  readonly found?: { readonly files: readonly FileOrigin[] } | { readonly error: ErrorJson };
+  /** Where the files of the connection's options are, by the paths that they name. */
+  readonly paths: Readonly<Record<string, string>>;
 }
 
 /** What the driver knows of a kind of source without loading any of its code. */
@@ -47,6 +59,8 @@ export interface SourceKind extends api.KindDescriptor {
    * without speaking to the server.
    */
   checkConnection?(server: Pick<api.Server, "uri" | "options">): void;
+  /** What a connection asks of TLS, with the files that it names. Throws what `checkConnection` throws. */
+  tls?(server: Pick<api.Server, "uri" | "options">): TlsSettings;
 }
 
 /** What a session may use and whom it tells. */

@@ -4,6 +4,7 @@ import { isAbsolute, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { FileOrigin } from "../engine/file-scan.ts";
 import { DriverError } from "../errors/driver-error.ts";
+import { errorFromJson } from "../errors/error-json.ts";
 import type { Source, SourceContext } from "./connector.ts";
 import { fetchSource } from "./http/fetch-source.ts";
 import { isHttp } from "./http/options.ts";
@@ -22,6 +23,9 @@ export async function findFiles(
   options: { readonly beginningBytes?: number | undefined } = {},
 ): Promise<readonly FileOrigin[]> {
   if (isHttp(source.uri)) return [await fetchSource(source, context, options.beginningBytes)];
+  const found = source.handed?.found;
+  if (found !== undefined && "error" in found) throw errorFromJson(found.error);
+  if (found !== undefined) return found.files;
   return findLocalFiles(source, context);
 }
 

@@ -2,6 +2,7 @@ import type { LoadEngine } from "../../engine/engine.ts";
 import type { HttpAccess, SourceContext, StatementEnding } from "../../sources/connector.ts";
 import type { ParserSettings } from "../../sources/parsers/settings.ts";
 import type { ParamsOf, ResultOf, WorkerEvent, WorkerMethod } from "./protocol.ts";
+import type { Libraries } from "./set/library-set.ts";
 
 /** What a call may use. */
 export interface CallContext {
@@ -10,6 +11,7 @@ export interface CallContext {
   readonly reserved: readonly string[];
   readonly parsers: ParserSettings;
   readonly http: HttpAccess;
+  readonly libraries: Libraries;
   /** The worker's own folder. */
   readonly temporaryDirectory: string;
   emit(event: WorkerEvent): void;

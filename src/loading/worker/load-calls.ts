@@ -2,7 +2,6 @@ import { mkdir, rm } from "node:fs/promises";
 import { folderMode } from "../../config/file-modes.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import type { SourceSession } from "../../sources/connector.ts";
-import { loadConnector } from "../../sources/connectors.ts";
 import { type CallContext, type CallHandlers, sourceContext } from "./call-context.ts";
 import { LoadSession } from "./load-session.ts";
 import type { ParamsOf } from "./protocol.ts";
@@ -15,6 +14,7 @@ type LoadCall =
   | "joinedLoad"
   | "readPartition"
   | "requireUnchanged"
+  | "packagesInUse"
   | "closeLoad";
 
 /** The calls of a load. A worker has one load session at a time. */
@@ -55,6 +55,7 @@ export function loadCalls(): CallHandlers<LoadCall> {
         context,
         nothing((load) => load.requireUnchanged()),
       ),
+    packagesInUse: async (_, { libraries }) => libraries.packagesInUse(),
     closeLoad: async () => {
       const closing = open;
       open = undefined;
@@ -83,7 +84,7 @@ class OpenLoad implements AsyncDisposable {
     const opened = new OpenLoad(workDirectory, context);
     try {
       await mkdir(workDirectory, { mode: folderMode() });
-      const connector = await loadConnector(source.kind);
+      const connector = await context.libraries.connector(source.kind);
       await opened.during(context, async () => {
         const { signal } = opened.#stop;
         const current = () => opened.#context;

@@ -4,7 +4,6 @@ import { makeOwnFolder } from "../../config/own-folder.ts";
 import type { FileScan } from "../../engine/file-scan.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import type { PartitionContent } from "../../sources/connector.ts";
-import { loadConnector } from "../../sources/connectors.ts";
 import { encodeBatch } from "../../sources/exchange/encode-batch.ts";
 import { ShownNames } from "../../sources/shown-names.ts";
 import { type CallContext, sourceContext } from "./call-context.ts";
@@ -18,7 +17,7 @@ const ARRIVING_BYTES = 64 * 1024;
 
 /** Reads the first rows of a source, with the code that loads it. */
 export async function previewSource({ source, rows }: PreviewRequest, context: CallContext): Promise<SourcePreview> {
-  const connector = await loadConnector(source.kind);
+  const connector = await context.libraries.connector(source.kind);
   const directory = await makeOwnFolder(context.temporaryDirectory, "preview-");
   try {
     // One more tells whether there are more.

@@ -2,6 +2,7 @@ import type { LoadProgress, Preview, WriteOptions } from "../../engine/engine.ts
 import type { ScanColumn, SegmentLimits, WrittenSegments } from "../../engine/file-scan.ts";
 import type { Increment, IncrementRule, MergedIncrement, StoredRows } from "../../engine/increment.ts";
 import type { ErrorJson } from "../../errors/error-json.ts";
+import type { LibraryPackage, PackageVersion, SetConnector } from "../../library-sets/model.ts";
 import type {
   HttpAccess,
   Partition,
@@ -38,6 +39,22 @@ export interface WorkerSetup {
   /** The worker's own, empty; the pool removes it when the worker has ended. */
   readonly temporaryDirectory: string;
   readonly engine: { readonly memoryLimitBytes: number; readonly threads: number; readonly maxSpillBytes: number };
+  /** What it runs with, from its start to its end; left out, the built-in one. */
+  readonly set?: WorkerSet;
+}
+
+/** A library set as a worker gets it. */
+export interface WorkerSet {
+  /** Real. */
+  readonly folder: string;
+  /** SHA-256 of each file by its path in the set; undefined while the set is being made. */
+  readonly hashes: readonly (readonly [path: string, sha256: string])[] | undefined;
+  readonly packages: readonly Pick<LibraryPackage, "name" | "version" | "path">[];
+  readonly connectors: readonly Pick<SetConnector, "kind" | "package" | "version" | "module">[];
+  /** The module that `@drover/connector` means. */
+  readonly interfaceModule: string;
+  /** Files and folders of code besides: the driver's program with its engine, and modules that its settings name. */
+  readonly others: readonly string[];
 }
 
 /** Calls that a worker answers, by name. A worker serves one lease at a time, which may make calls one after the other. */
@@ -66,6 +83,8 @@ export interface WorkerCalls extends AppendCalls {
   };
   /** Throws SOURCE_CHANGED. */
   requireUnchanged: { readonly params: Record<never, never>; readonly result: undefined };
+  /** The packages whose code the worker has run so far. */
+  packagesInUse: { readonly params: Record<never, never>; readonly result: readonly PackageVersion[] };
   closeLoad: { readonly params: Record<never, never>; readonly result: undefined };
   startOfIncrement: {
     readonly params: { readonly rule: IncrementRule; readonly base: StoredRows };

@@ -8,6 +8,7 @@ import type { StatementEnding } from "../../sources/connector.ts";
 import type { CallContext, CallHandler } from "./call-context.ts";
 import { createCalls } from "./calls.ts";
 import type { FromWorker, ToWorker, WorkerMethod, WorkerSetup } from "./protocol.ts";
+import { builtInLibraries, enterLibrarySet, type Libraries } from "./set/library-set.ts";
 
 /** What a worker's program provides. */
 export interface CallServerParts {
@@ -29,6 +30,7 @@ export class CallServer {
   readonly #settling = new Set<Promise<void>>();
   readonly #statements = new Map<number, WaitingStatement>();
   #setup: WorkerSetup | undefined;
+  #libraries: Libraries = builtInLibraries;
   #engine: Promise<LoadEngine> | undefined;
   #threads = 0;
   #lastStatement = 0;
@@ -42,6 +44,7 @@ export class CallServer {
       case "setup":
         applySharing(message.setup.share);
         this.#setup = message.setup;
+        if (message.setup.set !== undefined) this.#libraries = enterLibrarySet(message.setup.set);
         this.#parts.send({ type: "ready" });
         return;
       case "call":
@@ -108,6 +111,7 @@ export class CallServer {
       reserved: setup.reserved,
       parsers: setup.parsers,
       http: setup.http,
+      libraries: this.#libraries,
       temporaryDirectory: setup.temporaryDirectory,
       emit: (event) => this.#parts.send({ type: "event", id, event }),
       statement: (ending) => this.#statement(id, ending, signal),

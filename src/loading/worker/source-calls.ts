@@ -1,8 +1,7 @@
 import { rm } from "node:fs/promises";
 import { makeOwnFolder } from "../../config/own-folder.ts";
 import { DriverError } from "../../errors/driver-error.ts";
-import type { Connector, Source, SourceSession, SourceTable } from "../../sources/connector.ts";
-import { loadConnector } from "../../sources/connectors.ts";
+import type { Source, SourceSession, SourceTable } from "../../sources/connector.ts";
 import { type CallContext, type CallHandlers, sourceContext } from "./call-context.ts";
 import { previewSource } from "./preview-source.ts";
 
@@ -26,8 +25,8 @@ export const sourceCalls: CallHandlers<"testSource" | "previewSource" | "listTab
       context.emit({ type: "tables", tables });
       return undefined;
     }),
-  endStatement: async ({ source, ending }, { signal }) => {
-    const connector: Connector = await loadConnector(source.kind);
+  endStatement: async ({ source, ending }, { signal, libraries }) => {
+    const connector = await libraries.connector(source.kind);
     await connector.endStatement?.(source, ending, { signal });
     return undefined;
   },
@@ -39,7 +38,7 @@ export async function withSession<T>(
   context: CallContext,
   work: (session: SourceSession) => Promise<T>,
 ): Promise<T> {
-  const connector = await loadConnector(source.kind);
+  const connector = await context.libraries.connector(source.kind);
   const folder = await makeOwnFolder(context.temporaryDirectory, "source-");
   try {
     await using session = await connector.open(source, sourceContext(context, folder));

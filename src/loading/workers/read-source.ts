@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import type { LoadProgress } from "../../engine/engine.ts";
 import type { SegmentLimits, WrittenSegments } from "../../engine/file-scan.ts";
 import { DriverError } from "../../errors/driver-error.ts";
-import type { LibrarySet } from "../../library-sets/model.ts";
+import type { LibrarySet, PackageVersion } from "../../library-sets/model.ts";
 import type { Partition, Source, SourcePlan } from "../../sources/connector.ts";
 import { mergedSegments } from "../merged-segments.ts";
 import type { ParamsOf, ResultOf, WorkerEvent, WorkerMethod } from "../worker/protocol.ts";
@@ -34,12 +34,25 @@ export interface ReadListener {
   onWarning(messages: readonly string[]): void;
 }
 
+/** What a load has written, and with which packages. */
+export interface ReadSegments extends WrittenSegments {
+  readonly ranWith: RanWith;
+}
+
+/** The library set that a load ran with. */
+export interface RanWith {
+  /** Undefined: the built-in one. */
+  readonly set: Pick<LibrarySet, "name" | "hash"> | undefined;
+  /** Those whose code its workers have run, by name. */
+  readonly packages: readonly PackageVersion[];
+}
+
 /** How long a load waits for more workers before it begins with those that it has. */
 const JOIN_TIMEOUT_MS = 3_000;
 const CLOSE_TIMEOUT_MS = 10_000;
 
 /** Reads a whole source into segments: one worker plans, and reads its partitions together with others. */
-export async function readSource(options: ReadSourceOptions): Promise<WrittenSegments> {
+export async function readSource(options: ReadSourceOptions): Promise<ReadSegments> {
   const reading = new Reading(options);
   try {
     return await reading.run();
@@ -62,9 +75,10 @@ class Reading {
     this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
   }
 
-  async run(): Promise<WrittenSegments> {
+  async run(): Promise<ReadSegments> {
     try {
-      return await this.#read();
+      const written = await this.#read();
+      return { ...written, ranWith: await this.#ranWith() };
     } catch (error) {
       // What stopped the work is what went wrong, whatever it made of its end.
       this.#options.signal.throwIfAborted();
@@ -110,11 +124,22 @@ class Reading {
     return mergedSegments(written);
   }
 
+  async #ranWith(): Promise<RanWith> {
+    const { set } = this.#options;
+    const told = await Promise.all(
+      this.#participants.map((participant) => participant.call("packagesInUse", {}, this.#options.signal)),
+    );
+    const unique = new Map(told.flat().map((used) => [`${used.name}@${used.version}`, used]));
+    return { set: set && { name: set.name, hash: set.hash }, packages: [...unique.values()] };
+  }
+
   async #readPartition(participant: Participant, partition: Partition, number: number): Promise<WrittenSegments> {
     const threads = this.#options.pool.threadShare();
-    return participant.call("readPartition", { partition, number, threads }, this.#signal, (event) =>
+    const written = await participant.call("readPartition", { partition, number, threads }, this.#signal, (event) =>
       this.#hear(event, number),
     );
+    requireOwnFiles(written);
+    return written;
   }
 
   /** Lets more workers read the same snapshot; those that don't come in time are not waited for. */
@@ -192,6 +217,12 @@ class Reading {
 /** In the place of a partition's number: what is done before there are any. */
 const BEFORE = -1;
 const MAX_ESTIMATE = 0.99;
+
+/** Names become paths in the load's folder, and code of a package may have a say in what a worker tells. */
+function requireOwnFiles({ segments }: WrittenSegments): void {
+  const odd = segments.find(({ file }) => !/^[\w-]+(?:\.[\w-]+)*$/.test(file));
+  if (odd !== undefined) throw new DriverError("INTERNAL", `a worker named a segment ${JSON.stringify(odd.file)}`);
+}
 
 /** A worker that takes part in a load, and what is left to do when it dies. */
 class Participant {

@@ -2,9 +2,13 @@ import { rm } from "node:fs/promises";
 import { makeOwnFolder } from "../../config/own-folder.ts";
 import { asStorageError } from "../../datasets/files.ts";
 import { DriverError } from "../../errors/driver-error.ts";
+import type { LibrarySet } from "../../library-sets/model.ts";
 import type { HttpAccess } from "../../sources/connector.ts";
 import type { WorkerSetup } from "../worker/protocol.ts";
+import { HandedFiles } from "./handed-files.ts";
 import type { LeaseOptions, LeasePurpose, WorkerLease, WorkerPool, WorkerPoolStatus } from "./model.ts";
+import { type SetStart, SetWorkers, type SetWorkersOptions } from "./set-workers.ts";
+import { type Waiter, WaitingLine } from "./waiting-line.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
 export interface WorkerPoolOptions {
@@ -33,11 +37,19 @@ export interface WorkerPoolOptions {
   readonly parsers: WorkerSetup["parsers"];
   /** Known once the driver listens, too. Left out, nothing is fetched. */
   readonly http?: () => HttpAccess;
+  /** Left out, there are no sets but the built-in one. */
+  readonly librarySets?: Pick<SetWorkersOptions, "sets" | "stagingFolder">;
   readonly onEvent: (event: WorkerPoolEvent) => void;
 }
 
 export type WorkerPoolEvent =
-  | { readonly type: "started"; readonly pid: number | undefined; readonly durationMs: number }
+  | {
+      readonly type: "started";
+      readonly pid: number | undefined;
+      readonly durationMs: number;
+      /** The name of its library set; undefined for the built-in one. */
+      readonly librarySet?: string;
+    }
   | { readonly type: "ended"; readonly pid: number | undefined; readonly error: DriverError }
   | { readonly type: "detail"; readonly pid: number | undefined; readonly detail: string };
 
@@ -46,24 +58,16 @@ const NOTHING: HttpAccess = { allowed: [], maxBytes: 0 };
 interface Member {
   readonly process: WorkerProcess;
   readonly folder: string;
+  /** Undefined: the built-in one. */
+  readonly set: LibrarySet | undefined;
   state: "starting" | "idle" | "busy" | "ending";
+  /** Whether it ends so that one with another set can be started. */
+  givesWay?: boolean;
   /** Settles when process and folder are gone. */
   gone: Promise<void>;
   purpose?: LeasePurpose;
   idleTimer?: NodeJS.Timeout;
 }
-
-interface Waiter {
-  readonly purpose: LeasePurpose;
-  readonly resolve: (member: Member) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** Who is served first when a worker becomes free. */
-const RANK: Readonly<Record<LeasePurpose, number>> = { interactive: 0, first: 1, more: 2 };
-
-/** Appends never cease to ask: while loads wait, every so many workers go to one of them. */
-const LOAD_TURN = 4;
 
 export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
   return new ElasticPool(options);
@@ -74,22 +78,26 @@ class ElasticPool implements WorkerPool {
   readonly #options: WorkerPoolOptions;
   readonly #members = new Set<Member>();
   readonly #starts = new Set<Promise<void>>();
-  readonly #waiting: Waiter[] = [];
-  /** Folders are made before processes: these count as workers already. */
-  #preparing = 0;
-  /** How many interactive ones were served while a load could have been. */
-  #givenSinceLoad = 0;
+  readonly #line = new WaitingLine<Member>();
+  readonly #sets: SetWorkers | undefined;
+  /** The sets of those whose folder is made before there is a process: these count as workers already. */
+  readonly #preparing: (string | undefined)[] = [];
+  /** Every set that was asked for, by its hash. */
+  readonly #known = new Map<string, LibrarySet>();
   #closed = false;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
     this.maxForLoads = Math.max(1, options.max - 1);
+    const { program, parsers, librarySets } = options;
+    this.#sets = librarySets && new SetWorkers(program, { ...librarySets, parserModules: parsers.modules });
   }
 
-  async lease(purpose: LeasePurpose, { signal }: LeaseOptions): Promise<WorkerLease> {
+  async lease(purpose: LeasePurpose, { signal, set }: LeaseOptions): Promise<WorkerLease> {
     signal.throwIfAborted();
     if (this.#closed) throw new DriverError("NOT_SERVING", "the driver stops");
-    const member = await this.#member(purpose, signal);
+    if (set !== undefined) this.#known.set(set.hash, set);
+    const member = await this.#member(purpose, set?.hash, signal);
     return this.#leased(member);
   }
 
@@ -110,10 +118,10 @@ class ElasticPool implements WorkerPool {
       now: members.length,
       busy: count("busy"),
       wanted: this.#wanted(),
-      pendingToAdd: count("starting") + this.#preparing,
+      pendingToAdd: count("starting") + this.#preparing.length,
       pendingToRemove: count("ending"),
-      maxNeeded: count("busy") + this.#waiting.length,
-      queued: this.#waiting.length,
+      maxNeeded: count("busy") + this.#line.length,
+      queued: this.#line.length,
       min,
       max,
       workerBytes,
@@ -125,21 +133,22 @@ class ElasticPool implements WorkerPool {
     if (this.#closed) return;
     this.#closed = true;
     const error = new DriverError("DRIVER_STOPPED", "the driver stops");
-    for (const { reject } of this.#waiting.splice(0)) reject(error);
+    for (const { reject } of this.#line.leaveAll()) reject(error);
+    this.#sets?.stop(error);
     await Promise.allSettled(this.#starts);
     await Promise.all([...this.#members].map((member) => this.#remove(member)));
   }
 
-  #member(purpose: LeasePurpose, signal: AbortSignal): Promise<Member> {
+  #member(purpose: LeasePurpose, set: string | undefined, signal: AbortSignal): Promise<Member> {
     return new Promise((resolve, reject) => {
       const leave = () => {
-        const at = this.#waiting.indexOf(waiter);
-        if (at >= 0) this.#waiting.splice(at, 1);
+        this.#line.leave(waiter);
         reject(signal.reason);
       };
       const settled = () => signal.removeEventListener("abort", leave);
-      const waiter: Waiter = {
+      const waiter: Waiter<Member> = {
         purpose,
+        set,
         resolve: (member) => {
           settled();
           resolve(member);
@@ -150,7 +159,7 @@ class ElasticPool implements WorkerPool {
         },
       };
       signal.addEventListener("abort", leave, { once: true });
-      this.#waiting.push(waiter);
+      this.#line.join(waiter);
       this.#dispatch();
     });
   }
@@ -158,10 +167,12 @@ class ElasticPool implements WorkerPool {
   /** Gives idle workers to those who wait, then starts as many as are wanted. */
   #dispatch(): void {
     for (const member of this.#members) {
-      if (member.state !== "idle" || member.process.isOver) continue;
-      const next = this.#next();
-      if (next === undefined) break;
-      this.#waiting.splice(this.#waiting.indexOf(next), 1);
+      if (!isFree(member)) continue;
+      const next = this.#line.take(member.set?.hash, {
+        loads: this.maxForLoads - this.#loading(),
+        hasWorker: (set) => this.#hasRoom() || this.#leaving() > 0 || this.#coming().includes(set),
+      });
+      if (next === undefined) continue;
       clearTimeout(member.idleTimer);
       member.state = "busy";
       member.purpose = next.purpose;
@@ -170,30 +181,35 @@ class ElasticPool implements WorkerPool {
     this.#fill();
   }
 
-  #next(): Waiter | undefined {
-    const loads = this.#waiting.filter(({ purpose }) => purpose !== "interactive");
-    const mayLoad = loads.length > 0 && this.#loading() < this.maxForLoads;
-    const interactive = this.#waiting.filter(({ purpose }) => purpose === "interactive");
-    const isTurnOfLoads = mayLoad && this.#givenSinceLoad >= LOAD_TURN - 1;
-    const candidates = isTurnOfLoads ? loads : mayLoad ? this.#waiting : interactive;
-    const next = candidates.reduce<Waiter | undefined>(
-      (best, waiter) => (best === undefined || RANK[waiter.purpose] < RANK[best.purpose] ? waiter : best),
-      undefined,
-    );
-    if (next !== undefined)
-      this.#givenSinceLoad = mayLoad && next.purpose === "interactive" ? this.#givenSinceLoad + 1 : 0;
-    return next;
-  }
-
   #loading(): number {
     return [...this.#members].filter(({ state, purpose }) => state === "busy" && purpose !== "interactive").length;
+  }
+
+  /** The sets of those that are free, or will be. */
+  #coming(): (string | undefined)[] {
+    const members = [...this.#members].filter((member) => member.state === "starting" || isFree(member));
+    return [...members.map(({ set }) => set?.hash), ...this.#preparing];
+  }
+
+  /** Those that live, or will; what gives way lives until it has gone, since together they must not take more memory than they may. */
+  #alive(): number {
+    const members = [...this.#members].filter(({ state, givesWay }) => state !== "ending" || givesWay === true);
+    return members.length + this.#preparing.length;
+  }
+
+  #leaving(): number {
+    return [...this.#members].filter(({ givesWay }) => givesWay).length;
+  }
+
+  #hasRoom(): boolean {
+    return this.#alive() < this.#options.max;
   }
 
   #wanted(): number {
     const { min, max, initial } = this.#options;
     const busy = [...this.#members].filter(({ state }) => state === "busy").length;
-    const interactive = this.#waiting.filter(({ purpose }) => purpose === "interactive").length;
-    const loads = Math.min(this.#waiting.length - interactive, this.maxForLoads - this.#loading());
+    const { interactive } = this.#line;
+    const loads = Math.min(this.#line.length - interactive, this.maxForLoads - this.#loading());
     const first = this.#first ? initial : 0;
     return Math.min(max, Math.max(min, first, busy + interactive + Math.max(0, loads)));
   }
@@ -203,42 +219,75 @@ class ElasticPool implements WorkerPool {
 
   #fill(): void {
     if (this.#closed) return;
-    const alive = [...this.#members].filter(({ state }) => state !== "ending").length + this.#preparing;
-    const missing = this.#wanted() - alive;
-    this.#first = false;
-    for (let started = 0; started < missing; started++) {
-      this.#preparing++;
-      const starting = this.#start().finally(() => this.#starts.delete(starting));
-      this.#starts.add(starting);
+    const coming = this.#coming();
+    let leaving = this.#leaving();
+    for (const { set } of this.#line.inOrder(this.maxForLoads - this.#loading())) {
+      const at = coming.indexOf(set);
+      if (at >= 0) coming.splice(at, 1);
+      else if (this.#hasRoom()) this.#begin(set);
+      else if (leaving > 0) leaving--;
+      else this.#makeRoom(coming);
     }
+    const { min, initial } = this.#options;
+    const fewest = this.#first ? Math.max(min, initial) : min;
+    this.#first = false;
+    while (this.#alive() < fewest && this.#hasRoom()) this.#begin(undefined);
   }
 
-  async #start(): Promise<void> {
+  /** Ends an idle worker that nobody waits for. */
+  #makeRoom(coming: (string | undefined)[]): void {
+    const idle = [...this.#members].find((member) => isFree(member) && coming.includes(member.set?.hash));
+    if (idle === undefined) return;
+    coming.splice(coming.indexOf(idle.set?.hash), 1);
+    idle.givesWay = true;
+    void this.#remove(idle);
+  }
+
+  #begin(set: string | undefined): void {
+    this.#preparing.push(set);
+    const starting = this.#start(set).finally(() => this.#starts.delete(starting));
+    this.#starts.add(starting);
+  }
+
+  async #start(hash: string | undefined): Promise<void> {
     const since = performance.now();
+    const set = hash === undefined ? undefined : this.#known.get(hash);
     let member: Member | undefined;
     try {
-      member = await this.#spawn();
+      member = await this.#spawn(set);
       await member.process.ready;
-      const { pid } = member.process;
-      this.#options.onEvent({ type: "started", pid, durationMs: performance.now() - since });
+      const durationMs = performance.now() - since;
+      const named = set && { librarySet: set.name };
+      this.#options.onEvent({ type: "started", pid: member.process.pid, durationMs, ...named });
       this.#idle(member);
     } catch (thrown) {
       // Whoever waits longest hears of it: the next start may fail as well, for the next one.
       const error = DriverError.from(asStorageError(thrown));
-      this.#waiting.shift()?.reject(error);
+      const waiter = this.#line.longest(hash);
+      if (waiter !== undefined) {
+        this.#line.leave(waiter);
+        waiter.reject(error);
+      }
       if (member !== undefined) return;
       // No process whose end would look after those that still wait.
-      this.#preparing--;
-      if (this.#waiting.length > 0) this.#dispatch();
+      this.#prepared(hash);
+      if (this.#line.length > 0) this.#dispatch();
     }
   }
 
-  async #spawn(): Promise<Member> {
-    const { workDirectory, share, fileRoots, http, parsers, engineBytes, maxSpillBytes, threads, program } =
-      this.#options;
+  #prepared(hash: string | undefined): void {
+    this.#preparing.splice(this.#preparing.indexOf(hash), 1);
+  }
+
+  async #spawn(set: LibrarySet | undefined): Promise<Member> {
+    const { workDirectory, share, fileRoots, http, parsers, engineBytes, maxSpillBytes, threads } = this.#options;
     const folder = await makeOwnFolder(workDirectory, "worker-");
+    const start = await this.#startOf(set, folder).catch(async (error: unknown) => {
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    });
     const process = new WorkerProcess({
-      program,
+      program: start?.program ?? this.#options.program,
       setup: {
         share,
         fileRoots: fileRoots(),
@@ -247,17 +296,25 @@ class ElasticPool implements WorkerPool {
         http: http?.() ?? NOTHING,
         temporaryDirectory: folder,
         engine: { memoryLimitBytes: engineBytes, threads, maxSpillBytes },
+        ...(start && { set: start.set }),
       },
+      keepsCode: set === undefined,
       memoryBytes: this.#options.workerBytes,
       hangTimeoutMs: this.#options.hangTimeoutMs,
       ...(this.#options.stopTimeoutMs !== undefined && { stopTimeoutMs: this.#options.stopTimeoutMs }),
       onDetail: (detail) => this.#options.onEvent({ type: "detail", pid: process.pid, detail }),
     });
-    const member: Member = { process, folder, state: "starting", gone: Promise.resolve() };
+    const member: Member = { process, folder, set, state: "starting", gone: Promise.resolve() };
     this.#members.add(member);
-    this.#preparing--;
+    this.#prepared(set?.hash);
     member.gone = process.ended.then((error) => this.#ended(member, error));
     return member;
+  }
+
+  async #startOf(set: LibrarySet | undefined, folder: string): Promise<SetStart | undefined> {
+    if (set === undefined) return undefined;
+    if (this.#sets === undefined) throw new DriverError("INTERNAL", "the pool has no library sets");
+    return this.#sets.prepare(set, folder);
   }
 
   async #ended(member: Member, error: DriverError): Promise<void> {
@@ -268,12 +325,14 @@ class ElasticPool implements WorkerPool {
     await rm(member.folder, { recursive: true, force: true }).catch(() => undefined);
     this.#members.delete(member);
     // A program that can't start must not be started again and again for nobody.
-    if (state !== "starting" || this.#waiting.length > 0) this.#dispatch();
+    if (state !== "starting" || this.#line.length > 0) this.#dispatch();
   }
 
   #leased(member: Member): WorkerLease {
     let given = false;
     let discarded = false;
+    const { fileRoots, reserved } = this.#options;
+    const handed = member.set && new HandedFiles(member.folder, { fileRoots: fileRoots(), reserved: reserved() });
     return {
       pid: member.process.pid,
       get isOver() {
@@ -282,7 +341,16 @@ class ElasticPool implements WorkerPool {
       get openStatements() {
         return member.process.openStatements;
       },
-      call: (method, params, options) => member.process.call(method, params, options),
+      call: async (method, params, options) => {
+        try {
+          const given = handed === undefined ? params : await handed.inParams(params, options);
+          return await member.process.call(method, given, options);
+        } catch (error) {
+          // What code of a package has begun it may still do.
+          if (member.set !== undefined && DriverError.from(error).reason === "INTERNAL") discarded = true;
+          throw error;
+        }
+      },
       discard: () => {
         discarded = true;
       },
@@ -290,6 +358,7 @@ class ElasticPool implements WorkerPool {
         if (given) return;
         given = true;
         member.process.releaseStatements();
+        await handed?.[Symbol.asyncDispose]();
         // A worker that has grown is not worth what it keeps from others.
         const grown = member.process.memoryBytes > this.#options.workerBytes / 2;
         if (discarded || grown || member.process.isOver) await this.#remove(member);
@@ -309,8 +378,8 @@ class ElasticPool implements WorkerPool {
 
   #retire(member: Member): void {
     if (member.state !== "idle") return;
-    const alive = [...this.#members].filter(({ state }) => state !== "ending").length;
-    if (alive > this.#options.min) void this.#remove(member);
+    // One with a library set is of use only to those who ask for that.
+    if (member.set !== undefined || this.#alive() > this.#options.min) void this.#remove(member);
   }
 
   async #remove(member: Member): Promise<void> {
@@ -319,4 +388,8 @@ class ElasticPool implements WorkerPool {
     await member.process.close();
     await member.gone;
   }
+}
+
+function isFree({ state, process }: Member): boolean {
+  return state === "idle" && !process.isOver;
 }

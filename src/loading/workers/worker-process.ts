@@ -29,6 +29,8 @@ export interface WorkerOptions {
   readonly hangTimeoutMs: number;
   /** How long a call may take to stop after its abort. Default: 5 s. */
   readonly stopTimeoutMs?: number;
+  /** Whether it may use the compile cache that its driver uses: whoever writes there gives code to all of them. */
+  readonly keepsCode: boolean;
   /** For the log: what was unexpected in a call. */
   readonly onDetail: (detail: string) => void;
 }
@@ -86,13 +88,13 @@ export class WorkerProcess {
     const { temporaryDirectory } = options.setup;
     this.#child = spawn(file, args, {
       cwd: temporaryDirectory,
-      env: workerEnvironment(temporaryDirectory),
+      env: workerEnvironment(temporaryDirectory, options.keepsCode),
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       serialization: "advanced",
     });
     this.#child.stdout?.on("data", (chunk: Buffer) => this.#output.add(chunk));
     this.#child.stderr?.on("data", (chunk: Buffer) => this.#output.add(chunk));
-    this.#child.on("message", (message) => this.#receive(message as FromWorker));
+    this.#child.on("message", (message) => this.#hear(message as FromWorker));
     this.#child.once("error", (error) => this.#end(error.message));
     this.#child.once("exit", (code, signal) => void this.#exited(signal ?? `exit code ${code}`));
     // Whoever asks for it hears of it; a worker that nobody asked for yet may fail unheard.
@@ -185,6 +187,16 @@ export class WorkerProcess {
 
   #send(message: ToWorker): void {
     if (this.#child.connected) this.#child.send(message, undefined, undefined, () => undefined);
+  }
+
+  /** Whatever code of a package may send must not end the driver. */
+  #hear(message: FromWorker): void {
+    try {
+      this.#receive(message);
+    } catch (error) {
+      this.#options.onDetail(`the worker sent what can't be understood: ${error}`);
+      this.kill(new DriverError("WORKER_CRASHED", "the worker sent what the driver does not understand"));
+    }
   }
 
   #receive(message: FromWorker): void {
@@ -329,13 +341,13 @@ function startTimedOut(): DriverError {
 }
 
 /** Nothing of the driver's environment but what a program needs to run: no token, no secret. */
-function workerEnvironment(temporaryDirectory: string): NodeJS.ProcessEnv {
+function workerEnvironment(temporaryDirectory: string, keepsCode: boolean): NodeJS.ProcessEnv {
   const { PATH, LANG, LC_ALL, NODE_COMPILE_CACHE } = process.env;
   return {
     ...(PATH !== undefined && { PATH }),
     ...(LANG !== undefined && { LANG }),
     ...(LC_ALL !== undefined && { LC_ALL }),
-    ...(NODE_COMPILE_CACHE !== undefined && { NODE_COMPILE_CACHE }),
+    ...(NODE_COMPILE_CACHE !== undefined && keepsCode && { NODE_COMPILE_CACHE }),
     HOME: temporaryDirectory,
     TMPDIR: temporaryDirectory,
   };

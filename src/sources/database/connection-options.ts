@@ -1,3 +1,4 @@
+import type { Source } from "../connector.ts";
 import type { OptionValues } from "../option-values.ts";
 import { invalidOption } from "../option-values.ts";
 import type { OptionSchema } from "../options.ts";
@@ -69,6 +70,16 @@ export function tlsSettingsOf(values: OptionValues): TlsSettings {
   if (mode === "disable" && (caFile ?? certFile) !== undefined)
     throw invalidOption("tls", mode, "of use together with certificates");
   return { mode, caFile, certFile, keyFile };
+}
+
+/** The same with the files where this process finds them. */
+export function handedTls(
+  settings: TlsSettings,
+  { handed }: { readonly handed?: Source["handed"] | undefined },
+): TlsSettings {
+  const { mode, caFile, certFile, keyFile } = settings;
+  const found = (path: string | undefined) => (path === undefined ? undefined : (handed?.paths[path] ?? path));
+  return { mode, caFile: found(caFile), certFile: found(certFile), keyFile: found(keyFile) };
 }
 
 export function connectTimeoutMsOf(values: OptionValues): number {

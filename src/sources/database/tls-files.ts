@@ -34,21 +34,38 @@ export async function tlsOptions(
 /** What others may do with a file; a group may read it, as packages set keys up. */
 const OTHERS = 0o027;
 
-async function pem(
-  path: string,
-  { fileRoots, secret }: { readonly fileRoots: readonly string[] | undefined; readonly secret: boolean },
-): Promise<Buffer> {
+export interface PemOptions {
+  readonly fileRoots: readonly string[] | undefined;
+  /** Whether nobody else may read it. */
+  readonly secret: boolean;
+}
+
+async function pem(path: string, options: PemOptions): Promise<Buffer> {
+  await requirePem(path, options);
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+/** Answers the file's real path. Throws TLS_INVALID, PATH_NOT_ALLOWED. */
+export async function requirePem(path: string, { fileRoots, secret }: PemOptions): Promise<string> {
   try {
     const real = await realpath(path);
     requireAllowed(real, path, fileRoots);
-    if (secret && ((await stat(real)).mode & OTHERS) !== 0)
+    if (secret && ((await stat(path)).mode & OTHERS) !== 0)
       throw new DriverError("TLS_INVALID", `${path} may be read by others than its owner: its mode should be 0600`, {
         metadata: { file: path },
       });
-    return await readFile(real);
+    return real;
   } catch (error) {
-    if (error instanceof DriverError) throw error;
-    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    throw new DriverError("TLS_INVALID", `${path} can't be read: ${code}`, { metadata: { file: path }, cause: error });
+    throw unreadable(path, error);
   }
+}
+
+function unreadable(path: string, error: unknown): DriverError {
+  if (error instanceof DriverError) return error;
+  const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+  return new DriverError("TLS_INVALID", `${path} can't be read: ${code}`, { metadata: { file: path }, cause: error });
 }

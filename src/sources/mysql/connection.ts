@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Connection, type ConnectionOptions, createConnection, type FieldPacket, type Query } from "mysql2";
+import type { Connection, ConnectionOptions, FieldPacket, Query } from "mysql2";
 import { DriverError } from "../../errors/driver-error.ts";
-import type { Server, StatementEnding } from "../connector.ts";
+import { clientLibrary } from "../client-libraries.ts";
+import type { Server, Source, StatementEnding } from "../connector.ts";
+import { handedTls } from "../database/connection-options.ts";
 import { tlsOptions } from "../database/tls-files.ts";
 import { lacksTls, mysqlError, type ServerFacts } from "./errors.ts";
 import { type MysqlServer, serverOf } from "./options.ts";
@@ -13,6 +15,8 @@ const KILL_LIMIT_MS = 5_000;
 const GOODBYE_LIMIT_MS = 2_000;
 const BINARY_CHARSET = 63;
 
+const { createConnection } = await clientLibrary("mysql2");
+
 /** A server with its login, and what connecting to it needs. */
 export interface Login extends ServerFacts {
   readonly server: MysqlServer;
@@ -20,8 +24,13 @@ export interface Login extends ServerFacts {
 }
 
 /** Throws what `serverOf` throws. */
-export function loginOf(server: Server, fileRoots: readonly string[] | undefined): Login {
-  return { server: serverOf(server), name: server.name, password: server.password, fileRoots };
+export function loginOf(
+  server: Server,
+  { handed, fileRoots }: Pick<Source, "handed"> & { readonly fileRoots: readonly string[] | undefined },
+): Login {
+  const asked = serverOf(server);
+  const tls = handedTls(asked.tls, { handed });
+  return { server: { ...asked, tls }, name: server.name, password: server.password, fileRoots };
 }
 
 export type TextRow = readonly (string | null)[];

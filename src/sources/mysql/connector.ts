@@ -8,7 +8,7 @@ export const mysql: Connector = {
   kind: "mysql",
   filters: true,
   open: async (source, context) => {
-    const login = loginOf(serverOf(source), context.fileRoots);
+    const login = loginOf(serverOf(source), { ...source, fileRoots: context.fileRoots });
     const connection = await MysqlConnection.open(login, context.signal);
     try {
       return new MysqlSession(source, context, login, connection);
@@ -18,7 +18,8 @@ export const mysql: Connector = {
     }
   },
   // The files of TLS were allowed when the session was opened.
-  endStatement: (source, ending, { signal }) => endMarked(loginOf(serverOf(source), undefined), ending, signal),
+  endStatement: (source, ending, { signal }) =>
+    endMarked(loginOf(serverOf(source), { ...source, fileRoots: undefined }), ending, signal),
 };
 
 function serverOf({ server }: Source): Server {

@@ -1,9 +1,8 @@
 import { once } from "node:events";
 import type { ConnectionOptions, TLSSocket } from "node:tls";
-import { Client, type QueryArrayResult } from "pg";
-import { to as copyTo } from "pg-copy-streams";
-import Cursor from "pg-cursor";
+import type { Client, QueryArrayResult } from "pg";
 import { DriverError } from "../../errors/driver-error.ts";
+import { clientLibrary } from "../client-libraries.ts";
 import { tlsOptions } from "../database/tls-files.ts";
 import { cancelStatement, type StatementPlace } from "./cancel.ts";
 import { DescribeQuery } from "./describe-query.ts";
@@ -23,6 +22,10 @@ export interface ConnectOptions {
 /** Every value as the server's text: numbers, times and decimals of JavaScript would lose something. */
 const asText = { getTypeParser: () => (value: string) => value };
 const CLOSE_LIMIT_MS = 1_000;
+
+const pg = await clientLibrary("pg");
+const { to: copyTo } = await clientLibrary("pg-copy-streams");
+const Cursor = await clientLibrary("pg-cursor");
 
 /**
  * One session with a server. Aborting its signal ends what it runs, also in the database, and the session with it. All
@@ -100,7 +103,7 @@ export class PostgresConnection implements AsyncDisposable {
     options: ConnectOptions,
   ): Promise<PostgresConnection> {
     const { server, facts, signal } = options;
-    const client = new Client({
+    const client = new pg.Client({
       ...host,
       database: server.database,
       user: server.user,

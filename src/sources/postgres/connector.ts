@@ -1,5 +1,6 @@
 import { DriverError } from "../../errors/driver-error.ts";
 import type { Connector, Source } from "../connector.ts";
+import { handedTls } from "../database/connection-options.ts";
 import { tlsOptions } from "../database/tls-files.ts";
 import { cancelStatement } from "./cancel.ts";
 import { PostgresConnection } from "./connection.ts";
@@ -26,10 +27,12 @@ export const postgres: Connector = {
   },
 };
 
-function namedServer({ server }: Source): {
+function namedServer({ server, handed }: Source): {
   readonly server: PostgresServer;
   readonly facts: { readonly name: string; readonly password: string | undefined };
 } {
   if (server === undefined) throw new DriverError("INTERNAL", "a source in a database came without its server");
-  return { server: serverOf(server), facts: { name: server.name, password: server.password } };
+  const asked = serverOf(server);
+  const tls = handedTls(asked.tls, { handed });
+  return { server: { ...asked, tls }, facts: { name: server.name, password: server.password } };
 }

@@ -11,4 +11,5 @@ export const postgres: SourceKind = {
   connectionOptions,
   check: (given) => void settingsOf(given),
   checkConnection: (server) => void serverOf(server),
+  tls: (server) => serverOf(server).tls,
 };

@@ -1,0 +1,64 @@
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { DriverError } from "../../../errors/driver-error.ts";
+import type { PackageVersion } from "../../../library-sets/model.ts";
+import { bundledLibraries, preferLibraries } from "../../../sources/client-libraries.ts";
+import type { Connector } from "../../../sources/connector.ts";
+import { loadConnector } from "../../../sources/connectors.ts";
+import { isBelow } from "../../../sources/path-roots.ts";
+import type { WorkerSet } from "../protocol.ts";
+import { confine } from "./confine.ts";
+import { guardModules } from "./module-gate.ts";
+import { PackageNotes } from "./package-notes.ts";
+
+/** The connectors that a worker has, and the packages whose code they made it run. */
+export interface Libraries {
+  /** Throws UNKNOWN_FORMAT, CONNECTOR_INVALID, LIBRARY_SET_DAMAGED, and whatever the package's code throws. */
+  connector(kind: string): Promise<Connector>;
+  packagesInUse(): readonly PackageVersion[];
+}
+
+/** Those of the driver itself. */
+export const builtInLibraries: Libraries = {
+  connector: loadConnector,
+  packagesInUse: bundledLibraries,
+};
+
+/** From now on this process runs with a library set, until its end. */
+export function enterLibrarySet(set: WorkerSet): Libraries {
+  const { folder, packages, connectors, interfaceModule, others } = set;
+  const notes = new PackageNotes(packages);
+  const hashes = set.hashes && new Map(set.hashes);
+  const folders = [folder, ...others];
+  guardModules({ folder, hashes, interfaceModule, others, notes });
+  confine({ mayOpen: (path) => folders.some((other) => isBelow(path, other)) });
+  const require = createRequire(join(folder, "package.json"));
+  const installed = new Set(packages.map(({ path }) => path));
+  preferLibraries((name) => (installed.has(`node_modules/${name}`) ? require(name) : undefined));
+  return {
+    connector: async (kind) => {
+      const offered = connectors.find((connector) => connector.kind === kind);
+      return offered === undefined ? loadConnector(kind) : loadOffered(offered, folder);
+    },
+    packagesInUse: () => [...notes.used, ...bundledLibraries()],
+  };
+}
+
+async function loadOffered(
+  { kind, package: name, version, module }: WorkerSet["connectors"][number],
+  folder: string,
+): Promise<Connector> {
+  const exported = (await import(pathToFileURL(join(folder, module)).href)) as Partial<ConnectorModule>;
+  const connector = exported.connector ?? exported.default?.connector;
+  if (typeof connector?.open === "function") return connector;
+  throw new DriverError("CONNECTOR_INVALID", `${module} of ${name} exports no connector`, {
+    metadata: { package: name, version, kind, module },
+  });
+}
+
+interface ConnectorModule {
+  readonly connector: Connector;
+  /** Of CommonJS modules whose exports can't be told without running them. */
+  readonly default: { readonly connector?: Connector };
+}

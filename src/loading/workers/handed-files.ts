@@ -1,0 +1,87 @@
+import { mkdir, realpath, rm, symlink } from "node:fs/promises";
+import { basename, isAbsolute, join } from "node:path";
+import { makeOwnFolder } from "../../config/own-folder.ts";
+import { DriverError } from "../../errors/driver-error.ts";
+import { errorToJson } from "../../errors/error-json.ts";
+import type { Source } from "../../sources/connector.ts";
+import { requirePem } from "../../sources/database/tls-files.ts";
+import { sourceKinds } from "../../sources/kinds.ts";
+import { isBelow } from "../../sources/path-roots.ts";
+import { findLocalFiles } from "../../sources/source-files.ts";
+
+/** What sources may name. */
+export interface FileReach {
+  readonly fileRoots: readonly string[] | undefined;
+  readonly reserved: readonly string[];
+}
+
+/**
+ * The files that a lease's sources name, for a worker that may open nothing of the machine: what a process may read is said when it
+ * starts, and not which sources will be read through it. So the driver finds and checks the files, and puts links to them into the worker's
+ * own folder, which Node lets it follow; they go when the lease ends.
+ */
+export class HandedFiles implements AsyncDisposable {
+  readonly #workerFolder: string;
+  readonly #reach: FileReach;
+  #folder: Promise<string> | undefined;
+  #links = 0;
+
+  constructor(workerFolder: string, reach: FileReach) {
+    this.#workerFolder = workerFolder;
+    this.#reach = reach;
+  }
+
+  /** The parameters of a call with what their source names. Throws TLS_INVALID, PATH_NOT_ALLOWED. */
+  async inParams<P extends object>(params: P, { signal }: { readonly signal: AbortSignal }): Promise<P> {
+    if (!("source" in params)) return params;
+    const source = params.source as Source;
+    const found = isLocal(source) ? { found: await this.#found(source, signal) } : {};
+    return { ...params, source: { ...source, handed: { ...found, paths: await this.#pems(source) } } };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const folder = await this.#folder;
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+  }
+
+  /** Whoever needs no files is not told that there are none. */
+  async #found(source: Source, signal: AbortSignal): Promise<NonNullable<Source["handed"]>["found"]> {
+    try {
+      const origins = await findLocalFiles(source, { ...this.#reach, signal });
+      const files = [];
+      for (const { path, shownAs = path, ...state } of origins)
+        files.push({ ...state, shownAs, path: await this.#link(path) });
+      return { files };
+    } catch (error) {
+      signal.throwIfAborted();
+      return { error: errorToJson(DriverError.from(error)) };
+    }
+  }
+
+  async #pems({ kind, server }: Source): Promise<Record<string, string>> {
+    const tls = server && sourceKinds.find((known) => known.kind === kind)?.tls?.(server);
+    const paths: Record<string, string> = {};
+    for (const path of [tls?.caFile, tls?.certFile, tls?.keyFile]) {
+      if (path === undefined || tls?.mode === "disable") continue;
+      const real = await requirePem(path, { ...this.#reach, secret: path === tls?.keyFile });
+      if (this.#reach.reserved.some((own) => isBelow(real, own)))
+        throw new DriverError("PATH_NOT_ALLOWED", `${path} belongs to the driver itself`, { metadata: { path } });
+      paths[path] = await this.#link(real);
+    }
+    return paths;
+  }
+
+  /** Names stay as they are: their endings tell what is in the files. */
+  async #link(path: string): Promise<string> {
+    this.#folder ??= makeOwnFolder(this.#workerFolder, "files-");
+    const place = join(await this.#folder, String(++this.#links));
+    await mkdir(place);
+    const link = join(await realpath(place), basename(path));
+    await symlink(path, link);
+    return link;
+  }
+}
+
+function isLocal({ server, uri }: Source): boolean {
+  return server === undefined && (isAbsolute(uri) || /^file:/i.test(uri));
+}

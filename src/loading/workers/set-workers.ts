@@ -1,0 +1,69 @@
+import type { LibrarySet, LibrarySetStore } from "../../library-sets/model.ts";
+import type { WorkerSet } from "../worker/protocol.ts";
+import { permissionArguments } from "./permissions.ts";
+import { type ProgramFiles, programFiles } from "./worker-program.ts";
+
+/** What workers with library sets need of the driver. */
+export interface SetWorkersOptions {
+  readonly sets: Pick<LibrarySetStore, "folderOf" | "verify">;
+  /** Where this driver's loads are staged. */
+  readonly stagingFolder: string;
+  /** Modules with value parsers that the settings name. */
+  readonly parserModules: readonly string[];
+}
+
+/** How a worker with a library set is started. */
+export interface SetStart {
+  readonly program: readonly string[];
+  readonly set: WorkerSet;
+}
+
+/** Prepares workers that run with library sets. */
+export class SetWorkers {
+  readonly #options: SetWorkersOptions;
+  readonly #program: readonly string[];
+  readonly #verified = new Map<string, Promise<void>>();
+  readonly #stop = new AbortController();
+  #files: ProgramFiles | undefined;
+
+  constructor(program: readonly string[], options: SetWorkersOptions) {
+    this.#program = program;
+    this.#options = options;
+  }
+
+  /** Throws LIBRARY_SET_NOT_FOUND, LIBRARY_SET_DAMAGED. */
+  async prepare({ hash, manifest }: LibrarySet, temporaryDirectory: string): Promise<SetStart> {
+    const { sets, stagingFolder, parserModules } = this.#options;
+    await this.#verifyOnce(hash);
+    const folder = sets.folderOf(hash);
+    this.#files ??= programFiles(this.#program);
+    const { folders, interfaceModule } = this.#files;
+    const others = [...folders, interfaceModule, ...parserModules];
+    const [node = "", ...rest] = this.#program;
+    const permissions = permissionArguments({
+      read: [folder, ...others],
+      write: [temporaryDirectory, stagingFolder],
+    });
+    const { packages, connectors } = manifest;
+    const hashes = manifest.files.map(({ path, sha256 }) => [path, sha256] as const);
+    return {
+      program: [node, ...permissions, ...rest],
+      set: { folder, hashes, packages, connectors, interfaceModule, others },
+    };
+  }
+
+  stop(reason: Error): void {
+    this.#stop.abort(reason);
+  }
+
+  /** Every file, once in the driver's life: workers look at those that they load, and at nothing else of the set. */
+  #verifyOnce(hash: string): Promise<void> {
+    const present = this.#verified.get(hash);
+    if (present !== undefined) return present;
+    const verifying = this.#options.sets.verify(hash, { signal: this.#stop.signal });
+    this.#verified.set(hash, verifying);
+    // It may have been mended by the next time.
+    verifying.catch(() => this.#verified.delete(hash));
+    return verifying;
+  }
+}
