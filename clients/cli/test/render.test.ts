@@ -5,6 +5,7 @@ import { Rows } from "../../node/src/index.ts";
 import { bars } from "../src/render/bars.ts";
 import { cellFormat, cellText, floatText, printable } from "../src/render/cell.ts";
 import { jsonText } from "../src/render/json.ts";
+import { runningSetText, usedLibrariesText } from "../src/render/library-sets.ts";
 import { ProgressBar, progressLine } from "../src/render/progress-bar.ts";
 import { resultTable } from "../src/render/result.ts";
 import { styleFor, wantsColours } from "../src/render/style.ts";
@@ -219,4 +220,28 @@ test("JSON keeps what JSON has no word for", () => {
   expect(jsonText([Number.NaN, Number.NEGATIVE_INFINITY, 12n, Uint8Array.of(1, 2)])).toBe(
     '["NaN","-Infinity","12","AQI="]',
   );
+});
+
+describe("library sets", () => {
+  const hash = "3f2a1b9c0d1e".padEnd(64, "0");
+  const packages = [
+    { name: "pg", version: "8.11.3" },
+    { name: "@acme/connector", version: "1.2.0" },
+  ];
+
+  test("of a driver are shown with what they serve and hold", () => {
+    const set = { name: "warehouse", hash, kinds: ["acme", "postgres"], sourcePatterns: ["sales-*", "lake"], packages };
+    expect(runningSetText(set)).toBe(
+      "warehouse 3f2a1b9c0d1e for acme, postgres, sources sales-* lake: pg 8.11.3, @acme/connector 1.2.0",
+    );
+  });
+
+  test("of a version are shown with what of them ran", () => {
+    const [pg] = packages;
+    const used = pg === undefined ? [] : [pg];
+    expect(usedLibrariesText({ set: { name: "warehouse", hash }, packages: used })).toBe(
+      "warehouse 3f2a1b9c0d1e: pg 8.11.3",
+    );
+    expect(usedLibrariesText({ set: undefined, packages: used })).toBe("built-in: pg 8.11.3");
+  });
 });
