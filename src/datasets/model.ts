@@ -4,12 +4,15 @@ import type { SegmentInfo } from "../engine/file-scan.ts";
 import type { IncrementRule } from "../engine/increment.ts";
 import type { Column } from "../engine/types.ts";
 import type { DriverError } from "../errors/driver-error.ts";
+import type { RanWith } from "../library-sets/ran-with.ts";
 
 /** The source and options that made a version, as they were named; `specOfLineage` makes a source of it again. */
 export interface Lineage extends NamedSource {
   readonly operationId: string;
   /** How refreshes tell what is new at the source. */
   readonly increment?: IncrementRule;
+  /** What read the source; absent where no client library did, as for files. */
+  readonly libraries?: RanWith;
   /** When the source began to be read: the data are as old as that. Versions of earlier drivers don't say it. */
   readonly readTime?: string;
   /** The version whose segments were made current again. */

@@ -121,8 +121,13 @@ export interface Secrets {
 }
 
 /** What a version's lineage says, to be resolved again: the kind of a stored source is what its definition says by then. */
-export function specOfLineage({ format, ...named }: NamedSource): SourceSpec {
-  return { ...named, format: storedName(named.uri) === undefined ? format : undefined };
+export function specOfLineage({ format, uri, options, connection, filter, limit }: NamedSource): SourceSpec {
+  return {
+    ...{ uri, options, format: storedName(uri) === undefined ? format : undefined },
+    ...(connection !== undefined && { connection }),
+    ...(filter !== undefined && { filter }),
+    ...(limit !== undefined && { limit }),
+  };
 }
 
 const STORED = "source:";

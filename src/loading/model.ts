@@ -1,6 +1,7 @@
 import type { RejectedRow } from "../engine/file-scan.ts";
 import type { IncrementRule } from "../engine/increment.ts";
 import type { DriverError } from "../errors/driver-error.ts";
+import type { RanWith } from "../library-sets/ran-with.ts";
 import type { OperationSnapshot } from "../operations/model.ts";
 import type { SourceSpec } from "../sources/connector.ts";
 
@@ -30,6 +31,8 @@ export interface LoadOutcome {
   /** The first ones, 100 at most. */
   readonly rejectedSamples: readonly RejectedRow[];
   readonly warnings: readonly string[];
+  /** What read the source; absent where no client library did, as for files. */
+  readonly libraries?: RanWith;
   /** Whether an increment has found nothing new, so that `version` is the one that was there. */
   readonly unchanged?: boolean;
   /** How many rows of the version before an increment has replaced. */

@@ -58,7 +58,7 @@ export class Rebuilds {
   }
 
   async #load(dataset: string, lineage: Lineage, lost: DriverError, asker: Asker): Promise<AwaitedLoad> {
-    const { operationId: _, readTime: __, increment, ...named } = lineage;
+    const { increment, ...named } = lineage;
     try {
       // Without labels the dataset keeps those that it has.
       const request = { dataset, source: specOfLineage(named), labels: {}, ...(increment && { increment }), ...asker };
@@ -97,7 +97,7 @@ export class Rebuilds {
 
 /** What a lineage may say for its source to give the whole version again. */
 const REPEATABLE: ReadonlySet<string> = new Set([
-  ...["format", "uri", "options", "connection", "filter", "limit", "operationId", "readTime", "increment"],
+  ...["format", "uri", "options", "connection", "filter", "limit", "operationId", "readTime", "libraries", "increment"],
 ]);
 
 /** Whether a version is what its source gives, and nothing else: no rows that were added, no older state that was restored. */

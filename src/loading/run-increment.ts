@@ -4,6 +4,7 @@ import type { StagedVersion } from "../datasets/model.ts";
 import type { ResolvedSource } from "../definitions/model.ts";
 import type { IncrementRule } from "../engine/increment.ts";
 import { DriverError } from "../errors/driver-error.ts";
+import { remembered } from "../library-sets/ran-with.ts";
 import type { OperationHandle } from "../operations/model.ts";
 import { requireRule, requireSameColumns, windowFilter } from "./increment-rule.ts";
 import type { LoadOutcome, LoadRequest } from "./model.ts";
@@ -86,7 +87,8 @@ async function readAndMerge(
       worker.call("mergeIncrement", { increment, place, threads: workers.threadShare() }, { signal });
     const merged = await inWorker(workers, signal, merge, () => removePrefixed(staged.directory, place.prefix));
     const { sourceBytes, rejectedRows, rejectedSamples } = written;
-    const read = { sourceBytes, rejectedRows, rejectedSamples, warnings };
+    const libraries = remembered(written.ranWith);
+    const read = { sourceBytes, rejectedRows, rejectedSamples, warnings, ...libraries };
     if (!merged.changed) {
       await freshness.seen(base.place, readTime);
       return boundedOutcome({ ...sizeOf(segments), ...read, version: number, unchanged: true });
@@ -98,6 +100,7 @@ async function readAndMerge(
     const lineage = {
       ...source.named,
       increment: rule,
+      ...libraries,
       // Rows that its source does not give stay in it.
       ...((restoredFrom ?? extended ?? mixed) !== undefined && { mixed: true as const }),
       operationId: handle.id,

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { asStorageError } from "../datasets/files.ts";
 import type { StagedVersion } from "../datasets/model.ts";
 import type { ResolvedSource } from "../definitions/model.ts";
-import type { WrittenSegments } from "../engine/file-scan.ts";
 import { DriverError } from "../errors/driver-error.ts";
+import { remembered } from "../library-sets/ran-with.ts";
 import type { OperationHandle } from "../operations/model.ts";
 import { requireRule } from "./increment-rule.ts";
 import type { LoadEnd } from "./load-once.ts";
@@ -14,7 +14,7 @@ import { type ReadRows, type ReadSource, runIncrement } from "./run-increment.ts
 import type { LoadServiceParts } from "./service.ts";
 import { permitsFor } from "./statement-permits.ts";
 import { watchSpace } from "./watch-space.ts";
-import { readSource } from "./workers/read-source.ts";
+import { type ReadSegments, readSource } from "./workers/read-source.ts";
 import { isWorkerFailure } from "./workers/worker-process.ts";
 
 interface BegunLoad extends LoadRequest {
@@ -118,13 +118,14 @@ async function emptyFolder(folder: string): Promise<void> {
 async function publish(
   request: BegunLoad,
   source: ResolvedSource,
-  written: WrittenSegments,
+  written: ReadSegments,
   warnings: readonly string[],
   handle: OperationHandle,
   staged: StagedVersion,
 ): Promise<LoadOutcome> {
   handle.signal.throwIfAborted();
   const { columns, segments, rows, bytes, sourceBytes, rejectedRows, rejectedSamples } = written;
+  const libraries = remembered(written.ranWith);
   const { current } = await staged.publish(
     {
       columns,
@@ -135,6 +136,7 @@ async function publish(
       lineage: {
         ...source.named,
         ...(request.increment && { increment: request.increment }),
+        ...libraries,
         operationId: handle.id,
         readTime: request.readTime,
       },
@@ -143,5 +145,6 @@ async function publish(
     },
     request.labels,
   );
-  return boundedOutcome({ version: current.number, rows, bytes, sourceBytes, rejectedRows, rejectedSamples, warnings });
+  const read = { rows, bytes, sourceBytes, rejectedRows, rejectedSamples, warnings, ...libraries };
+  return boundedOutcome({ version: current.number, ...read });
 }

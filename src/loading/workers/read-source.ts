@@ -4,7 +4,8 @@ import { setTimeout } from "node:timers/promises";
 import type { LoadProgress } from "../../engine/engine.ts";
 import type { SegmentLimits, WrittenSegments } from "../../engine/file-scan.ts";
 import { DriverError } from "../../errors/driver-error.ts";
-import type { LibrarySet, PackageVersion } from "../../library-sets/model.ts";
+import type { LibrarySet } from "../../library-sets/model.ts";
+import type { RanWith } from "../../library-sets/ran-with.ts";
 import type { Partition, Source, SourcePlan } from "../../sources/connector.ts";
 import { mergedSegments } from "../merged-segments.ts";
 import type { ParamsOf, ResultOf, WorkerEvent, WorkerMethod } from "../worker/protocol.ts";
@@ -37,14 +38,6 @@ export interface ReadListener {
 /** What a load has written, and with which packages. */
 export interface ReadSegments extends WrittenSegments {
   readonly ranWith: RanWith;
-}
-
-/** The library set that a load ran with. */
-export interface RanWith {
-  /** Undefined: the built-in one. */
-  readonly set: Pick<LibrarySet, "name" | "hash"> | undefined;
-  /** Those whose code its workers have run, by name. */
-  readonly packages: readonly PackageVersion[];
 }
 
 /** How long a load waits for more workers before it begins with those that it has. */
@@ -130,7 +123,8 @@ class Reading {
       this.#participants.map((participant) => participant.call("packagesInUse", {}, this.#options.signal)),
     );
     const unique = new Map(told.flat().map((used) => [`${used.name}@${used.version}`, used]));
-    return { set: set && { name: set.name, hash: set.hash }, packages: [...unique.values()] };
+    const packages = [...unique.keys()].sort().flatMap((key) => unique.get(key) ?? []);
+    return { packages, ...(set && { set: { name: set.name, hash: set.hash } }) };
   }
 
   async #readPartition(participant: Participant, partition: Partition, number: number): Promise<WrittenSegments> {

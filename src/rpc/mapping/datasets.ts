@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { DatasetInfo, VersionManifest } from "../../datasets/model.ts";
 import type { RejectedRow as EngineRejectedRow } from "../../engine/file-scan.ts";
@@ -11,6 +11,8 @@ import {
   type Version,
   VersionSchema,
 } from "../../gen/drover/v1/dataset_service_pb.js";
+import type { UsedLibrariesSchema } from "../../gen/drover/v1/types_pb.js";
+import type { RanWith } from "../../library-sets/ran-with.ts";
 import { fromColumns } from "./columns.ts";
 import { fromIncrement } from "./refresh.ts";
 import { fromWantedRows } from "./row-filters.ts";
@@ -40,7 +42,14 @@ export function fromDataset(dataset: DatasetInfo, { columns }: { readonly column
 }
 
 export function fromVersion(version: VersionManifest): Version {
-  const { operationId, readTime = version.createTime, restoredFrom = 0, increment, ...source } = version.lineage;
+  const {
+    operationId,
+    readTime = version.createTime,
+    restoredFrom = 0,
+    increment,
+    libraries,
+    ...source
+  } = version.lineage;
   return create(VersionSchema, {
     number: BigInt(version.number),
     rows: BigInt(version.rows),
@@ -56,7 +65,12 @@ export function fromVersion(version: VersionManifest): Version {
     readTime: timestampFromDate(new Date(readTime)),
     restoredFrom: BigInt(restoredFrom),
     ...(increment && { increment: fromIncrement(increment) }),
+    ...(libraries && { libraries: fromLibraries(libraries) }),
   });
+}
+
+function fromLibraries({ set, packages }: RanWith): MessageInitShape<typeof UsedLibrariesSchema> {
+  return { setName: set?.name ?? "", setHash: set?.hash ?? "", packages: packages.map((used) => ({ ...used })) };
 }
 
 export function fromRejectedRow(row: EngineRejectedRow): RejectedRow {
