@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildClient, buildConnector } from "./build-compiled.ts";
 import { bundle, type Program } from "./bundle.ts";
@@ -24,7 +24,7 @@ export interface Packed {
 export async function pack(destination: string): Promise<Packed> {
   return packed(destination, {
     client: (stage) => stageCompiled("clients/node", stage, buildClient),
-    driver: (stage) => stageProgram("driver", "packages/driver", stage),
+    driver: stageDriver,
     cli: (stage) => stageProgram("cli", "clients/cli", stage),
     connector: (stage) => stageCompiled("packages/connector", stage, buildConnector),
   });
@@ -38,7 +38,7 @@ export async function packConnector(destination: string): Promise<string> {
   return connector;
 }
 
-type Stages<N extends string> = Readonly<Record<N, (stage: string) => void | Promise<void>>>;
+type Stages<N extends string> = Readonly<Record<N, (stage: string) => unknown>>;
 
 async function packed<N extends string>(destination: string, stages: Stages<N>): Promise<Record<N, string>> {
   mkdirSync(join(root, ".cache"), { recursive: true });
@@ -60,13 +60,27 @@ async function packed<N extends string>(destination: string, stages: Stages<N>):
   return Object.fromEntries(files) as Record<N, string>;
 }
 
-async function stageProgram(program: Program, folder: string, stage: string): Promise<void> {
-  stageCommon(folder, stage);
+/**
+ * npm installs library sets. It lies inside of the package: as a dependency beside it, its command would take the place of the app
+ * server's own npm.
+ */
+async function stageDriver(stage: string): Promise<void> {
+  const manifest = await stageProgram("driver", "packages/driver", stage);
+  writeManifest(stage, { ...manifest, bundleDependencies: ["npm"] });
+  const npm = join(root, "node_modules", "npm");
+  const pages = ["docs", "man"].map((each) => join(npm, each));
+  cpSync(npm, join(stage, "node_modules", "npm"), { recursive: true, filter: (path) => !pages.includes(path) });
+  appendFileSync(join(stage, "THIRD-PARTY-NOTICES"), `\n${notices([npm])}`);
+}
+
+async function stageProgram(program: Program, folder: string, stage: string): Promise<object> {
+  const manifest = stageCommon(folder, stage);
   cpSync(join(root, folder, "bin"), join(stage, "bin"), { recursive: true });
   const { packages } = await bundle(program, join(stage, "dist"));
   writeFileSync(join(stage, "THIRD-PARTY-NOTICES"), notices(packages));
   // Comments that the notices have in full.
   for (const file of globSync("dist/**/*.LEGAL.txt", { cwd: stage })) rmSync(join(stage, file));
+  return manifest;
 }
 
 function stageCompiled(folder: string, stage: string, build: (outDir: string) => void): void {
@@ -74,12 +88,17 @@ function stageCompiled(folder: string, stage: string, build: (outDir: string) =>
   build(join(stage, "dist"));
 }
 
-function stageCommon(folder: string, stage: string): void {
+function stageCommon(folder: string, stage: string): object {
   mkdirSync(stage, { recursive: true });
   cpSync(join(root, "LICENSE"), join(stage, "LICENSE"));
   cpSync(join(root, folder, "README.md"), join(stage, "README.md"));
-  const manifest = readJson(join(root, folder, "package.json"));
-  writeFileSync(join(stage, "package.json"), `${JSON.stringify(withoutSources(manifest), null, 2)}\n`);
+  const manifest = withoutSources(readJson(join(root, folder, "package.json"))) as object;
+  writeManifest(stage, manifest);
+  return manifest;
+}
+
+function writeManifest(stage: string, manifest: object): void {
+  writeFileSync(join(stage, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
 function withoutSources(value: unknown): unknown {

@@ -58,6 +58,8 @@ interface Manifest {
   readonly version: string;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
+  /** Inside of the package already. */
+  readonly bundleDependencies?: readonly string[];
 }
 
 function readManifest(folder: string): Manifest {
@@ -67,6 +69,7 @@ function readManifest(folder: string): Manifest {
 /** With all that they need in turn; of the optional ones those that npm found right for this system. */
 function dependenciesOf(manifest: Manifest, found = new Set<string>()): ReadonlySet<string> {
   for (const name of Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies })) {
+    if (manifest.bundleDependencies?.includes(name)) continue;
     const installed = existsSync(installedAt(name));
     if (!installed && manifest.optionalDependencies?.[name] === undefined) throw new Error(`${name} is not installed`);
     if (!installed || found.has(name)) continue;

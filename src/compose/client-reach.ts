@@ -17,7 +17,7 @@ export interface ClientReach {
 /** What lies in a data directory: secrets, and datasets that only the driver may open. */
 const RESERVED = [
   ...["secrets.key", "token", "catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm", "drivers", "instances"],
-  ...["datasets", "staging", "uploads", "work", "trash", "logs", "profiles"],
+  ...["datasets", "staging", "uploads", "work", "trash", "logs", "profiles", "library-sets"],
 ];
 
 /** Before it is known where the driver listens. */

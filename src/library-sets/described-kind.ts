@@ -1,8 +1,7 @@
 import { DriverError } from "../errors/driver-error.ts";
-import type { Server, SourceKind } from "../sources/connector.ts";
+import type { KindDescriptor, Server, SourceKind } from "../sources/connector.ts";
 import { parseOptions } from "../sources/option-values.ts";
 import { shownUri } from "../sources/shown-uri.ts";
-import type { KindDescriptor } from "./model.ts";
 
 /** A kind whose connector lies in a package: what the driver can check of it is in the description of its options. */
 export function describedKind(descriptor: KindDescriptor): SourceKind {

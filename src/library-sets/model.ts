@@ -1,4 +1,4 @@
-import type { SourceKind } from "../sources/connector.ts";
+import type { KindDescriptor } from "../sources/connector.ts";
 
 /** What a manifest of this build looks like. */
 export const MANIFEST_FORMAT = 1;
@@ -13,8 +13,8 @@ export interface PackageVersion {
 export interface LibraryPackage extends PackageVersion {
   /** Its folder in the set: `node_modules/pg`. */
   readonly path: string;
-  /** The hash that the registry or the lockfile gave, and that its bytes had: `sha512-…`. */
-  readonly integrity: string;
+  /** The hash that the registry or the lockfile gave, and that its bytes had: `sha512-…`. Undefined for one inside of another's. */
+  readonly integrity?: string;
   /** As it says itself; undefined where it says none. */
   readonly license?: string;
   /** Whether the administrator named it; else it is there because another one needs it. */
@@ -26,12 +26,6 @@ export interface LibraryPackage extends PackageVersion {
   /** Whether it has install scripts, and what became of them. */
   readonly scripts: "none" | "skipped" | "ran";
 }
-
-/** What the driver knows of a kind of source that a package offers: plain data, since only workers load its code. */
-export type KindDescriptor = Pick<
-  SourceKind,
-  "kind" | "summary" | "extensions" | "schemes" | "options" | "wholeFiles" | "connectionOptions"
->;
 
 /** A connector that a package of the set offers. */
 export interface SetConnector {

@@ -1,0 +1,87 @@
+import { DriverError } from "../../errors/driver-error.ts";
+import type { Reason } from "../../errors/reasons.ts";
+import type { NpmEnd } from "./run-npm.ts";
+
+/** npm's own account of what went wrong. */
+interface NpmFailure {
+  readonly code: string;
+  readonly summary: string;
+  readonly detail: string;
+}
+
+const REASONS: Readonly<Record<string, Reason>> = {
+  E404: "PACKAGE_NOT_FOUND",
+  ETARGET: "PACKAGE_VERSION_NOT_FOUND",
+  ENOVERSIONS: "PACKAGE_VERSION_NOT_FOUND",
+  EBADENGINE: "PACKAGE_INCOMPATIBLE",
+  EBADPLATFORM: "PACKAGE_INCOMPATIBLE",
+  ERESOLVE: "PACKAGE_INCOMPATIBLE",
+  EPEERINVALID: "PACKAGE_INCOMPATIBLE",
+  EINTEGRITY: "PACKAGE_DAMAGED",
+  EBADSIZE: "PACKAGE_DAMAGED",
+  TAR_BAD_ARCHIVE: "PACKAGE_DAMAGED",
+  EUSAGE: "INVALID_LOCKFILE",
+  ELOCKVERIFY: "INVALID_LOCKFILE",
+  // Packages that come from Git, a folder or a URL of their own.
+  EALLOWGIT: "PACKAGE_VERSION_INEXACT",
+  EALLOWREMOTE: "PACKAGE_VERSION_INEXACT",
+  EALLOWFILE: "PACKAGE_VERSION_INEXACT",
+  EALLOWDIRECTORY: "PACKAGE_VERSION_INEXACT",
+  ENOSPC: "DISK_FULL",
+  EDQUOT: "DISK_FULL",
+  EFBIG: "DISK_FULL",
+};
+
+/** The codes of HTTP, DNS and sockets. */
+const UNAVAILABLE =
+  /^(?:E4\d\d|E5\d\d|ENOTFOUND|EAI_AGAIN|ECONN\w+|ETIMEDOUT|ERR_SOCKET_TIMEOUT|EHOSTUNREACH|ENETUNREACH|EPIPE|FETCH_ERROR|ENEEDAUTH|EOTP|EAUTH\w+|CERT_\w+|ERR_TLS_\w+|UNABLE_TO_\w+|SELF_SIGNED_\w+|DEPTH_ZERO_\w+|EPROTO|ENOTCACHED)$/;
+const MAX_MESSAGE = 1_000;
+
+/** What a run of npm that failed means, in the catalogue's words. */
+export function npmError(end: NpmEnd): DriverError {
+  const failure = failureOf(end);
+  const reason = reasonOf(failure, end.log);
+  const metadata = { npm: failure.code, ...packageIn(failure) };
+  return new DriverError(reason, textOf(reason, failure), { metadata });
+}
+
+function failureOf({ output, log, code }: NpmEnd): NpmFailure {
+  try {
+    const { error } = JSON.parse(output) as { error?: Partial<Record<keyof NpmFailure, unknown>> };
+    if (error !== undefined) {
+      const text = (value: unknown) => (typeof value === "string" ? value : "");
+      return { code: text(error.code), summary: text(error.summary), detail: text(error.detail) };
+    }
+  } catch {
+    // It was ended, or has written something else first.
+  }
+  const said = log
+    .split("\n")
+    .filter((line) => line.startsWith("npm error "))
+    .map((line) => line.slice("npm error ".length));
+  const named = /^code (\S+)$/.exec(said[0] ?? "")?.[1] ?? "";
+  const summary = said.filter((line) => !/^(code|errno|syscall|path) /.test(line)).join("\n");
+  return { code: named, summary: summary || `npm ended with code ${code}`, detail: "" };
+}
+
+function reasonOf({ code, summary }: NpmFailure, log: string): Reason {
+  const known = REASONS[code];
+  if (known !== undefined) return known;
+  if (/\b(?:ENOSPC|EFBIG|EDQUOT)\b/.test(`${summary}\n${log}`)) return "DISK_FULL";
+  if (/^(?:Z_|TAR_)/.test(code) || /integrity/i.test(summary)) return "PACKAGE_DAMAGED";
+  return UNAVAILABLE.test(code) ? "REGISTRY_UNAVAILABLE" : "INSTALL_FAILED";
+}
+
+/** What npm advises in its details is for people who run npm. */
+function textOf(reason: Reason, { summary, detail }: NpmFailure): string {
+  if (reason === "DISK_FULL") return "no space is left in the data directory or in npm's cache";
+  const more = reason === "PACKAGE_INCOMPATIBLE" ? `: ${detail.split("\n\n").slice(0, 2).join("\n")}` : "";
+  return `${summary}${more}`.replace(/\s*\n\s*/g, "; ").slice(0, MAX_MESSAGE);
+}
+
+/** The package that it speaks of, where it is sure. */
+function packageIn({ code, summary, detail }: NpmFailure): Readonly<Record<string, string>> {
+  const text = code === "E404" ? detail : `${summary}\n${detail}`;
+  const found = /(?:'|for |version of [\w/]+: )((?:@[\w.~-]+\/)?[\w.~-]+)@([^\s'"]+?)\.?(?:'|\s|$)/.exec(text);
+  return found?.[1] === undefined ? {} : { package: found[1], version: found[2] ?? "" };
+}

@@ -1,0 +1,153 @@
+import { access, chmod, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
+import { join } from "node:path";
+import { isCode, makeFolder, syncFolder, writeNewFile } from "../datasets/files.ts";
+import { DriverError } from "../errors/driver-error.ts";
+import { isSetHash, librarySetsFolder, MANIFEST_FILE, setFolder } from "./layout.ts";
+import { hashOf, ManifestError, manifestText, parseManifest } from "./manifest.ts";
+import type { LibrarySetManifest } from "./model.ts";
+import { firstDifference, TreeError } from "./tree.ts";
+
+/** The folders of a data directory's sets, by hash. */
+export class PublishedSets {
+  readonly #dataDirectory: string;
+
+  constructor(dataDirectory: string) {
+    this.#dataDirectory = dataDirectory;
+  }
+
+  folderOf(hash: string): string {
+    return setFolder(this.#dataDirectory, hash);
+  }
+
+  /** Throws LIBRARY_SET_NOT_FOUND, LIBRARY_SET_DAMAGED. */
+  async manifest(hash: string): Promise<LibrarySetManifest> {
+    const bytes = await readFile(join(this.folderOf(hash), MANIFEST_FILE)).catch((error: unknown) => {
+      if (isCode(error, "ENOENT")) return undefined;
+      throw error;
+    });
+    if (bytes === undefined) throw await this.#missing(hash);
+    if (hashOf(bytes) !== hash) throw damaged(hash, `${MANIFEST_FILE} was altered`);
+    try {
+      return parseManifest(bytes.toString("utf8"));
+    } catch (error) {
+      throw error instanceof ManifestError ? damaged(hash, error.message) : error;
+    }
+  }
+
+  async #missing(hash: string): Promise<DriverError> {
+    if (await isThere(this.folderOf(hash))) return damaged(hash, `${MANIFEST_FILE} is missing`);
+    return new DriverError("LIBRARY_SET_NOT_FOUND", `there are no files of the library set ${hash}`, {
+      metadata: { hash },
+    });
+  }
+
+  /** Reads every file. Throws LIBRARY_SET_NOT_FOUND, LIBRARY_SET_DAMAGED. */
+  async verify(hash: string, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+    const { files } = await this.manifest(hash);
+    const difference = await firstDifference(this.folderOf(hash), files, { signal, besides: [MANIFEST_FILE] }).catch(
+      (error: unknown) => {
+        signal.throwIfAborted();
+        // A file that can't be read can't be run either.
+        if (error instanceof TreeError || isCode(error, "EACCES") || isCode(error, "ENOENT") || isCode(error, "EIO"))
+          return error instanceof Error ? error.message : "";
+        throw error;
+      },
+    );
+    if (difference !== undefined) throw damaged(hash, difference);
+  }
+
+  /**
+   * Makes a staged folder, whose files are sealed, a set, in one step. A set of this hash that is there already is the same one,
+   * unless it was damaged: then the new one takes its place.
+   */
+  async publish(
+    staged: string,
+    manifest: LibrarySetManifest,
+    options: { readonly signal: AbortSignal },
+  ): Promise<string> {
+    const text = manifestText(manifest);
+    const hash = hashOf(text);
+    const file = join(staged, MANIFEST_FILE);
+    await rm(file, { force: true });
+    await writeNewFile(file, text);
+    await chmod(file, 0o444);
+    await syncFolders(staged);
+    for (;;) {
+      options.signal.throwIfAborted();
+      if (await this.#isWhole(hash, options)) break;
+      try {
+        await rename(staged, this.folderOf(hash));
+        break;
+      } catch (error) {
+        if (!isCode(error, "ENOTEMPTY") && !isCode(error, "EEXIST")) throw error;
+        await this.moveAway(hash, `${staged}.damaged`);
+      }
+    }
+    await syncFolder(librarySetsFolder(this.#dataDirectory));
+    return hash;
+  }
+
+  /** Whether a set is there and whole; then it counts as new, so that nobody sweeps it before it has its name. */
+  async #isWhole(hash: string, { signal }: { readonly signal: AbortSignal }): Promise<boolean> {
+    const now = new Date();
+    const present = await utimes(this.folderOf(hash), now, now).then(
+      () => true,
+      () => false,
+    );
+    if (!present) return false;
+    return this.verify(hash, { signal }).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof DriverError && /^LIBRARY_SET_(DAMAGED|NOT_FOUND)$/.test(error.reason)) return false;
+        throw error;
+      },
+    );
+  }
+
+  /** Takes a set's folder away in one step, then removes it. */
+  async moveAway(hash: string, aside: string): Promise<void> {
+    try {
+      await rename(this.folderOf(hash), aside);
+    } catch (error) {
+      if (isCode(error, "ENOENT")) return;
+      throw error;
+    }
+    await rm(aside, { recursive: true, force: true });
+  }
+
+  /** The hashes of all folders, with when they were published or last published again. */
+  async list(): Promise<readonly { readonly hash: string; readonly time: Date }[]> {
+    const names = (await readdir(librarySetsFolder(this.#dataDirectory))).filter(isSetHash);
+    const found = await Promise.all(
+      names.map(async (hash) => {
+        const state = await stat(this.folderOf(hash)).catch(() => undefined);
+        return state && { hash, time: state.mtime };
+      }),
+    );
+    return found.filter((each) => each !== undefined);
+  }
+
+  async prepare(): Promise<void> {
+    await makeFolder(librarySetsFolder(this.#dataDirectory));
+  }
+}
+
+function damaged(hash: string, what: string): DriverError {
+  return new DriverError("LIBRARY_SET_DAMAGED", `the library set ${hash.slice(0, 12)} is damaged: ${what}`, {
+    metadata: { hash },
+  });
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The names in all folders of a set. */
+async function syncFolders(folder: string): Promise<void> {
+  await syncFolder(folder);
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }))
+    if (entry.isDirectory()) await syncFolder(join(entry.parentPath, entry.name));
+}

@@ -1,0 +1,232 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { folderMode } from "../config/file-modes.ts";
+import { asStorageError, makeFolder, namesIn } from "../datasets/files.ts";
+import { Space } from "../datasets/space.ts";
+import { DriverError } from "../errors/driver-error.ts";
+import { watchSpace } from "../loading/watch-space.ts";
+import type { Pool } from "../scheduling/model.ts";
+import type { SourceKind } from "../sources/connector.ts";
+import { readArchive, writeArchive } from "./archive.ts";
+import { checkSettings } from "./check-settings.ts";
+import { install } from "./install.ts";
+import { isSetName, namesFolder, stagingFolder } from "./layout.ts";
+import {
+  type DescribeSet,
+  type FindUsers,
+  type ImportOptions,
+  type InstallOptions,
+  type LibraryPackage,
+  type LibrarySet,
+  type LibrarySetDraft,
+  type LibrarySetManifest,
+  type LibrarySetPointer,
+  type LibrarySetStore,
+  MANIFEST_FORMAT,
+} from "./model.ts";
+import { PublishedSets } from "./published-sets.ts";
+import { SetNames } from "./set-names.ts";
+import { asPackageUnsafe, sealTree } from "./tree.ts";
+
+export interface LibrarySetStoreOptions {
+  /** Real. */
+  readonly dataDirectory: string;
+  readonly instanceId: string;
+  /** Whether the driver process with an id still lives. */
+  readonly isAlive: (instanceId: string) => Promise<boolean>;
+  readonly describe: DescribeSet;
+  readonly users: FindUsers;
+  readonly kinds: readonly SourceKind[];
+  /** The `librarySets.registry` setting; empty for npm's own configuration. */
+  readonly registry: string;
+  readonly environment: NodeJS.ProcessEnv;
+  /** What must stay free on the disk. */
+  readonly minFreeBytes: number;
+  /** Makes installs wait for each other: each is a program that computes. */
+  readonly pool: Pool;
+}
+
+/** A set that has no name yet is left alone for so long. */
+const GRACE_MS = 60 * 60_000;
+/** npm itself gives a registry that is silent 5 minutes, three times. */
+const INSTALL_TIMEOUT_MS = 30 * 60_000;
+
+export async function openLibrarySets(options: LibrarySetStoreOptions): Promise<LibrarySetStore> {
+  await makeFolder(namesFolder(options.dataDirectory));
+  await makeFolder(stagingFolder(options.dataDirectory));
+  return new FolderStore(options);
+}
+
+class FolderStore implements LibrarySetStore {
+  readonly #options: LibrarySetStoreOptions;
+  readonly #staging: string;
+  readonly #names: SetNames;
+  readonly #sets: PublishedSets;
+  readonly #space: Space;
+
+  constructor(options: LibrarySetStoreOptions) {
+    const { dataDirectory, instanceId, minFreeBytes } = options;
+    this.#options = options;
+    this.#staging = stagingFolder(dataDirectory);
+    this.#names = new SetNames(dataDirectory, instanceId);
+    this.#sets = new PublishedSets(dataDirectory);
+    this.#space = new Space(dataDirectory, { maxBytes: 0, minFreeBytes });
+  }
+
+  async byName(name: string): Promise<LibrarySet> {
+    return this.#withManifest(await this.#names.get(name));
+  }
+
+  byHash(hash: string): Promise<LibrarySetManifest> {
+    return this.#sets.manifest(hash);
+  }
+
+  async list(): Promise<readonly LibrarySet[]> {
+    const found = await Promise.all(
+      (await this.#names.list()).map((pointer) => this.#withManifest(pointer).catch(() => undefined)),
+    );
+    return found.filter((set) => set !== undefined);
+  }
+
+  folderOf(hash: string): string {
+    return this.#sets.folderOf(hash);
+  }
+
+  verify(hash: string, options: { readonly signal: AbortSignal }): Promise<void> {
+    return this.#sets.verify(hash, options);
+  }
+
+  async create(draft: LibrarySetDraft, { signal: asked, onProgress }: InstallOptions): Promise<LibrarySet> {
+    checkName(draft.name);
+    return this.#staged(asked, async (folder, signal) => {
+      const { registry, environment } = this.#options;
+      const workFolder = `${folder}.work`;
+      const parts = { folder, workFolder, registry, environment, signal, ...(onProgress && { onProgress }) };
+      const { lockfile, packages, platform } = await install(draft, parts);
+      const described = await this.#describe(folder, packages, signal);
+      checkSettings(draft.settings, { ...described, packages }, this.#options.kinds);
+      const total = packages.length;
+      onProgress?.({ phase: "publishing", packages: total, totalPackages: total });
+      const manifest: LibrarySetManifest = {
+        format: MANIFEST_FORMAT,
+        ...{ asked: lockfile.asked, packages, settings: draft.settings, ...described },
+        files: await sealTree(folder, { signal }),
+        ...(platform !== undefined && { platform }),
+      };
+      return this.#publish(folder, manifest, draft, signal);
+    });
+  }
+
+  import(archive: AsyncIterable<Uint8Array>, options: ImportOptions): Promise<LibrarySet> {
+    checkName(options.name);
+    return this.#staged(options.signal, async (folder, signal) => {
+      const { manifest } = await readArchive(folder, archive, {
+        signal,
+        onManifest: async ({ files, platform }) => {
+          requireThisPlatform(platform);
+          await this.#space.check(files.reduce((sum, { bytes }) => sum + bytes, 0));
+        },
+      });
+      // Throws where the packages can't be used here; what they offer stands in the manifest.
+      await this.#describe(folder, manifest.packages, signal);
+      await sealTree(folder, { signal });
+      return this.#publish(folder, manifest, options, signal);
+    });
+  }
+
+  async *export(name: string, { signal }: { readonly signal: AbortSignal }): AsyncGenerator<Uint8Array, void> {
+    const { hash, manifest } = await this.byName(name);
+    await this.#sets.verify(hash, { signal });
+    yield* writeArchive(this.folderOf(hash), hash, manifest, { signal });
+  }
+
+  async remove(name: string): Promise<void> {
+    const pointer = await this.#names.get(name);
+    await this.#names.remove(pointer, () => this.#requireUnused(pointer));
+  }
+
+  async sweep(isUsed: (hash: string) => Promise<boolean>): Promise<void> {
+    const { instanceId, isAlive } = this.#options;
+    for (const name of await namesIn(this.#staging)) {
+      const owner = name.slice(0, "00000000-0000-0000-0000-000000000000".length);
+      if (owner !== instanceId && !(await isAlive(owner)))
+        await rm(join(this.#staging, name), { recursive: true, force: true });
+    }
+    const named = async () => new Set((await this.#names.list()).map(({ hash }) => hash));
+    const before = await named();
+    for (const { hash, time } of await this.#sets.list()) {
+      if (before.has(hash) || Date.now() - time.getTime() < GRACE_MS || (await isUsed(hash))) continue;
+      if (!(await named()).has(hash)) await this.#sets.moveAway(hash, this.#newStage());
+    }
+  }
+
+  async #withManifest(pointer: LibrarySetPointer): Promise<LibrarySet> {
+    return { ...pointer, manifest: await this.#sets.manifest(pointer.hash) };
+  }
+
+  #newStage(): string {
+    return join(this.#staging, `${this.#options.instanceId}-${randomUUID()}`);
+  }
+
+  /** Works in a folder that nobody sees, with an eye on the disk; removes it where the work fails. */
+  async #staged<T>(asked: AbortSignal, work: (folder: string, signal: AbortSignal) => Promise<T>): Promise<T> {
+    using _ = await this.#options.pool.acquire({ signal: asked, lane: "interactive", caller: "library-sets" });
+    await this.#space.check();
+    const folder = this.#newStage();
+    await mkdir(folder, { mode: folderMode() });
+    const deadline = AbortSignal.timeout(INSTALL_TIMEOUT_MS);
+    using watch = watchSpace(() => this.#space.check(), { signal: AbortSignal.any([asked, deadline]) });
+    try {
+      return await work(folder, watch.signal);
+    } catch (error) {
+      watch.signal.throwIfAborted();
+      throw asPackageUnsafe(asStorageError(error));
+    } finally {
+      for (const name of await readdir(this.#staging))
+        if (join(this.#staging, name).startsWith(folder))
+          await rm(join(this.#staging, name), { recursive: true, force: true });
+    }
+  }
+
+  #describe(folder: string, packages: readonly LibraryPackage[], signal: AbortSignal) {
+    return this.#options.describe({ folder, packages }, { signal });
+  }
+
+  async #publish(
+    folder: string,
+    manifest: LibrarySetManifest,
+    { name, createdBy, replace }: Pick<LibrarySetDraft, "name" | "createdBy" | "replace">,
+    signal: AbortSignal,
+  ): Promise<LibrarySet> {
+    const hash = await this.#sets.publish(folder, manifest, { signal });
+    const pointer = await this.#names.set({ name, hash, createTime: new Date(), createdBy }, { replace });
+    return { ...pointer, manifest };
+  }
+
+  async #requireUnused(pointer: LibrarySetPointer): Promise<void> {
+    const users = await this.#options.users(pointer);
+    if (users.length === 0) return;
+    const { name } = pointer;
+    throw new DriverError("LIBRARY_SET_IN_USE", `the library set "${name}" is used by ${users.join(", ")}`, {
+      metadata: { librarySet: name, users: users.join(", ") },
+    });
+  }
+}
+
+function checkName(name: string): void {
+  if (isSetName(name)) return;
+  throw new DriverError(
+    "INVALID_LIBRARY_SET",
+    `${JSON.stringify(name)} is no name of a library set: lower case letters, digits, dots, dashes and underscores`,
+    { metadata: { librarySet: name } },
+  );
+}
+
+function requireThisPlatform(platform: string | undefined): void {
+  const here = `${process.platform}-${process.arch}`;
+  if (platform === undefined || platform === here) return;
+  throw new DriverError("LIBRARY_SET_INCOMPATIBLE", `the set was made on ${platform}; this machine is ${here}`, {
+    metadata: { platform, here },
+  });
+}

@@ -1,0 +1,371 @@
+import {
+  appendFile,
+  chmod,
+  cp,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { InstallProgress, LibrarySet, LibrarySetStore } from "../../../src/library-sets/model.ts";
+import { draftOf, openSets } from "../../helpers/library-sets.ts";
+import { integrityOf, lockfileFor, packPackage } from "../../helpers/npm-packages.ts";
+import { temporaryFolder } from "../../helpers/temporary-folder.ts";
+
+const { signal } = new AbortController();
+const FIRST = "11111111-1111-4111-8111-111111111111";
+const OTHER = "22222222-2222-4222-8222-222222222222";
+
+let stack: AsyncDisposableStack;
+let root: string;
+let dataDirectory: string;
+let packages: string;
+let store: LibrarySetStore;
+/** One package that needs another, made once for all tests that only look at it. */
+let made: LibrarySet;
+const told: InstallProgress[] = [];
+
+beforeAll(async () => {
+  stack = new AsyncDisposableStack();
+  root = stack.use(await temporaryFolder()).path;
+  dataDirectory = join(root, "data");
+  packages = join(root, "packages");
+  await packPackage(packages, {
+    name: "acme",
+    manifest: { dependencies: { helper: "^1.0.0" }, engines: { node: ">=18" } },
+  });
+  await packPackage(packages, { name: "helper", version: "1.2.0", manifest: { license: undefined } });
+  await packPackage(packages, {
+    name: "@acme/scripted",
+    manifest: { scripts: { install: "node made.js" } },
+    files: MADE,
+  });
+  store = stack.use(await openSets(dataDirectory, FIRST));
+  made = await store.create(draftOf("warehouse", ["acme@1.0.0"], packages), {
+    signal,
+    onProgress: (progress) => told.push(progress),
+  });
+}, 60_000);
+
+afterAll(() => stack.disposeAsync());
+
+/** A script that tells what it can see. */
+const MADE = {
+  "made.js": `require("node:fs").writeFileSync("made.json", JSON.stringify(Object.keys(process.env)));`,
+};
+
+const create = (name: string, asked: readonly string[], more: Parameters<typeof draftOf>[3] = {}, folder = packages) =>
+  store.create(draftOf(name, asked, folder, more), { signal });
+const staged = () => readdir(join(dataDirectory, "library-sets", "staging"));
+const reason = (value: string) => expect.objectContaining({ reason: value });
+
+describe("a set that is made", () => {
+  it("holds what was asked for with all that it needs, each with its hash", async () => {
+    const { manifest } = await store.byName("warehouse");
+    expect(manifest.asked).toEqual([{ name: "acme", version: "1.0.0" }]);
+    expect(manifest.packages).toEqual([
+      expect.objectContaining({
+        name: "acme",
+        direct: true,
+        license: "MIT",
+        engines: { node: ">=18" },
+        scripts: "none",
+      }),
+      expect.objectContaining({ name: "helper", version: "1.2.0", direct: false, path: "node_modules/helper" }),
+    ]);
+    const folder = store.folderOf(made.hash);
+    expect(manifest.files.map(({ path }) => path)).toEqual(
+      ["acme/index.js", "acme/package.json", "helper/index.js", "helper/package.json"]
+        .map((path) => `node_modules/${path}`)
+        .concat("package-lock.json"),
+    );
+    await store.verify(made.hash, { signal });
+    expect(
+      JSON.parse(await readFile(join(folder, "package-lock.json"), "utf8")).packages["node_modules/helper"],
+    ).toEqual(expect.not.objectContaining({ resolved: expect.anything() }));
+    expect(await store.byHash(made.hash)).toEqual(manifest);
+  });
+
+  it("was seen only when all of it was there, and tells how far it was", async () => {
+    expect(await staged()).toEqual([]);
+    expect(told.map(({ phase }) => phase)).toEqual(
+      expect.arrayContaining(["resolving", "fetching", "checking", "publishing"]),
+    );
+    expect(told.filter(({ phase }) => phase === "fetching").at(-1)).toEqual({
+      phase: "fetching",
+      packages: 2,
+      totalPackages: 2,
+    });
+  });
+
+  it("is the same set once more, and from its lockfile, under any name", async () => {
+    const lockfile = await readFile(join(store.folderOf(made.hash), "package-lock.json"), "utf8");
+    const [again, other] = await Promise.all([create("warehouse", ["acme@1.0.0"]), create("other", [], { lockfile })]);
+    expect(again).toMatchObject({ hash: made.hash, createTime: made.createTime });
+    expect(other.hash).toBe(made.hash);
+    expect((await store.list()).map(({ name }) => name)).toEqual(["other", "warehouse"]);
+    await store.remove("other", { signal });
+  });
+
+  it("can't be written", async () => {
+    const file = join(store.folderOf(made.hash), "node_modules/acme/index.js");
+    if (process.getuid?.() !== 0) await expect(appendFile(file, " ")).rejects.toThrow("EACCES");
+    expect((await readFile(join(store.folderOf(made.hash), "set.json"), "utf8")).length).toBeGreaterThan(100);
+  });
+
+  it("takes no settings for a kind that it does not serve", async () => {
+    const refused = create("set", ["acme@1.0.0"], { settings: { warp: { speed: "9" } } });
+    await expect(refused).rejects.toMatchObject({
+      reason: "INVALID_LIBRARY_SET",
+      message: expect.stringContaining("warp"),
+    });
+    expect(await staged()).toEqual([]);
+  });
+});
+
+describe("a name", () => {
+  it.each(["", "../x", "Upper", "a/b", ".hidden", "x".repeat(65)])("can't be %j", async (name) => {
+    await expect(create(name, ["acme@1.0.0"])).rejects.toEqual(reason("INVALID_LIBRARY_SET"));
+    await expect(store.byName(name)).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
+  });
+
+  it("goes to one of two administrators who want it at once, and to both for the same set", async () => {
+    await using second = await openSets(dataDirectory, OTHER);
+    const ask = (by: LibrarySetStore, name: string, asked: string) =>
+      by.create(draftOf(name, [asked], packages), { signal }).then(
+        ({ hash }) => hash,
+        (error) => error.reason,
+      );
+    const [same, alike] = await Promise.all([
+      ask(store, "either", "helper@1.2.0"),
+      ask(second, "either", "helper@1.2.0"),
+    ]);
+    expect(same).toMatch(/^[0-9a-f]{64}$/);
+    expect(alike).toBe(same);
+    expect(await ask(second, "warehouse", "helper@1.2.0")).toBe("LIBRARY_SET_EXISTS");
+    const [one, two] = await Promise.all([ask(store, "both", "acme@1.0.0"), ask(second, "both", "helper@1.2.0")]);
+    const { hash } = await second.byName("both");
+    expect([one, two].sort()).toEqual([hash, "LIBRARY_SET_EXISTS"].sort());
+    expect(await staged()).toEqual([]);
+    await store.remove("both", { signal });
+    await expect(store.byName("both")).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
+  });
+
+  it("can be moved to another set, while whoever works with the old one still has it", async () => {
+    const { hash } = await create("either", ["acme@1.0.0"], { replace: true });
+    expect(hash).toBe(made.hash);
+    expect((await store.byName("either")).hash).toBe(hash);
+    expect(await readdir(join(dataDirectory, "library-sets"))).toHaveLength(4);
+  });
+
+  it("is not taken away from those who use it, also where they say so in between", async () => {
+    const users = [[], ['driver 7 of profile "default"'], [], []] as string[][];
+    await using used = await openSets(dataDirectory, OTHER, { users: async () => users.shift() ?? [] });
+    await writeFile(
+      join(dataDirectory, "library-sets/names/used.json"),
+      JSON.stringify({ name: "used", hash: made.hash, createTime: new Date(), createdBy: "ann" }),
+    );
+    const refused = used.remove("used", { signal });
+    await expect(refused).rejects.toMatchObject({
+      reason: "LIBRARY_SET_IN_USE",
+      message: expect.stringContaining("driver 7"),
+    });
+    expect((await used.byName("used")).hash).toBe(made.hash);
+    await used.remove("used", { signal });
+    await expect(used.remove("used", { signal })).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
+  });
+});
+
+describe("packages that can't be had", () => {
+  it.each([
+    ["nosuch@1.0.0", "PACKAGE_NOT_FOUND", "nosuch"],
+    ["acme@9.0.0", "PACKAGE_VERSION_NOT_FOUND", "1.0.0"],
+    ["acme@^1.0.0", "PACKAGE_VERSION_INEXACT", "^1.0.0"],
+    ["acme@latest", "PACKAGE_VERSION_INEXACT", "latest"],
+    ["acme@", "PACKAGE_VERSION_INEXACT", "no version"],
+    ["acme@file:/tmp/x.tgz", "PACKAGE_VERSION_INEXACT", "file:"],
+    ["acme@npm:helper@1.2.0", "PACKAGE_VERSION_INEXACT", "acme@npm:helper"],
+    ["--registry=http://x/@1.0.0", "PACKAGE_VERSION_INEXACT", "--registry"],
+    ["../acme@1.0.0", "PACKAGE_VERSION_INEXACT", "../acme"],
+  ])("%s: %s", async (asked, expected, told) => {
+    const refused = create("never", [asked]);
+    await expect(refused).rejects.toMatchObject({ reason: expected, message: expect.stringContaining(told) });
+    await expect(store.byName("never")).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
+    expect(await staged()).toEqual([]);
+  });
+
+  const folderOf = async (name: string, draft: Parameters<typeof packPackage>[1]) => {
+    const folder = join(root, name);
+    return { folder, file: await packPackage(folder, draft) };
+  };
+
+  it("need another Node, or another package beside them", async () => {
+    const { folder } = await folderOf("future", { name: "future", manifest: { engines: { node: ">=99" } } });
+    await packPackage(folder, { name: "peer", manifest: { peerDependencies: { helper: "^2.0.0" } } });
+    await packPackage(folder, { name: "helper", version: "1.2.0" });
+    await packPackage(folder, { name: "helper", version: "2.0.0" });
+    const refused = create("never", ["future@1.0.0"], {}, folder);
+    await expect(refused).rejects.toMatchObject({
+      reason: "PACKAGE_INCOMPATIBLE",
+      message: expect.stringContaining(">=99"),
+    });
+    const conflict = create("never", ["peer@1.0.0", "helper@1.2.0"], {}, folder);
+    await expect(conflict).rejects.toMatchObject({
+      reason: "PACKAGE_INCOMPATIBLE",
+      message: expect.stringContaining("^2.0.0"),
+    });
+  });
+
+  it.each([
+    ["a path above", { path: "package/../../evil.js", flag: "0" }],
+    ["an absolute path", { path: "/tmp/evil.js", flag: "0" }],
+    ["a path as Windows has it", { path: "package\\..\\..\\evil.js", flag: "0" }],
+    ["a link", { path: "package/link", flag: "2", target: "/etc/passwd" }],
+    ["a hard link", { path: "package/hard", flag: "1", target: "package/index.js" }],
+  ])("hold %s", async (what, entry) => {
+    const { folder } = await folderOf(`unsafe ${what}`, { name: "unsafe", entries: [entry] });
+    await expect(create("never", ["unsafe@1.0.0"], {}, folder)).rejects.toEqual(reason("PACKAGE_UNSAFE"));
+    expect(await staged()).toEqual([]);
+  });
+
+  it("do not have the hash that the lockfile says, or are no packages", async () => {
+    const { folder, file } = await folderOf("changed", { name: "changed" });
+    const lockfile = lockfileFor("changed", "1.0.0", await integrityOf(file));
+    await packPackage(folder, { name: "changed", files: { "index.js": "module.exports = 'changed';" } });
+    await expect(create("never", [], { lockfile }, folder)).rejects.toEqual(reason("PACKAGE_DAMAGED"));
+    await writeFile(join(folder, "broken.tgz"), "no archive");
+    await expect(create("never", ["changed@1.0.0"], {}, folder)).rejects.toEqual(reason("PACKAGE_DAMAGED"));
+    await expect(create("never", ["changed@1.0.0"], {}, join(root, "nowhere"))).rejects.toEqual(
+      reason("PACKAGE_NOT_FOUND"),
+    );
+  });
+
+  it.each([
+    ["no JSON", "{", "no JSON"],
+    ["no packages", "{}", "packages"],
+    ["a link", lockfileFor("acme", "1.0.0", "sha512-AAAA", { link: true, resolved: "../acme" }), "link"],
+    [
+      "Git",
+      lockfileFor("acme", "1.0.0", "sha512-AAAA", { resolved: "git+ssh://git@example.com/x.git" }),
+      "no registry",
+    ],
+    ["no hash", lockfileFor("acme", "1.0.0", ""), "no hash"],
+    ["a weak hash", lockfileFor("acme", "1.0.0", "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="), "no hash"],
+    ["no version", lockfileFor("acme", "1.x", "sha512-AAAA"), "no exact version"],
+    ["a folder beside", lockfileFor("../acme", "1.0.0", "sha512-AAAA"), "node_modules"],
+  ])("a lockfile with %s can't be used", async (_what, lockfile, told) => {
+    const refused = create("never", [], { lockfile });
+    await expect(refused).rejects.toMatchObject({ reason: "INVALID_LOCKFILE", message: expect.stringContaining(told) });
+  });
+});
+
+describe("install scripts", () => {
+  it("do not run unless the package is named, and see nothing of the driver then", async () => {
+    const environment = { ...process.env, DROVER_SECRET_DB: "hidden", SOME_TOKEN: "hidden" };
+    await using other = await openSets(dataDirectory, OTHER, { environment });
+    const draft = draftOf("scripted", ["@acme/scripted@1.0.0"], packages);
+    const quiet = await other.create(draft, { signal });
+    expect(quiet.manifest.packages[0]).toMatchObject({ scripts: "skipped" });
+    const paths = quiet.manifest.files.map(({ path }) => path);
+    expect(paths).not.toContain("node_modules/@acme/scripted/made.json");
+    const loud = await other.create({ ...draft, replace: true, allowScripts: ["@acme/scripted"] }, { signal });
+    expect(loud.hash).not.toBe(quiet.hash);
+    expect(loud.manifest).toMatchObject({
+      packages: [{ scripts: "ran" }],
+      platform: `${process.platform}-${process.arch}`,
+    });
+    const seen = await readFile(join(other.folderOf(loud.hash), "node_modules/@acme/scripted/made.json"), "utf8");
+    expect(JSON.parse(seen)).toEqual(expect.arrayContaining(["PATH", "HOME"]));
+    expect(seen).not.toMatch(/DROVER_|SOME_TOKEN/);
+    await expect(create("never", ["acme@1.0.0"], { allowScripts: ["acme"] })).rejects.toEqual(
+      reason("INVALID_LIBRARY_SET"),
+    );
+  });
+});
+
+describe("damage", () => {
+  it.each([
+    [
+      "a file that was altered",
+      async (folder: string) => {
+        const file = join(folder, "node_modules/acme/index.js");
+        await chmod(file, 0o644);
+        await writeFile(file, "module.exports = 'evil';");
+      },
+    ],
+    ["a file that is missing", (folder: string) => rm(join(folder, "node_modules/helper/index.js"))],
+    ["a file that was added", (folder: string) => writeFile(join(folder, "node_modules/acme/evil.js"), "")],
+    ["a link that was added", (folder: string) => symlink("/etc/passwd", join(folder, "node_modules/acme/link"))],
+    [
+      "a manifest that was altered",
+      async (folder: string) => {
+        await chmod(join(folder, "set.json"), 0o644);
+        await appendFile(join(folder, "set.json"), " ");
+      },
+    ],
+    ["a folder that is gone", (folder: string) => rm(folder, { recursive: true })],
+  ])("is found: %s", async (_what, harm) => {
+    const folder = store.folderOf(made.hash);
+    const whole = join(root, "whole");
+    await cp(folder, whole, { recursive: true });
+    await harm(folder);
+    const found = { reason: expect.stringMatching(/^LIBRARY_SET_(DAMAGED|NOT_FOUND)$/) };
+    await expect(store.verify(made.hash, { signal })).rejects.toMatchObject(found);
+    await expect(allOf(store.export("warehouse", { signal }))).rejects.toMatchObject(found);
+    await rm(folder, { recursive: true, force: true });
+    await rename(whole, folder);
+    await store.verify(made.hash, { signal });
+  });
+
+  it("is mended by making the same set once more", async () => {
+    const file = join(store.folderOf(made.hash), "node_modules/helper/index.js");
+    await rm(file);
+    await create("warehouse", ["acme@1.0.0"]);
+    await store.verify(made.hash, { signal });
+  });
+});
+
+describe("what is left over", () => {
+  it("is swept once its driver is dead, and sets without a name once nobody uses them", async () => {
+    const staging = join(dataDirectory, "library-sets", "staging");
+    await mkdir(join(staging, `${OTHER}-dead`));
+    await mkdir(join(staging, `${FIRST}-alive`));
+    const { hash } = await create("brief", ["acme@1.0.0", "helper@1.2.0"]);
+    await store.remove("brief", { signal });
+    await store.sweep(async () => false);
+    expect(await staged()).toEqual([`${FIRST}-alive`]);
+    await rm(join(staging, `${FIRST}-alive`), { recursive: true });
+    // Just made: it may be about to get its name.
+    await store.verify(hash, { signal });
+    const old = new Date(Date.now() - 2 * 3_600_000);
+    for (const each of [hash, made.hash]) await utimes(store.folderOf(each), old, old);
+    await store.sweep(async (each) => each === hash);
+    await store.verify(hash, { signal });
+    await store.sweep(async () => false);
+    await expect(store.verify(hash, { signal })).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
+    await store.verify(made.hash, { signal });
+  });
+
+  it("is nothing where the one who asked has left", async () => {
+    const left = new AbortController();
+    const asked = store.create(draftOf("left", ["acme@1.0.0"], packages), {
+      signal: left.signal,
+      onProgress: ({ phase }) => phase === "fetching" && left.abort(new Error("left")),
+    });
+    await expect(asked).rejects.toThrow("left");
+    expect(await staged()).toEqual([]);
+    await expect(store.byName("left")).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
+  });
+});
+
+async function allOf(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const all: Uint8Array[] = [];
+  for await (const piece of pieces) all.push(piece);
+  return Buffer.concat(all);
+}
