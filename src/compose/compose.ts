@@ -3,8 +3,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { claimInstance } from "../catalog/instance.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
 import { divideMemory } from "../config/memory-shares.ts";
-import { NO_SETS } from "../library-sets/bind-sets.ts";
-import { readPointers } from "../library-sets/pointers.ts";
+import { PublishedSets } from "../library-sets/published-sets.ts";
 import type { DriverControl } from "../lifecycle/control.ts";
 import { createIdentity, type Identity } from "../lifecycle/identity.ts";
 import type { StartPhase } from "../lifecycle/launch-messages.ts";
@@ -26,6 +25,7 @@ import { createPages } from "../rpc/http/pages.ts";
 import { openRpcServer, type RpcServer } from "../rpc/rpc-server.ts";
 import { createPool } from "../scheduling/pool.ts";
 import type { SourceKind } from "../sources/connector.ts";
+import { holdSets, readSetsAtStart } from "./bound-sets.ts";
 import { clientReach, NO_REACH } from "./client-reach.ts";
 import { openDriverLife } from "./life.ts";
 import { composeLoading } from "./loading.ts";
@@ -70,10 +70,7 @@ export async function compose(
 ): Promise<Driver> {
   const { settings, profileBytes } = config;
   await using parts = new AsyncDisposableStack();
-  // Read once: the driver works with the sets that are in its fingerprint.
-  const pointers = await readPointers(settings.dataDir);
-  const setHashes = new Map(Array.from(pointers.values(), ({ name, hash }) => [name, hash] as const));
-  const librarySets = NO_SETS;
+  const { bound: librarySets, hashes: setHashes } = await readSetsAtStart(settings);
   const identity = createIdentity({ version: VERSION, profile: settings.profile, profileBytes, setHashes });
   const token = readOrCreateToken(settings.tokenFile, { group });
   onPhase("catalog");
@@ -102,7 +99,13 @@ export async function compose(
   const storage = await openStorage(parts, {
     ...{ settings, shares, dataDirectory, instance, workFolder, life, metrics, logger, onPhase },
   });
-  const { engine, datasets, operations } = storage;
+  const { engine, datasets, operations, catalog } = storage;
+  const publishedSets = new PublishedSets(dataDirectory);
+  await holdSets(librarySets, {
+    uses: catalog.librarySets,
+    sets: { byHash: (hash) => publishedSets.manifest(hash) },
+    identity,
+  });
   let reach = NO_REACH;
   const loading = await composeLoading(parts, {
     ...{
@@ -114,6 +117,7 @@ export async function compose(
       workFolder,
       workerProgram,
       librarySets,
+      publishedSets,
       storage,
       readiness,
       metrics,

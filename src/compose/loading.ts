@@ -2,10 +2,12 @@ import { join } from "node:path";
 import type { Instance } from "../catalog/instance.ts";
 import type { MemoryShares } from "../config/memory-shares.ts";
 import type { Settings } from "../config/settings.ts";
+import { stagingFolder } from "../datasets/layout.ts";
 import { createDefinitions } from "../definitions/definitions.ts";
 import { createSecrets } from "../definitions/secrets/secrets.ts";
 import { createVault } from "../definitions/secrets/vault.ts";
 import type { BoundSets } from "../library-sets/bind-sets.ts";
+import type { LibrarySetStore } from "../library-sets/model.ts";
 import { createServedKinds } from "../library-sets/served-kinds.ts";
 import type { Readiness } from "../lifecycle/readiness.ts";
 import { type WorkFolder, workFolderOf } from "../lifecycle/work-folder.ts";
@@ -41,6 +43,8 @@ export interface LoadingOptions {
   readonly storage: Storage;
   /** Those of the configuration. */
   readonly librarySets: BoundSets;
+  /** The files of all of them. */
+  readonly publishedSets: Pick<LibrarySetStore, "folderOf" | "verify">;
   /** The loaders' places. */
   readonly pool: Pool;
   readonly readiness: Readiness;
@@ -110,6 +114,7 @@ export async function composeLoading(parts: AsyncDisposableStack, options: Loadi
 
 async function openWorkers(options: LoadingOptions): Promise<WorkerPool> {
   const { settings, shares, workFolder, workerProgram, reach, metrics, logger } = options;
+  const { dataDirectory, instance, publishedSets } = options;
   const { workers, threads, spill, share, parsers } = settings;
   const { max, bytes, engineBytes } = shares.workers;
   return createWorkerPool({
@@ -124,6 +129,7 @@ async function openWorkers(options: LoadingOptions): Promise<WorkerPool> {
     hangTimeoutMs: workers.hangTimeout,
     workerBytes: bytes,
     maxSpillBytes: spill.maxBytes / 2 / max,
+    librarySets: { sets: publishedSets, stagingFolder: join(stagingFolder(dataDirectory), instance.id) },
     program: workerProgram,
     workDirectory: await workFolder.make("workers"),
     onEvent: (event) => noteWorkerEvent(logger, metrics, event),

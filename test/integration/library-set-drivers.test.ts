@@ -1,0 +1,147 @@
+import { hostname } from "node:os";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { type Drover, DroverError, ensureDriver, listDrivers } from "../../clients/node/src/index.ts";
+import { openCatalog } from "../../src/catalog/catalog.ts";
+import { claimInstance } from "../../src/catalog/instance.ts";
+import type { LibrarySet } from "../../src/library-sets/model.ts";
+import { createFindUsers } from "../../src/library-sets/users.ts";
+import { runCli } from "../helpers/cli.ts";
+import { holdFile } from "../helpers/held-file.ts";
+import { openSets } from "../helpers/library-sets.ts";
+import { type TestProfile, testProfile } from "../helpers/profile.ts";
+import { acmeSet } from "../helpers/set-profile.ts";
+
+// Several starts of drivers, and installs, one after the other.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+const PROFILE = '[librarySets.kinds]\nacme = "warehouse"\n\n[librarySets.sources]\n"lake-*" = "warehouse"\n';
+const HELD = "x".repeat(1_000);
+
+let profile: TestProfile;
+let first: LibrarySet;
+let second: LibrarySet;
+
+beforeAll(async () => {
+  profile = await testProfile();
+  first = await acmeSet(profile.dataDirectory, "warehouse", "1.0.0");
+});
+afterAll(() => profile[Symbol.asyncDispose]());
+
+const acme = (uri: string) => ({ uri, format: "acme" });
+
+async function versionRow(drover: Drover, dataset: string): Promise<unknown> {
+  return await drover.sql(`SELECT version FROM ${dataset}`).rows();
+}
+
+async function startFailure(): Promise<DroverError> {
+  const thrown: unknown = await ensureDriver(profile.options).then(
+    (drover) => drover.close(),
+    (error: unknown) => error,
+  );
+  if (!(thrown instanceof DroverError)) throw new Error(`no error of the driver: ${thrown}`);
+  return thrown;
+}
+
+describe("a driver whose configuration names a library set", () => {
+  test.each([
+    [
+      "that is not there",
+      "warehous",
+      "LIBRARY_SET_NOT_FOUND",
+      'there is no library set "warehous"; did you mean "warehouse"?',
+    ],
+    ["without its kind", "warehouse", "LIBRARY_SET_LACKS_KIND", 'the library set "warehouse" serves only acme'],
+  ])("%s does not start, and says why", async (_, name, reason, message) => {
+    await profile.configure(`librarySets.kinds = { postgres = "${name}" }\n`);
+    const error = await startFailure();
+    expect(error).toMatchObject({
+      reason: "DRIVER_START_FAILED",
+      start: { driverReason: reason, phase: "configuration" },
+    });
+    expect(error.message).toContain("setting librarySets.kinds.postgres");
+    expect(error.message).toContain(message);
+    expect(await profile.processes()).toEqual([]);
+  });
+
+  test("runs it, and shows what runs", async () => {
+    await profile.configure(PROFILE);
+    await using drover = await ensureDriver(profile.options);
+    const { librarySets, capabilities } = await drover.driver();
+    expect(librarySets).toEqual([
+      {
+        ...{ name: "warehouse", hash: first.hash, kinds: ["acme"], sourcePatterns: ["lake-*"] },
+        packages: [{ name: "acme-connector", version: "1.0.0" }],
+      },
+    ]);
+    expect(capabilities).toContain("source.acme");
+    expect((await drover.sources.kinds()).map(({ kind }) => kind)).toContain("acme");
+    const { stdout } = await runCli(["status", "--data-dir", profile.dataDirectory]);
+    expect(stdout).toContain(`warehouse ${first.hash.slice(0, 12)} for acme, sources lake-*: acme-connector 1.0.0`);
+  });
+});
+
+describe("a library set that a driver works with", () => {
+  test("can't be deleted, which says who needs it", async () => {
+    await using drover = await ensureDriver(profile.options);
+    const { pid } = await drover.driver();
+    await using instance = await claimInstance({ dataDirectory: profile.dataDirectory, id: "administrator" });
+    await using catalog = await openCatalog({ dataDirectory: profile.dataDirectory, instance });
+    const users = createFindUsers({ dataDirectory: profile.dataDirectory, uses: catalog.librarySets });
+    await using sets = await openSets(profile.dataDirectory, "deleting", { users });
+    const error = await sets.remove("warehouse", { signal: new AbortController().signal }).catch((thrown) => thrown);
+    expect(error).toMatchObject({ reason: "LIBRARY_SET_IN_USE" });
+    expect(error.message).toBe(
+      `the library set "warehouse" is used by driver ${pid} of profile "default" on ${hostname()}, ` +
+        "librarySets.kinds in profiles/default.toml:1, librarySets.sources in profiles/default.toml:4",
+    );
+    expect((await sets.byName("warehouse")).hash).toBe(first.hash);
+  });
+});
+
+describe("a library set that is replaced", () => {
+  test("comes with a new driver, beside the old one, which finishes what it does with the old set", async () => {
+    await using held = await holdFile("held", HELD);
+    await using free = await holdFile("free", HELD);
+    free.letGo();
+    await using old = await ensureDriver(profile.options);
+    const before = await old.driver();
+    const load = await old.load("before", acme(held.uri));
+    const loading = load.result();
+    await Promise.race([held.asked, loading]);
+
+    second = await acmeSet(profile.dataDirectory, "warehouse", "2.0.0");
+    expect(second.hash).not.toBe(first.hash);
+    const listed = await listDrivers({ dataDirectory: profile.dataDirectory, program: profile.options.program });
+    expect(listed.map(({ fit }) => fit)).toEqual([
+      expect.objectContaining({
+        replaces: true,
+        why: "the library set `warehouse` of the profile `default` changed since it started",
+      }),
+    ]);
+
+    await using next = await ensureDriver(profile.options);
+    const after = await next.driver();
+    expect(after.instanceId).not.toBe(before.instanceId);
+    expect(after.librarySets).toMatchObject([{ hash: second.hash, packages: [{ version: "2.0.0" }] }]);
+    await (await next.load("after", acme(free.uri))).result();
+    const { version: made } = await next.dataset("after");
+    expect(made.libraries).toEqual({
+      set: { name: "warehouse", hash: second.hash },
+      packages: [{ name: "acme-connector", version: "2.0.0" }],
+    });
+    expect(await versionRow(next, "after")).toEqual([{ version: "2.0.0" }]);
+
+    // The old driver still runs the load that was begun on it, with the code that was begun with.
+    expect(await profile.processes()).toHaveLength(2);
+    held.letGo();
+    const { operation } = await loading;
+    expect(operation.outcome?.libraries).toEqual({
+      set: { name: "warehouse", hash: first.hash },
+      packages: [{ name: "acme-connector", version: "1.0.0" }],
+    });
+    const kept = (await next.dataset("before")).version.libraries;
+    expect(kept).toEqual(operation.outcome?.libraries);
+    expect(await versionRow(next, "before")).toEqual([{ version: "1.0.0" }]);
+    await expect.poll(() => profile.processes(), { timeout: 30_000 }).toHaveLength(1);
+  });
+});
