@@ -158,8 +158,8 @@ export interface LibrarySetStore {
   export(name: string, options: { readonly signal: AbortSignal }): AsyncIterable<Uint8Array>;
   /** Takes an archive. Throws INVALID_ARCHIVE, LIBRARY_SET_EXISTS, LIBRARY_SET_INCOMPATIBLE, DISK_FULL. */
   import(archive: AsyncIterable<Uint8Array>, options: ImportOptions): Promise<LibrarySet>;
-  /** Removes what dead processes have left of installs, and sets without a name that `isUsed` by no living driver. */
-  sweep(isUsed: (hash: string) => Promise<boolean>): Promise<void>;
+  /** Removes what dead processes have left of installs, and sets without a name, each where `unlessUsed` lets it be taken away. */
+  sweep(unlessUsed: UnlessUsed): Promise<void>;
 }
 
 /**
@@ -170,6 +170,9 @@ export type DescribeSet = (
   set: { readonly folder: string; readonly packages: readonly LibraryPackage[] },
   options: { readonly signal: AbortSignal },
 ) => Promise<Pick<LibrarySetManifest, "connectors" | "parsers">>;
+
+/** Has a set taken away, by one quick step, unless a living driver works with it. */
+export type UnlessUsed = (hash: string, takeAway: () => Promise<void>) => Promise<unknown>;
 
 /** Who needs a set, in words, one each: `driver 7 of profile "default"`, `setting librarySets.kinds.postgres`. */
 export type FindUsers = (set: LibrarySetPointer) => Promise<readonly string[]>;

@@ -80,7 +80,8 @@ export class PublishedSets {
         break;
       } catch (error) {
         if (!isCode(error, "ENOTEMPTY") && !isCode(error, "EEXIST")) throw error;
-        await this.moveAway(hash, `${staged}.damaged`);
+        await this.moveAside(hash, `${staged}.damaged`);
+        await rm(`${staged}.damaged`, { recursive: true, force: true });
       }
     }
     await syncFolder(librarySetsFolder(this.#dataDirectory));
@@ -104,15 +105,13 @@ export class PublishedSets {
     );
   }
 
-  /** Takes a set's folder away in one step, then removes it. */
-  async moveAway(hash: string, aside: string): Promise<void> {
+  /** Takes a set's folder away in one step. */
+  async moveAside(hash: string, aside: string): Promise<void> {
     try {
       await rename(this.folderOf(hash), aside);
     } catch (error) {
-      if (isCode(error, "ENOENT")) return;
-      throw error;
+      if (!isCode(error, "ENOENT")) throw error;
     }
-    await rm(aside, { recursive: true, force: true });
   }
 
   /** The hashes of all folders, with when they were published or last published again. */

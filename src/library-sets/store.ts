@@ -24,6 +24,7 @@ import {
   type LibrarySetPointer,
   type LibrarySetStore,
   MANIFEST_FORMAT,
+  type UnlessUsed,
 } from "./model.ts";
 import { PublishedSets } from "./published-sets.ts";
 import { SetNames } from "./set-names.ts";
@@ -146,7 +147,7 @@ class FolderStore implements LibrarySetStore {
     await this.#names.remove(pointer, () => this.#requireUnused(pointer));
   }
 
-  async sweep(isUsed: (hash: string) => Promise<boolean>): Promise<void> {
+  async sweep(unlessUsed: UnlessUsed): Promise<void> {
     const { instanceId, isAlive } = this.#options;
     for (const name of await namesIn(this.#staging)) {
       const owner = name.slice(0, "00000000-0000-0000-0000-000000000000".length);
@@ -156,8 +157,12 @@ class FolderStore implements LibrarySetStore {
     const named = async () => new Set((await this.#names.list()).map(({ hash }) => hash));
     const before = await named();
     for (const { hash, time } of await this.#sets.list()) {
-      if (before.has(hash) || Date.now() - time.getTime() < GRACE_MS || (await isUsed(hash))) continue;
-      if (!(await named()).has(hash)) await this.#sets.moveAway(hash, this.#newStage());
+      if (before.has(hash) || Date.now() - time.getTime() < GRACE_MS) continue;
+      const aside = this.#newStage();
+      await unlessUsed(hash, async () => {
+        if (!(await named()).has(hash)) await this.#sets.moveAside(hash, aside);
+      });
+      await rm(aside, { recursive: true, force: true });
     }
   }
 
