@@ -5,6 +5,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { PackageVersion } from "./types_pb.js";
 
 /**
  * Describes the file drover/v1/library_service.proto.
@@ -121,33 +122,6 @@ export declare type LibrarySet = Message<"drover.v1.LibrarySet"> & {
  * Use `create(LibrarySetSchema)` to create a new message.
  */
 export declare const LibrarySetSchema: GenMessage<LibrarySet>;
-
-/**
- * A package at a version.
- *
- * @generated from message drover.v1.PackageVersion
- */
-export declare type PackageVersion = Message<"drover.v1.PackageVersion"> & {
-  /**
-   * The package's name, with its scope if it has one.
-   *
-   * @generated from field: string name = 1;
-   */
-  name: string;
-
-  /**
-   * One exact version; a range or a tag is PACKAGE_VERSION_INEXACT.
-   *
-   * @generated from field: string version = 2;
-   */
-  version: string;
-};
-
-/**
- * Describes the message drover.v1.PackageVersion.
- * Use `create(PackageVersionSchema)` to create a new message.
- */
-export declare const PackageVersionSchema: GenMessage<PackageVersion>;
 
 /**
  * A package of a set.
