@@ -14,16 +14,28 @@ import { acmeSet } from "../helpers/set-profile.ts";
 // Several starts of drivers, and installs, one after the other.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
-const PROFILE = '[librarySets.kinds]\nacme = "warehouse"\n\n[librarySets.sources]\n"lake-*" = "warehouse"\n';
+const PROFILE = `
+memory = "4GB"
+pools.loaders.size = 2
+workers.max = 3
+
+[librarySets.kinds]
+acme = "warehouse"
+
+[librarySets.sources]
+"lake-*" = "lake"
+`;
 const HELD = "x".repeat(1_000);
 
 let profile: TestProfile;
 let first: LibrarySet;
+let lake: LibrarySet;
 let second: LibrarySet;
 
 beforeAll(async () => {
   profile = await testProfile();
   first = await acmeSet(profile.dataDirectory, "warehouse", "1.0.0");
+  lake = await acmeSet(profile.dataDirectory, "lake", "3.0.0");
 });
 afterAll(() => profile[Symbol.asyncDispose]());
 
@@ -69,14 +81,39 @@ describe("a driver whose configuration names a library set", () => {
     const { librarySets, capabilities } = await drover.driver();
     expect(librarySets).toEqual([
       {
-        ...{ name: "warehouse", hash: first.hash, kinds: ["acme"], sourcePatterns: ["lake-*"] },
+        ...{ name: "lake", hash: lake.hash, kinds: [], sourcePatterns: ["lake-*"] },
+        packages: [{ name: "acme-connector", version: "3.0.0" }],
+      },
+      {
+        ...{ name: "warehouse", hash: first.hash, kinds: ["acme"], sourcePatterns: [] },
         packages: [{ name: "acme-connector", version: "1.0.0" }],
       },
     ]);
     expect(capabilities).toContain("source.acme");
     expect((await drover.sources.kinds()).map(({ kind }) => kind)).toContain("acme");
     const { stdout } = await runCli(["status", "--data-dir", profile.dataDirectory]);
-    expect(stdout).toContain(`warehouse ${first.hash.slice(0, 12)} for acme, sources lake-*: acme-connector 1.0.0`);
+    expect(stdout).toContain(`warehouse ${first.hash.slice(0, 12)} for acme: acme-connector 1.0.0`);
+    expect(stdout).toContain(`lake ${lake.hash.slice(0, 12)} for sources lake-*: acme-connector 3.0.0`);
+  });
+
+  test("reads two sources at once, each with the set that serves it, and remembers which", async () => {
+    await using drover = await ensureDriver(profile.options);
+    await using held = await holdFile("held", HELD);
+    await using heldLake = await holdFile("held-lake", HELD);
+    await drover.sources.create({ name: "lake-orders", source: acme(heldLake.uri) });
+    const loads = [
+      await drover.load("plain", acme(held.uri)),
+      await drover.load("from_lake", { uri: "source:lake-orders" }),
+    ];
+    const loading = Promise.all(loads.map((load) => load.result()));
+    await Promise.race([Promise.all([held.asked, heldLake.asked]), loading]);
+    held.letGo();
+    heldLake.letGo();
+    await loading;
+    expect(await versionRow(drover, "plain")).toEqual([{ version: "1.0.0" }]);
+    expect(await versionRow(drover, "from_lake")).toEqual([{ version: "3.0.0" }]);
+    const { stdout } = await runCli(["describe", "from_lake", "--data-dir", profile.dataDirectory]);
+    expect(stdout).toContain(`lake ${lake.hash.slice(0, 12)}: acme-connector 3.0.0`);
   });
 });
 
@@ -92,7 +129,7 @@ describe("a library set that a driver works with", () => {
     expect(error).toMatchObject({ reason: "LIBRARY_SET_IN_USE" });
     expect(error.message).toBe(
       `the library set "warehouse" is used by driver ${pid} of profile "default" on ${hostname()}, ` +
-        "librarySets.kinds in profiles/default.toml:1, librarySets.sources in profiles/default.toml:4",
+        "librarySets.kinds in profiles/default.toml:6",
     );
     expect((await sets.byName("warehouse")).hash).toBe(first.hash);
   });
@@ -122,7 +159,10 @@ describe("a library set that is replaced", () => {
     await using next = await ensureDriver(profile.options);
     const after = await next.driver();
     expect(after.instanceId).not.toBe(before.instanceId);
-    expect(after.librarySets).toMatchObject([{ hash: second.hash, packages: [{ version: "2.0.0" }] }]);
+    expect(after.librarySets).toMatchObject([
+      { hash: lake.hash },
+      { hash: second.hash, packages: [{ version: "2.0.0" }] },
+    ]);
     await (await next.load("after", acme(free.uri))).result();
     const { version: made } = await next.dataset("after");
     expect(made.libraries).toEqual({

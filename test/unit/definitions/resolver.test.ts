@@ -1,6 +1,8 @@
 import { chmod, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Lineage } from "../../../src/datasets/model.ts";
+import { specOfLineage } from "../../../src/definitions/model.ts";
 import type { SourceSpec } from "../../../src/sources/connector.ts";
 import { type DefinitionBench, openDefinitionBench } from "../../helpers/definitions.ts";
 import { librarySet, setPackage } from "../../helpers/set-manifests.ts";
@@ -147,6 +149,16 @@ describe("a secret", () => {
     await symlink(outside, link);
     for (const path of [outside, link, join(bench.folder, "allowed/../outside"), join(bench.folder, "nowhere")])
       await expect(passwordOf(`file:${path}`)).rejects.toMatchObject({ reason: "PATH_NOT_ALLOWED" });
+  });
+});
+
+describe("what a version's lineage says", () => {
+  it("makes a source again of the source alone, not of what was done to the version", () => {
+    const source = { uri: "upload:1", options: { header: true }, limit: 5 };
+    const done = { operationId: "a", restoredFrom: 1, libraries: { packages: [] }, readTime: "2024-01-01T00:00:00Z" };
+    const lineage: Lineage = { ...source, ...done, format: "csv" };
+    expect(specOfLineage(lineage)).toEqual({ ...source, format: "csv" });
+    expect(specOfLineage({ ...lineage, uri: "source:a" })).toEqual({ ...source, uri: "source:a", format: undefined });
   });
 });
 
