@@ -17,6 +17,7 @@ import { type PostgresDatabase, postgresDatabase } from "../helpers/postgres-dat
 import { type PostgresServer, startPostgres } from "../helpers/postgres-server.ts";
 import { workersOf } from "../helpers/process-tree.ts";
 import { freePort } from "../helpers/server-process.ts";
+import { openSetBench } from "../helpers/set-bench.ts";
 import { labContext, loadSource, type SourceLoadOptions } from "../helpers/source-load.ts";
 
 let db: PostgresDatabase;
@@ -346,6 +347,30 @@ describe("TLS", () => {
     await chmod(tlsKeyFile, 0o600);
     const query = "SELECT client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
     expect((await load(source(options, "", query))).values).toEqual([["/CN=some client"]]);
+  });
+
+  it("is spoken by workers that may open no files, with those that the connection names", async () => {
+    await using bench = await openSetBench();
+    const set = await bench.makeSet("any", { packages: { "any@1.0.0": {} } });
+    const { cert, key } = makeCertificate("some client", own.authority);
+    const tlsCertFile = await lab.file("worker.pem", cert);
+    const tlsKeyFile = await lab.file("worker-key.pem", key);
+    await chmod(tlsKeyFile, 0o600);
+    const tested = (options: Record<string, unknown>) =>
+      bench.test(source(options), set).catch((error: unknown) => DriverError.from(error).reason);
+    const verified = { tlsCaFile: authority, tlsCertFile, tlsKeyFile };
+    expect(await tested(verified)).toMatchObject({ description: expect.stringContaining("TLSv1") });
+    const url = `postgresql://drover@127.0.0.1:${own.port}/postgres?sslmode=verify-full&sslrootcert=${authority}`;
+    expect(await bench.test(source({}, url), set)).toMatchObject({ description: expect.stringContaining("TLSv1") });
+    await chmod(tlsKeyFile, 0o644);
+    expect(await tested(verified)).toBe("TLS_INVALID");
+    expect(await tested({ tlsCaFile: "/nowhere/ca.pem" })).toBe("TLS_INVALID");
+    for (const limits of [{ fileRoots: () => [join(lab.path, "elsewhere")] }, { reserved: () => [authority] }]) {
+      await using strict = await openSetBench(limits);
+      const same = await strict.makeSet("any", { packages: { "any@1.0.0": {} } });
+      const refused = strict.test(source({ tlsCaFile: authority }), same).catch((error: unknown) => error);
+      expect(await refused).toMatchObject({ reason: "PATH_NOT_ALLOWED" });
+    }
   });
 
   it("that can't be verified is refused", async () => {

@@ -1,9 +1,8 @@
-import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { setFolder } from "../../src/library-sets/layout.ts";
 import type { LibrarySet, LibrarySetManifest, SetConnector } from "../../src/library-sets/model.ts";
-import { canonicalJson } from "../../src/operations/identity.ts";
+import { PublishedSets } from "../../src/library-sets/published-sets.ts";
+import { sealTree } from "../../src/library-sets/tree.ts";
 import { librarySet } from "./set-manifests.ts";
 
 /** A package's files by path; `package.json` is made of its name and version where there is none. */
@@ -12,22 +11,24 @@ export type PackageFiles = Readonly<Record<string, string>>;
 export interface FolderSetOptions {
   /** Packages by their folder below `node_modules`; `NAME@VERSION` makes each. */
   readonly packages?: Readonly<Record<string, PackageFiles>>;
-  /** A `node_modules` folder that is moved into the set. */
-  readonly installed?: string;
+  /** Packages of `test/fixtures/packages`, under the names that they give themselves. */
+  readonly fixtures?: readonly string[];
   /** The module of each kind, as a path below `node_modules`. */
   readonly connectors?: Readonly<Record<string, string>>;
 }
+
+const FIXTURES = join(import.meta.dirname, "..", "fixtures", "packages");
 
 /** Makes a set of files in a data directory, with a manifest that says what they are. */
 export async function folderSet(
   dataDirectory: string,
   name: string,
-  { packages = {}, installed, connectors = {} }: FolderSetOptions,
+  { packages = {}, fixtures = [], connectors = {} }: FolderSetOptions,
 ): Promise<LibrarySet> {
+  const { signal } = new AbortController();
   const made = join(dataDirectory, `set-${name}`);
   const modules = join(made, "node_modules");
   await mkdir(made, { recursive: true });
-  if (installed !== undefined) await rename(installed, modules);
   for (const [id, files] of Object.entries(packages)) {
     const [, packageName = "", version = ""] = /^(.+)@([^@]+)$/.exec(id) ?? [];
     const all = { "package.json": JSON.stringify({ name: packageName, version }), ...files };
@@ -37,17 +38,21 @@ export async function folderSet(
       await writeFile(file, text);
     }
   }
+  for (const fixture of fixtures) {
+    const from = join(FIXTURES, fixture);
+    const { name: packageName } = JSON.parse(await readFile(join(from, "package.json"), "utf8"));
+    await cp(from, join(modules, packageName), { recursive: true });
+  }
   const found = await packagesIn(made);
   const manifest: Partial<LibrarySetManifest> = {
     packages: found,
     connectors: Object.entries(connectors).map(([kind, module]) => connectorOf(kind, module, found)),
-    files: await filesIn(made),
+    files: await sealTree(made, { signal }),
   };
   const { manifest: whole, ...named } = librarySet(name, "0", manifest);
-  const hash = createHash("sha256").update(canonicalJson(whole)).digest("hex");
-  await mkdir(dirname(setFolder(dataDirectory, hash)), { recursive: true });
-  await rename(made, setFolder(dataDirectory, hash));
-  return { ...named, hash, manifest: whole };
+  const published = new PublishedSets(dataDirectory);
+  await published.prepare();
+  return { ...named, hash: await published.publish(made, whole, { signal }), manifest: whole };
 }
 
 function connectorOf(kind: string, module: string, packages: LibrarySetManifest["packages"]): SetConnector {
@@ -66,18 +71,6 @@ async function packagesIn(folder: string): Promise<LibrarySetManifest["packages"
     files.map(async (file) => {
       const { name, version } = JSON.parse(await readFile(join(folder, file), "utf8"));
       return { name, version, path: dirname(file), integrity: "", direct: true, scripts: "none" } as const;
-    }),
-  );
-}
-
-async function filesIn(folder: string): Promise<LibrarySetManifest["files"]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const paths = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
-  return Promise.all(
-    paths.sort().map(async (path) => {
-      const bytes = await readFile(path);
-      const sha256 = createHash("sha256").update(bytes).digest("hex");
-      return { path: path.slice(folder.length + 1), sha256, bytes: bytes.length };
     }),
   );
 }

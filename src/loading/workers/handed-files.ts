@@ -4,6 +4,7 @@ import { makeOwnFolder } from "../../config/own-folder.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import { errorToJson } from "../../errors/error-json.ts";
 import type { Source } from "../../sources/connector.ts";
+import type { TlsSettings } from "../../sources/database/connection-options.ts";
 import { requirePem } from "../../sources/database/tls-files.ts";
 import { sourceKinds } from "../../sources/kinds.ts";
 import { isBelow } from "../../sources/path-roots.ts";
@@ -36,7 +37,8 @@ export class HandedFiles implements AsyncDisposable {
     if (!("source" in params)) return params;
     const source = params.source as Source;
     const found = isLocal(source) ? { found: await this.#found(source, signal) } : {};
-    return { ...params, source: { ...source, handed: { ...found, paths: await this.#pems(source) } } };
+    const paths = await this.#pems(source);
+    return { ...params, source: { ...source, ...serverWith(source, paths), handed: { ...found, paths } } };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -58,8 +60,8 @@ export class HandedFiles implements AsyncDisposable {
     }
   }
 
-  async #pems({ kind, server }: Source): Promise<Record<string, string>> {
-    const tls = server && sourceKinds.find((known) => known.kind === kind)?.tls?.(server);
+  async #pems(source: Source): Promise<Record<string, string>> {
+    const tls = tlsOf(source);
     const paths: Record<string, string> = {};
     for (const path of [tls?.caFile, tls?.certFile, tls?.keyFile]) {
       if (path === undefined || tls?.mode === "disable") continue;
@@ -80,6 +82,25 @@ export class HandedFiles implements AsyncDisposable {
     await symlink(path, link);
     return link;
   }
+}
+
+/** As the kinds of the driver say it themselves; those of packages have options of the same names. */
+function tlsOf({ kind, server }: Source): Partial<TlsSettings> | undefined {
+  const known = sourceKinds.find((each) => each.kind === kind);
+  if (known !== undefined) return server && known.tls?.(server);
+  const { tlsCaFile, tlsCertFile, tlsKeyFile } = server?.options ?? {};
+  const path = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
+  return { caFile: path(tlsCaFile), certFile: path(tlsCertFile), keyFile: path(tlsKeyFile) };
+}
+
+/** Code of packages takes the paths as they stand in the options. */
+function serverWith({ kind, server }: Source, paths: Readonly<Record<string, string>>): Pick<Source, "server"> {
+  if (server === undefined || sourceKinds.some((each) => each.kind === kind)) return {};
+  const options = Object.entries(server.options).map(([name, value]) => [
+    name,
+    /^tls(?:Ca|Cert|Key)File$/.test(name) && typeof value === "string" ? (paths[value] ?? value) : value,
+  ]);
+  return { server: { ...server, options: Object.fromEntries(options) } };
 }
 
 function isLocal({ server, uri }: Source): boolean {

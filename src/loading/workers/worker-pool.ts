@@ -347,7 +347,7 @@ class ElasticPool implements WorkerPool {
           return await member.process.call(method, given, options);
         } catch (error) {
           // What code of a package has begun it may still do.
-          if (member.set !== undefined && DriverError.from(error).reason === "INTERNAL") discarded = true;
+          if (member.set !== undefined && isFault(DriverError.from(error))) discarded = true;
           throw error;
         }
       },
@@ -388,6 +388,11 @@ class ElasticPool implements WorkerPool {
     await member.process.close();
     await member.gone;
   }
+}
+
+/** Whether it is nothing that a connector would say. */
+function isFault({ reason }: DriverError): boolean {
+  return reason === "INTERNAL" || reason === "CONNECTOR_FAILED";
 }
 
 function isFree({ state, process }: Member): boolean {

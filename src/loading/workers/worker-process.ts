@@ -332,8 +332,14 @@ function crash(how: string, output: string): DriverError {
 
 const MAX_LINE = 300;
 
+/** The error that Node shows, at whose end are a stack and its version; else the last line of all. */
 function lastLine(output: string): string {
-  return (output.trimEnd().split("\n").at(-1) ?? "").slice(0, MAX_LINE);
+  const lines = output.trimEnd().split("\n");
+  const isNodes = /^Node\.js v\d/.test(lines.at(-1) ?? "");
+  const error = isNodes
+    ? lines.findLast((line) => /^(?:Uncaught )?[\w.]*(?:Error|Exception)\b.*: /.test(line))
+    : undefined;
+  return (error ?? lines.at(-1) ?? "").slice(0, MAX_LINE);
 }
 
 function startTimedOut(): DriverError {

@@ -1,11 +1,14 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type * as api from "@drover/connector";
 import { DriverError } from "../../../errors/driver-error.ts";
 import type { PackageVersion } from "../../../library-sets/model.ts";
 import { bundledLibraries, preferLibraries } from "../../../sources/client-libraries.ts";
 import type { Connector } from "../../../sources/connector.ts";
 import { loadConnector } from "../../../sources/connectors.ts";
+import { PackageGuard } from "../../../sources/packaged/failure.ts";
+import { packagedConnector } from "../../../sources/packaged/packaged-connector.ts";
 import { isBelow } from "../../../sources/path-roots.ts";
 import type { WorkerSet } from "../protocol.ts";
 import { confine } from "./confine.ts";
@@ -45,20 +48,20 @@ export function enterLibrarySet(set: WorkerSet): Libraries {
   };
 }
 
-async function loadOffered(
-  { kind, package: name, version, module }: WorkerSet["connectors"][number],
-  folder: string,
-): Promise<Connector> {
-  const exported = (await import(pathToFileURL(join(folder, module)).href)) as Partial<ConnectorModule>;
+async function loadOffered(offered: WorkerSet["connectors"][number], folder: string): Promise<Connector> {
+  const { package: name, version, kind, module } = offered;
+  const guard = new PackageGuard(offered, new AbortController().signal);
+  const url = pathToFileURL(join(folder, module)).href;
+  const exported: Partial<ConnectorModule> = await guard.run(() => import(url));
   const connector = exported.connector ?? exported.default?.connector;
-  if (typeof connector?.open === "function") return connector;
+  if (typeof connector?.open === "function") return packagedConnector(connector, offered);
   throw new DriverError("CONNECTOR_INVALID", `${module} of ${name} exports no connector`, {
     metadata: { package: name, version, kind, module },
   });
 }
 
 interface ConnectorModule {
-  readonly connector: Connector;
+  readonly connector: api.Connector;
   /** Of CommonJS modules whose exports can't be told without running them. */
-  readonly default: { readonly connector?: Connector };
+  readonly default: { readonly connector?: api.Connector };
 }
