@@ -3,7 +3,6 @@ import packageJson from "../../package.json" with { type: "json" };
 import { claimInstance } from "../catalog/instance.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
 import { divideMemory } from "../config/memory-shares.ts";
-import { PublishedSets } from "../library-sets/published-sets.ts";
 import type { DriverControl } from "../lifecycle/control.ts";
 import { createIdentity, type Identity } from "../lifecycle/identity.ts";
 import type { StartPhase } from "../lifecycle/launch-messages.ts";
@@ -27,6 +26,7 @@ import { createPool } from "../scheduling/pool.ts";
 import type { SourceKind } from "../sources/connector.ts";
 import { holdSets, readSetsAtStart } from "./bound-sets.ts";
 import { clientReach, NO_REACH } from "./client-reach.ts";
+import { openDriverSets } from "./library-sets.ts";
 import { openDriverLife } from "./life.ts";
 import { composeLoading } from "./loading.ts";
 import { measure } from "./metrics.ts";
@@ -100,12 +100,8 @@ export async function compose(
     ...{ settings, shares, dataDirectory, instance, workFolder, life, metrics, logger, onPhase },
   });
   const { engine, datasets, operations, catalog } = storage;
-  const publishedSets = new PublishedSets(dataDirectory);
-  await holdSets(librarySets, {
-    uses: catalog.librarySets,
-    sets: { byHash: (hash) => publishedSets.manifest(hash) },
-    identity,
-  });
+  const sets = parts.use(await openDriverSets({ settings, dataDirectory, instance, catalog, logger }));
+  await holdSets(librarySets, { uses: catalog.librarySets, sets: sets.store, identity });
   let reach = NO_REACH;
   const loading = await composeLoading(parts, {
     ...{
@@ -117,7 +113,7 @@ export async function compose(
       workFolder,
       workerProgram,
       librarySets,
-      publishedSets,
+      sets: sets.store,
       storage,
       readiness,
       metrics,
@@ -214,6 +210,7 @@ export async function compose(
       await operations.recover();
       await workFolder.removeDead();
       await loading.upkeep.sweep();
+      await sets.sweep();
       if (settings.schedules) scheduler.start();
       await server.warmUp();
       workers.warmUp();

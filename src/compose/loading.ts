@@ -43,8 +43,7 @@ export interface LoadingOptions {
   readonly storage: Storage;
   /** Those of the configuration. */
   readonly librarySets: BoundSets;
-  /** The files of all of them. */
-  readonly publishedSets: Pick<LibrarySetStore, "folderOf" | "verify">;
+  readonly sets: Pick<LibrarySetStore, "folderOf" | "verify">;
   /** The loaders' places. */
   readonly pool: Pool;
   readonly readiness: Readiness;
@@ -114,7 +113,7 @@ export async function composeLoading(parts: AsyncDisposableStack, options: Loadi
 
 async function openWorkers(options: LoadingOptions): Promise<WorkerPool> {
   const { settings, shares, workFolder, workerProgram, reach, metrics, logger } = options;
-  const { dataDirectory, instance, publishedSets } = options;
+  const { dataDirectory, instance, sets } = options;
   const { workers, threads, spill, share, parsers } = settings;
   const { max, bytes, engineBytes } = shares.workers;
   return createWorkerPool({
@@ -129,7 +128,7 @@ async function openWorkers(options: LoadingOptions): Promise<WorkerPool> {
     hangTimeoutMs: workers.hangTimeout,
     workerBytes: bytes,
     maxSpillBytes: spill.maxBytes / 2 / max,
-    librarySets: { sets: publishedSets, stagingFolder: join(stagingFolder(dataDirectory), instance.id) },
+    librarySets: { sets, stagingFolder: join(stagingFolder(dataDirectory), instance.id) },
     program: workerProgram,
     workDirectory: await workFolder.make("workers"),
     onEvent: (event) => noteWorkerEvent(logger, metrics, event),

@@ -107,6 +107,12 @@ export const settings = {
     }),
   },
   librarySets: {
+    registry: text({
+      kind: "http(s) URL without a login",
+      pattern: /^https?:\/\/[^\s@]+$/,
+      default: "",
+      doc: "The package registry that library sets come from. Default: the one of the npm configuration of the driver's user, from which its login comes in either case.",
+    }),
     kinds: map({
       pair: "KIND=SET",
       doc: 'Which library set serves a kind of source, instead of what the driver brings along: in a file `[librarySets.kinds]` and `postgres = "warehouse"`. Only sets that are named here or in `librarySets.sources` run.',
