@@ -43,3 +43,16 @@ export async function holdSets({ all }: BoundSets, { uses, sets, identity }: Hol
     });
   }
 }
+
+const SWEEP_EVERY_MS = 3_600_000;
+
+/** Takes away sets that nobody needs any more, every hour until it is disposed of. `sweep` does it now and never fails. */
+export function sweepSetsRegularly(
+  store: Pick<LibrarySetStore, "sweep">,
+  uses: LibrarySetUses,
+  onError: (error: unknown) => void,
+): Disposable & { sweep(): Promise<void> } {
+  const sweep = () => store.sweep((hash, takeAway) => uses.unlessUsed(hash, takeAway)).catch(onError);
+  const timer = setInterval(sweep, SWEEP_EVERY_MS).unref();
+  return { sweep, [Symbol.dispose]: () => clearInterval(timer) };
+}

@@ -100,9 +100,11 @@ export async function compose(
     ...{ settings, shares, dataDirectory, instance, workFolder, life, metrics, logger, onPhase },
   });
   const { engine, datasets, operations, catalog } = storage;
-  const sets = parts.use(await openDriverSets({ settings, dataDirectory, instance, catalog, logger }));
-  await holdSets(librarySets, { uses: catalog.librarySets, sets: sets.store, identity });
   let reach = NO_REACH;
+  const driverSets = parts.use(
+    await openDriverSets({ dataDirectory, settings, instance, catalog, reach: () => reach, logger }),
+  );
+  await holdSets(librarySets, { uses: catalog.librarySets, sets: driverSets.store, identity });
   const loading = await composeLoading(parts, {
     ...{
       settings,
@@ -113,7 +115,7 @@ export async function compose(
       workFolder,
       workerProgram,
       librarySets,
-      sets: sets.store,
+      sets: driverSets.store,
       storage,
       readiness,
       metrics,
@@ -210,7 +212,7 @@ export async function compose(
       await operations.recover();
       await workFolder.removeDead();
       await loading.upkeep.sweep();
-      await sets.sweep();
+      await driverSets.sweep();
       if (settings.schedules) scheduler.start();
       await server.warmUp();
       workers.warmUp();

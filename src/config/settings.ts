@@ -108,10 +108,10 @@ export const settings = {
   },
   librarySets: {
     registry: text({
-      kind: "http(s) URL without a login",
-      pattern: /^https?:\/\/[^\s@]+$/,
+      kind: "URL",
+      pattern: /^https?:\/\/[^/?#@\s]+(\/[^?#\s]*)?$/,
       default: "",
-      doc: "The package registry that library sets come from. Default: the one of the npm configuration of the driver's user, from which its login comes in either case.",
+      doc: "The package registry that library sets are installed from, unless whoever creates one names another. Default: the one of the npm configuration of the driver's user, where logins for registries, proxies and certificates stand, too.",
     }),
     kinds: map({
       pair: "KIND=SET",
