@@ -1,13 +1,17 @@
 import { DriverError } from "../errors/driver-error.ts";
 import type { KindDescriptor, Server, SourceKind } from "../sources/connector.ts";
+import { httpOptions } from "../sources/http/options.ts";
 import { parseOptions } from "../sources/option-values.ts";
 import { shownUri } from "../sources/shown-uri.ts";
 
 /** A kind whose connector lies in a package: what the driver can check of it is in the description of its options. */
 export function describedKind(descriptor: KindDescriptor): SourceKind {
-  const { kind, options, connectionOptions, schemes = [] } = descriptor;
+  const { kind, connectionOptions, schemes = [] } = descriptor;
+  // The driver itself fetches files at URLs.
+  const options = connectionOptions === undefined ? { ...descriptor.options, ...httpOptions } : descriptor.options;
   return {
     ...descriptor,
+    options,
     check: (given) => void parseOptions(kind, options, given),
     ...(connectionOptions !== undefined && {
       checkConnection: ({ uri, options: given }: Pick<Server, "uri" | "options">) => {

@@ -2,7 +2,7 @@ import type { LoadProgress, Preview, WriteOptions } from "../../engine/engine.ts
 import type { ScanColumn, SegmentLimits, WrittenSegments } from "../../engine/file-scan.ts";
 import type { Increment, IncrementRule, MergedIncrement, StoredRows } from "../../engine/increment.ts";
 import type { ErrorJson } from "../../errors/error-json.ts";
-import type { LibraryPackage, PackageVersion, SetConnector } from "../../library-sets/model.ts";
+import type { LibraryPackage, PackageVersion, SetConnector, SetParsers } from "../../library-sets/model.ts";
 import type {
   HttpAccess,
   Partition,
@@ -15,6 +15,7 @@ import type {
 } from "../../sources/connector.ts";
 import type { ParserSettings } from "../../sources/parsers/settings.ts";
 import type { AppendCalls } from "./append/protocol.ts";
+import type { SetDescription } from "./set/offered.ts";
 
 /** The first rows of a source. */
 export interface PreviewRequest {
@@ -51,6 +52,7 @@ export interface WorkerSet {
   readonly hashes: readonly (readonly [path: string, sha256: string])[] | undefined;
   readonly packages: readonly Pick<LibraryPackage, "name" | "version" | "path">[];
   readonly connectors: readonly Pick<SetConnector, "kind" | "package" | "version" | "module">[];
+  readonly parsers: readonly SetParsers[];
   /** The module that `@drover/connector` means. */
   readonly interfaceModule: string;
   /** Files and folders of code besides: the driver's program with its engine, and modules that its settings name. */
@@ -83,6 +85,8 @@ export interface WorkerCalls extends AppendCalls {
   };
   /** Throws SOURCE_CHANGED. */
   requireUnchanged: { readonly params: Record<never, never>; readonly result: undefined };
+  /** What the worker's library set offers, with every module of it loaded. Throws CONNECTOR_INVALID. */
+  describeConnectors: { readonly params: Record<never, never>; readonly result: SetDescription };
   /** The packages whose code the worker has run so far. */
   packagesInUse: { readonly params: Record<never, never>; readonly result: readonly PackageVersion[] };
   closeLoad: { readonly params: Record<never, never>; readonly result: undefined };

@@ -109,7 +109,7 @@ export class CallServer {
       signal,
       fileRoots: setup.fileRoots,
       reserved: setup.reserved,
-      parsers: setup.parsers,
+      parsers: { ...setup.parsers, packages: this.#libraries.parserModules },
       http: setup.http,
       libraries: this.#libraries,
       temporaryDirectory: setup.temporaryDirectory,

@@ -7,10 +7,13 @@ import { previewSource } from "./preview-source.ts";
 
 const TABLES_AT_ONCE = 500;
 
+type SourceCall = "testSource" | "previewSource" | "listTables" | "endStatement" | "describeConnectors";
+
 /** Calls about sources that load nothing. */
-export const sourceCalls: CallHandlers<"testSource" | "previewSource" | "listTables" | "endStatement"> = {
+export const sourceCalls: CallHandlers<SourceCall> = {
   testSource: ({ source }, context) => withSession(source, context, (session) => session.test()),
   previewSource,
+  describeConnectors: (_, { libraries }) => libraries.describe(),
   listTables: ({ source }, context) =>
     withSession(source, context, async (session) => {
       if (session.listTables === undefined)

@@ -9,11 +9,17 @@ import type { CallOptions } from "./worker-process.ts";
  */
 export type LeasePurpose = "interactive" | "first" | "more";
 
+/** A library set that a worker can run with. */
+export interface RunnableSet extends LibrarySet {
+  /** Its folder while it is being made: then it has no hash of its own yet, and files have none to be compared with. */
+  readonly madeIn?: string;
+}
+
 /** What a worker must be like. */
 export interface LeaseOptions {
   readonly signal: AbortSignal;
   /** The library set that it runs with; undefined: the built-in one. */
-  readonly set?: LibrarySet | undefined;
+  readonly set?: RunnableSet | undefined;
 }
 
 /** A worker that nobody else uses. Disposing gives it back. */

@@ -1,5 +1,6 @@
-import type { LibrarySet, LibrarySetStore } from "../../library-sets/model.ts";
+import type { LibrarySetStore } from "../../library-sets/model.ts";
 import type { WorkerSet } from "../worker/protocol.ts";
+import type { RunnableSet } from "./model.ts";
 import { permissionArguments } from "./permissions.ts";
 import { type ProgramFiles, programFiles } from "./worker-program.ts";
 
@@ -32,10 +33,10 @@ export class SetWorkers {
   }
 
   /** Throws LIBRARY_SET_NOT_FOUND, LIBRARY_SET_DAMAGED. */
-  async prepare({ hash, manifest }: LibrarySet, temporaryDirectory: string): Promise<SetStart> {
+  async prepare({ hash, manifest, madeIn }: RunnableSet, temporaryDirectory: string): Promise<SetStart> {
     const { sets, stagingFolder, parserModules } = this.#options;
-    await this.#verifyOnce(hash);
-    const folder = sets.folderOf(hash);
+    if (madeIn === undefined) await this.#verifyOnce(hash);
+    const folder = madeIn ?? sets.folderOf(hash);
     this.#files ??= programFiles(this.#program);
     const { folders, interfaceModule } = this.#files;
     const others = [...folders, interfaceModule, ...parserModules];
@@ -44,11 +45,11 @@ export class SetWorkers {
       read: [folder, ...others],
       write: [temporaryDirectory, stagingFolder],
     });
-    const { packages, connectors } = manifest;
-    const hashes = manifest.files.map(({ path, sha256 }) => [path, sha256] as const);
+    const { packages, connectors, parsers, files } = manifest;
+    const hashes = madeIn === undefined ? files.map(({ path, sha256 }) => [path, sha256] as const) : undefined;
     return {
       program: [node, ...permissions, ...rest],
-      set: { folder, hashes, packages, connectors, interfaceModule, others },
+      set: { folder, hashes, packages, connectors, parsers, interfaceModule, others },
     };
   }
 

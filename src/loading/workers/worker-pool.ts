@@ -2,11 +2,10 @@ import { rm } from "node:fs/promises";
 import { makeOwnFolder } from "../../config/own-folder.ts";
 import { asStorageError } from "../../datasets/files.ts";
 import { DriverError } from "../../errors/driver-error.ts";
-import type { LibrarySet } from "../../library-sets/model.ts";
 import type { HttpAccess } from "../../sources/connector.ts";
 import type { WorkerSetup } from "../worker/protocol.ts";
 import { HandedFiles } from "./handed-files.ts";
-import type { LeaseOptions, LeasePurpose, WorkerLease, WorkerPool, WorkerPoolStatus } from "./model.ts";
+import type { LeaseOptions, LeasePurpose, RunnableSet, WorkerLease, WorkerPool, WorkerPoolStatus } from "./model.ts";
 import { type SetStart, SetWorkers, type SetWorkersOptions } from "./set-workers.ts";
 import { type Waiter, WaitingLine } from "./waiting-line.ts";
 import { WorkerProcess } from "./worker-process.ts";
@@ -59,7 +58,7 @@ interface Member {
   readonly process: WorkerProcess;
   readonly folder: string;
   /** Undefined: the built-in one. */
-  readonly set: LibrarySet | undefined;
+  readonly set: RunnableSet | undefined;
   state: "starting" | "idle" | "busy" | "ending";
   /** Whether it ends so that one with another set can be started. */
   givesWay?: boolean;
@@ -83,7 +82,7 @@ class ElasticPool implements WorkerPool {
   /** The sets of those whose folder is made before there is a process: these count as workers already. */
   readonly #preparing: (string | undefined)[] = [];
   /** Every set that was asked for, by its hash. */
-  readonly #known = new Map<string, LibrarySet>();
+  readonly #known = new Map<string, RunnableSet>();
   #closed = false;
 
   constructor(options: WorkerPoolOptions) {
@@ -97,8 +96,11 @@ class ElasticPool implements WorkerPool {
     signal.throwIfAborted();
     if (this.#closed) throw new DriverError("NOT_SERVING", "the driver stops");
     if (set !== undefined) this.#known.set(set.hash, set);
-    const member = await this.#member(purpose, set?.hash, signal);
-    return this.#leased(member);
+    try {
+      return this.#leased(await this.#member(purpose, set?.hash, signal));
+    } finally {
+      if (set?.madeIn !== undefined) this.#known.delete(set.hash);
+    }
   }
 
   threadShare(): number {
@@ -279,7 +281,7 @@ class ElasticPool implements WorkerPool {
     this.#preparing.splice(this.#preparing.indexOf(hash), 1);
   }
 
-  async #spawn(set: LibrarySet | undefined): Promise<Member> {
+  async #spawn(set: RunnableSet | undefined): Promise<Member> {
     const { workDirectory, share, fileRoots, http, parsers, engineBytes, maxSpillBytes, threads } = this.#options;
     const folder = await makeOwnFolder(workDirectory, "worker-");
     const start = await this.#startOf(set, folder).catch(async (error: unknown) => {
@@ -311,7 +313,7 @@ class ElasticPool implements WorkerPool {
     return member;
   }
 
-  async #startOf(set: LibrarySet | undefined, folder: string): Promise<SetStart | undefined> {
+  async #startOf(set: RunnableSet | undefined, folder: string): Promise<SetStart | undefined> {
     if (set === undefined) return undefined;
     if (this.#sets === undefined) throw new DriverError("INTERNAL", "the pool has no library sets");
     return this.#sets.prepare(set, folder);
@@ -359,8 +361,8 @@ class ElasticPool implements WorkerPool {
         given = true;
         member.process.releaseStatements();
         await handed?.[Symbol.asyncDispose]();
-        // A worker that has grown is not worth what it keeps from others.
-        const grown = member.process.memoryBytes > this.#options.workerBytes / 2;
+        // A worker that has grown is not worth what it keeps from others, and nobody will ask for a set in the making again.
+        const grown = member.process.memoryBytes > this.#options.workerBytes / 2 || member.set?.madeIn !== undefined;
         if (discarded || grown || member.process.isOver) await this.#remove(member);
         else this.#idle(member);
       },

@@ -3,14 +3,21 @@ import { pathToFileURL } from "node:url";
 import { createContext, Script } from "node:vm";
 import { suggest } from "../../config/suggest.ts";
 import { DriverError } from "../../errors/driver-error.ts";
+import type { ParserSettings } from "./settings.ts";
 
 /** A parser in JavaScript: gets the raw text, null for NULL, and answers the value. */
 export type ParserFunction = (text: string | null) => unknown;
 
-/** Loads the functions that the administrator's modules export, by name. Throws CONFIG_INVALID. For worker processes only. */
-export async function loadParserFunctions(modules: readonly string[]): Promise<ReadonlyMap<string, ParserFunction>> {
+/**
+ * Loads the functions that the administrator's modules and the packages of the worker's library set export, by name. Throws
+ * CONFIG_INVALID, LIBRARY_SET_DAMAGED. For worker processes only.
+ */
+export async function loadParserFunctions({
+  modules,
+  packages = [],
+}: Pick<ParserSettings, "modules" | "packages">): Promise<ReadonlyMap<string, ParserFunction>> {
   const functions = new Map<string, ParserFunction>();
-  for (const path of modules) {
+  for (const path of [...modules, ...packages]) {
     const exported = await importModule(path);
     for (const [name, value] of Object.entries(exported)) {
       if (typeof value !== "function") continue;
@@ -26,6 +33,8 @@ async function importModule(path: string): Promise<Readonly<Record<string, unkno
   try {
     return (await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>;
   } catch (error) {
+    // A file of a library set that is not what it was.
+    if (error instanceof DriverError) throw error;
     throw invalid(`${path} can't be loaded: ${error instanceof Error ? error.message : String(error)}`, error);
   }
 }
@@ -41,7 +50,7 @@ export function functionNamed(functions: ReadonlyMap<string, ParserFunction>, na
   const known = [...functions.keys()];
   throw new DriverError(
     "INVALID_OPTION",
-    `option parsers: no module of the setting parsers.modules exports the function ${name}${suggest(name, known)}`,
+    `option parsers: no module of the setting parsers.modules and no package of the library set exports the function ${name}${suggest(name, known)}`,
     { metadata: { option: "parsers", function: name } },
   );
 }

@@ -32,7 +32,7 @@ export async function readyParsers(
   settings: ParserSettings = NONE,
 ): Promise<ReadonlyMap<string, BatchParser>> {
   const needsModules = [...parsers.values()].some(({ kind }) => kind === "js");
-  const functions = needsModules ? await loadParserFunctions(settings.modules) : new Map<string, ParserFunction>();
+  const functions = needsModules ? await loadParserFunctions(settings) : new Map<string, ParserFunction>();
   return new Map(
     [...parsers].map(([column, parser]) => [column, ready(column, parser, functions, settings.timeoutMs)]),
   );

@@ -1,18 +1,14 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import type * as api from "@drover/connector";
-import { DriverError } from "../../../errors/driver-error.ts";
 import type { PackageVersion } from "../../../library-sets/model.ts";
 import { bundledLibraries, preferLibraries } from "../../../sources/client-libraries.ts";
 import type { Connector } from "../../../sources/connector.ts";
 import { loadConnector } from "../../../sources/connectors.ts";
-import { PackageGuard } from "../../../sources/packaged/failure.ts";
-import { packagedConnector } from "../../../sources/packaged/packaged-connector.ts";
 import { isBelow } from "../../../sources/path-roots.ts";
 import type { WorkerSet } from "../protocol.ts";
 import { confine } from "./confine.ts";
 import { guardModules } from "./module-gate.ts";
+import { describeOffered, loadOffered, type SetDescription } from "./offered.ts";
 import { PackageNotes } from "./package-notes.ts";
 
 /** The connectors that a worker has, and the packages whose code they made it run. */
@@ -20,12 +16,18 @@ export interface Libraries {
   /** Throws UNKNOWN_FORMAT, CONNECTOR_INVALID, LIBRARY_SET_DAMAGED, and whatever the package's code throws. */
   connector(kind: string): Promise<Connector>;
   packagesInUse(): readonly PackageVersion[];
+  /** Modules with value parsers that packages offer, absolute. */
+  readonly parserModules: readonly string[];
+  /** Loads all that packages offer. Throws CONNECTOR_INVALID, LIBRARY_SET_DAMAGED. */
+  describe(): Promise<SetDescription>;
 }
 
 /** Those of the driver itself. */
 export const builtInLibraries: Libraries = {
   connector: loadConnector,
   packagesInUse: bundledLibraries,
+  parserModules: [],
+  describe: async () => ({ connectors: [], parsers: [] }),
 };
 
 /** From now on this process runs with a library set, until its end. */
@@ -45,23 +47,7 @@ export function enterLibrarySet(set: WorkerSet): Libraries {
       return offered === undefined ? loadConnector(kind) : loadOffered(offered, folder);
     },
     packagesInUse: () => [...notes.used, ...bundledLibraries()],
+    parserModules: set.parsers.map(({ module }) => join(folder, module)),
+    describe: () => describeOffered(set),
   };
-}
-
-async function loadOffered(offered: WorkerSet["connectors"][number], folder: string): Promise<Connector> {
-  const { package: name, version, kind, module } = offered;
-  const guard = new PackageGuard(offered, new AbortController().signal);
-  const url = pathToFileURL(join(folder, module)).href;
-  const exported: Partial<ConnectorModule> = await guard.run(() => import(url));
-  const connector = exported.connector ?? exported.default?.connector;
-  if (typeof connector?.open === "function") return packagedConnector(connector, offered);
-  throw new DriverError("CONNECTOR_INVALID", `${module} of ${name} exports no connector`, {
-    metadata: { package: name, version, kind, module },
-  });
-}
-
-interface ConnectorModule {
-  readonly connector: api.Connector;
-  /** Of CommonJS modules whose exports can't be told without running them. */
-  readonly default: { readonly connector?: api.Connector };
 }

@@ -1,0 +1,82 @@
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Connector as PackagedConnector } from "@drover/connector";
+import { DriverError } from "../../../errors/driver-error.ts";
+import type { Connector } from "../../../sources/connector.ts";
+import { PackageGuard } from "../../../sources/packaged/failure.ts";
+import { packagedConnector } from "../../../sources/packaged/packaged-connector.ts";
+import type { WorkerSet } from "../protocol.ts";
+
+type OfferedConnector = WorkerSet["connectors"][number];
+type OfferedParsers = WorkerSet["parsers"][number];
+
+/** What packages offer, once their modules are loaded. What is not plain data in it does not reach the driver. */
+export interface SetDescription {
+  readonly connectors: readonly { readonly kind: string; readonly descriptor: unknown }[];
+  readonly parsers: readonly { readonly package: string; readonly functions: readonly string[] }[];
+}
+
+/** A package's connector as the built-in ones are. Throws CONNECTOR_INVALID, and CONNECTOR_FAILED where its module does. */
+export async function loadOffered(offered: OfferedConnector, folder: string): Promise<Connector> {
+  const { kind, package: name, version } = offered;
+  const { connector } = await exportsOf(offered, folder);
+  if (!isConnector(connector)) throw invalid(offered, "exports no connector");
+  return packagedConnector(connector, { kind, package: name, version });
+}
+
+/** Loads every module that the set's packages offer. Throws CONNECTOR_INVALID. */
+export async function describeOffered({ folder, connectors, parsers }: WorkerSet): Promise<SetDescription> {
+  const described: SetDescription["connectors"][number][] = [];
+  for (const offered of connectors) {
+    const { kind: descriptor } = await loadable(offered, folder);
+    await loadOffered(offered, folder);
+    described.push({ kind: offered.kind, descriptor: plain(descriptor) });
+  }
+  const functions: SetDescription["parsers"][number][] = [];
+  for (const offered of parsers) {
+    const exported = Object.entries(await loadable(offered, folder));
+    const names = exported.filter(([, value]) => typeof value === "function").map(([name]) => name);
+    if (names.length === 0) throw invalid(offered, "exports no function");
+    functions.push({ package: offered.package, functions: names.sort() });
+  }
+  return { connectors: described, parsers: functions };
+}
+
+async function exportsOf(
+  offered: OfferedConnector | OfferedParsers,
+  folder: string,
+): Promise<Readonly<Record<string, unknown>>> {
+  const { package: name, version, module } = offered;
+  const kind = "kind" in offered ? offered.kind : "";
+  const guard = new PackageGuard({ kind, package: name, version }, new AbortController().signal);
+  const exported = await guard.run(() => import(pathToFileURL(join(folder, module)).href));
+  // Of CommonJS modules whose exports can't be told without running them.
+  return { ...(typeof exported.default === "object" ? exported.default : {}), ...exported };
+}
+
+async function loadable(offered: OfferedConnector | OfferedParsers, folder: string) {
+  try {
+    return await exportsOf(offered, folder);
+  } catch (error) {
+    if (!(error instanceof DriverError) || error.reason !== "CONNECTOR_FAILED") throw error;
+    const { package: name, version } = offered;
+    throw invalid(offered, `can't be loaded: ${error.message.slice(`${name}@${version}: `.length)}`, error.cause);
+  }
+}
+
+function isConnector(value: unknown): value is PackagedConnector {
+  return typeof (value as Partial<PackagedConnector> | undefined)?.open === "function";
+}
+
+/** Data only, whatever it was. */
+function plain(value: unknown): unknown {
+  return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
+}
+
+function invalid(offered: OfferedConnector | OfferedParsers, why: string, cause?: unknown): DriverError {
+  const { package: name, version, module } = offered;
+  return new DriverError("CONNECTOR_INVALID", `${name}@${version}: ${module} ${why}`, {
+    metadata: { package: name, version, module, ...("kind" in offered && { kind: offered.kind }) },
+    cause,
+  });
+}
