@@ -1,7 +1,8 @@
+import { INTERFACE_VERSION } from "@drover/connector";
 import { suggest } from "../config/suggest.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import { sourceKinds } from "../sources/kinds.ts";
-import { kindsOf, type LibrarySet, type LibrarySetPointer, type LibrarySetStore } from "./model.ts";
+import { kindsOf, type LibrarySet, type LibrarySetPointer, type LibrarySetStore, type SetConnector } from "./model.ts";
 
 /** The settings that say which library sets run. */
 export interface SetSettings {
@@ -29,7 +30,7 @@ export const NO_SETS: BoundSets = { all: [], kinds: new Map(), sources: [] };
 
 /**
  * Finds the sets that the settings name. Throws LIBRARY_SET_NOT_FOUND, LIBRARY_SET_DAMAGED, LIBRARY_SET_INCOMPATIBLE,
- * LIBRARY_SET_LACKS_KIND, each with the setting.
+ * LIBRARY_SET_LACKS_KIND, CONNECTOR_INTERFACE_UNKNOWN, each with the setting.
  */
 export async function bindSets(
   settings: SetSettings,
@@ -78,6 +79,7 @@ async function open(
   try {
     const manifest = await store.byHash(pointer.hash);
     requirePlatform(manifest.platform);
+    requireInterfaces(manifest.connectors);
     return { ...pointer, manifest };
   } catch (thrown) {
     const { reason, message, metadata } = DriverError.from(thrown);
@@ -94,6 +96,19 @@ function requirePlatform(platform: string | undefined): void {
   throw new DriverError("LIBRARY_SET_INCOMPATIBLE", `it was made on ${platform}, and this is ${here}`, {
     metadata: { platform, here },
   });
+}
+
+/** The driver may be another one than that which made the set. */
+function requireInterfaces(connectors: readonly SetConnector[]): void {
+  const strange = connectors.find((connector) => connector.interface !== INTERFACE_VERSION);
+  if (strange === undefined) return;
+  const { package: name, version, interface: number } = strange;
+  const known = String(INTERFACE_VERSION);
+  throw new DriverError(
+    "CONNECTOR_INTERFACE_UNKNOWN",
+    `${name}@${version} was made for connector interface ${number}; this driver has ${known}`,
+    { metadata: { package: name, version, interface: String(number), known } },
+  );
 }
 
 function lacksKind(set: LibrarySet, kind: string, setting: string): DriverError {

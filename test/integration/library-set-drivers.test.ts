@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { utimes } from "node:fs/promises";
 import { hostname } from "node:os";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Drover, DroverError, ensureDriver, listDrivers } from "../../clients/node/src/index.ts";
@@ -38,6 +40,29 @@ beforeAll(async () => {
   lake = await acmeSet(profile.dataDirectory, "lake", "3.0.0");
 });
 afterAll(() => profile[Symbol.asyncDispose]());
+
+const { signal } = new AbortController();
+
+/** The sets as one more process of the data directory has them, which sweeps what was made long ago. */
+async function openAdministrator() {
+  const { dataDirectory } = profile;
+  await using parts = new AsyncDisposableStack();
+  const instance = parts.use(await claimInstance({ dataDirectory, id: "administrator" }));
+  const catalog = parts.use(await openCatalog({ dataDirectory, instance }));
+  const users = createFindUsers({ dataDirectory, uses: catalog.librarySets });
+  const sets = parts.use(await openSets(dataDirectory, "sets-of-administrator", { users }));
+  const owned = parts.move();
+  return {
+    sets,
+    async sweep({ hash }: LibrarySet): Promise<boolean> {
+      const longAgo = new Date(Date.now() - 86_400_000);
+      await utimes(sets.folderOf(hash), longAgo, longAgo);
+      await sets.sweep((each, takeAway) => catalog.librarySets.unlessUsed(each, takeAway));
+      return !existsSync(sets.folderOf(hash));
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
 
 const acme = (uri: string) => ({ uri, format: "acme" });
 
@@ -121,11 +146,9 @@ describe("a library set that a driver works with", () => {
   test("can't be deleted, which says who needs it", async () => {
     await using drover = await ensureDriver(profile.options);
     const { pid } = await drover.driver();
-    await using instance = await claimInstance({ dataDirectory: profile.dataDirectory, id: "administrator" });
-    await using catalog = await openCatalog({ dataDirectory: profile.dataDirectory, instance });
-    const users = createFindUsers({ dataDirectory: profile.dataDirectory, uses: catalog.librarySets });
-    await using sets = await openSets(profile.dataDirectory, "deleting", { users });
-    const error = await sets.remove("warehouse", { signal: new AbortController().signal }).catch((thrown) => thrown);
+    await using administrator = await openAdministrator();
+    const { sets } = administrator;
+    const error = await sets.remove("warehouse", { signal }).catch((thrown) => thrown);
     expect(error).toMatchObject({ reason: "LIBRARY_SET_IN_USE" });
     expect(error.message).toBe(
       `the library set "warehouse" is used by driver ${pid} of profile "default" on ${hostname()}, ` +
@@ -136,7 +159,7 @@ describe("a library set that a driver works with", () => {
 });
 
 describe("a library set that is replaced", () => {
-  test("comes with a new driver, beside the old one, which finishes what it does with the old set", async () => {
+  test("comes with a new driver, beside the old one, which finishes what it does with the old set and then leaves it to be swept", async () => {
     await using held = await holdFile("held", HELD);
     await using free = await holdFile("free", HELD);
     free.letGo();
@@ -173,6 +196,8 @@ describe("a library set that is replaced", () => {
 
     // The old driver still runs the load that was begun on it, with the code that was begun with.
     expect(await profile.processes()).toHaveLength(2);
+    await using administrator = await openAdministrator();
+    expect(await administrator.sweep(first)).toBe(false);
     held.letGo();
     const { operation } = await loading;
     expect(operation.outcome?.libraries).toEqual({
@@ -183,5 +208,7 @@ describe("a library set that is replaced", () => {
     expect(kept).toEqual(operation.outcome?.libraries);
     expect(await versionRow(next, "before")).toEqual([{ version: "1.0.0" }]);
     await expect.poll(() => profile.processes(), { timeout: 30_000 }).toHaveLength(1);
+    expect(await administrator.sweep(first)).toBe(true);
+    expect(await administrator.sweep(second)).toBe(false);
   });
 });

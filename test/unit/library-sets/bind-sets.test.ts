@@ -17,7 +17,10 @@ const acme = librarySet("acme-2", "c", { connectors: [serverConnector("acme", ta
 const acmeOld = librarySet("acme-1", "d", { connectors: [serverConnector("acme", {}), serverConnector("rare", {})] });
 const parsing = librarySet("house", "e", { parsers: [{ package: "p", version: "1.0.0", module: "x.js" }] });
 const foreign = librarySet("arm", "f", { packages: [setPackage("pg", "8.0.0")], platform: "plan9-vax" });
-const sets = [warehouse, old, acme, acmeOld, parsing, foreign];
+const future = librarySet("future", "7", {
+  connectors: [{ ...serverConnector("acme", {}), interface: 7 }],
+});
+const sets = [future, warehouse, old, acme, acmeOld, parsing, foreign];
 
 function bind(settings: Partial<SetSettings>) {
   const pointers = new Map(sets.map(({ manifest: _, ...pointer }) => [pointer.name, pointer]));
@@ -57,6 +60,11 @@ describe("a configuration", () => {
       { kinds: { postgres: "arm" } },
       "LIBRARY_SET_INCOMPATIBLE",
       "librarySets.kinds.postgres: it was made on plan9-vax",
+    ],
+    [
+      { kinds: { acme: "future" } },
+      "CONNECTOR_INTERFACE_UNKNOWN",
+      "librarySets.kinds.acme: acme-connector@1.0.0 was made for connector interface 7; this driver has 1",
     ],
   ] as const)("%j is refused with its setting", async (settings, reason, message) => {
     const error = await bind(settings).catch((thrown: unknown) => thrown);
