@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { DriverError } from "../errors/driver-error.ts";
 import { canonicalJson } from "../operations/identity.ts";
 import type { Owner } from "../operations/owner.ts";
 import { CompiledScope, restrictionOf } from "./compiled-scope.ts";
@@ -12,6 +13,8 @@ export interface Bearer {
   readonly role: Role;
   /** Undefined: without bounds. */
   readonly scope: CompiledScope | undefined;
+  /** Why it holds no more, if so. */
+  refusal?(): DriverError | undefined;
 }
 
 /** What a call says of itself. */

@@ -1,4 +1,4 @@
-import type { Owner } from "../operations/owner.ts";
+import type { Whose } from "../operations/owner.ts";
 import type { RowFilter } from "../sources/row-filter.ts";
 
 /** From the one that may least; each may what those before it may. */
@@ -40,7 +40,7 @@ export interface Restriction {
 }
 
 /** What a call may do and see: what its token gives it, less what the call itself gives up. */
-export interface Access {
+export interface Access extends Whose {
   /** Who calls: the token's name. */
   readonly principal: string;
   /** Undefined: the token of the token file. */
@@ -48,8 +48,6 @@ export interface Access {
   readonly role: Role;
   /** For whom it calls, by its own account; undefined unless it says. */
   readonly endUser: string | undefined;
-  /** Whose the operations and uploads are that it makes. */
-  readonly owner: Owner;
   /** Tells answers apart that differ because of what may be seen; empty where everything may. */
   readonly scopeHash: string;
   /** Whether nothing is held back: no dataset, row or column. */
@@ -59,6 +57,4 @@ export interface Access {
   mayRead(dataset: string): boolean;
   /** What is held back of a dataset that may be read; undefined: nothing. */
   restriction(dataset: string): Restriction | undefined;
-  /** Whether it may know of an operation or upload, and end it. What has no owner is an administrator's. */
-  owns(owner: Owner | undefined): boolean;
 }

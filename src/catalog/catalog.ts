@@ -17,6 +17,7 @@ import type { CatalogSchema } from "./schema.ts";
 import { asCatalogError } from "./sqlite/busy.ts";
 import { createFile } from "./sqlite/create-file.ts";
 import { createNodeSqliteDialect } from "./sqlite/node-sqlite-dialect.ts";
+import { createTokenCatalog, type TokenCatalog } from "./tokens.ts";
 import { createUploadCatalog, type UploadCatalog } from "./uploads.ts";
 
 /** What must survive a restart. Several processes may have it open. */
@@ -30,6 +31,7 @@ export interface Catalog extends AsyncDisposable {
   readonly definitions: DefinitionCatalog;
   readonly refreshes: RefreshCatalog;
   readonly librarySets: LibrarySetUses;
+  readonly tokens: TokenCatalog;
 }
 
 export interface CatalogOptions {
@@ -76,6 +78,7 @@ export async function openCatalog({ dataDirectory, instance }: CatalogOptions): 
     definitions: createDefinitionCatalog(db),
     refreshes: createRefreshCatalog(db, self),
     librarySets: createLibrarySetUses(db, self),
+    tokens: createTokenCatalog(db, database),
     [Symbol.asyncDispose]() {
       closed.abort();
       // What can't be taken back counts no more once this process has ended.

@@ -96,6 +96,29 @@ export interface CatalogSchema {
     create_time: number;
     use_time: number;
     finish_time: number | null;
+    /** JSON; NULL where it was sent before there were owners. */
+    owner: Generated<string | null>;
+  };
+  tokens: {
+    id: string;
+    name: string;
+    role: string;
+    /** JSON; NULL: everything. */
+    scope: string | null;
+    created_by: string;
+    create_time: number;
+    /** NULL: for ever. */
+    lifetime_ms: number | null;
+    current_key: string;
+    revoke_time: number | null;
+  };
+  token_keys: {
+    key: string;
+    token_id: string;
+    sha256: string;
+    create_time: number;
+    expire_time: number | null;
+    use_time: number | null;
   };
   dataset_refreshes: {
     uid: string;

@@ -1,4 +1,5 @@
 import type { Kysely, Selectable } from "kysely";
+import type { Owner } from "../operations/owner.ts";
 import type { CatalogSchema } from "./schema.ts";
 
 /** What a client says of a file before it sends it. */
@@ -22,6 +23,8 @@ export interface UploadRecord extends AnnouncedUpload {
   /** The driver process that receives it. */
   readonly writer: string | undefined;
   readonly requestedBy: string;
+  /** Undefined where it was sent before there were owners. */
+  readonly owner: Owner | undefined;
   readonly createTime: number;
   readonly useTime: number;
   /** Undefined until all of it is there and verified. */
@@ -38,7 +41,7 @@ export interface UploadCatalog {
    * record that there is and throws, or answers false for one that is not to be written.
    */
   claim(
-    announced: AnnouncedUpload & Pick<UploadRecord, "file" | "requestedBy">,
+    announced: AnnouncedUpload & Pick<UploadRecord, "file" | "requestedBy" | "owner">,
     mayWrite: (present: UploadRecord) => Promise<boolean>,
   ): Promise<UploadRecord>;
   /** Lets others go on with it. */
@@ -68,7 +71,7 @@ export function createUploadCatalog(db: Kysely<CatalogSchema>, instanceId: strin
   return {
     list: async () => (await db.selectFrom("uploads").selectAll().orderBy("id").execute()).map(fromRow),
     find: (id) => findUpload(db, id),
-    claim: ({ id, file, name, format, size, sha256, requestedBy }, mayWrite) =>
+    claim: ({ id, file, name, format, size, sha256, requestedBy, owner }, mayWrite) =>
       db.transaction().execute(async (trx) => {
         const now = Date.now();
         const present = await findUpload(trx, id);
@@ -80,6 +83,7 @@ export function createUploadCatalog(db: Kysely<CatalogSchema>, instanceId: strin
         }
         const row = {
           ...{ id, file, name, format, size: size ?? null, sha256: sha256 ?? null, writer: instanceId },
+          owner: owner ? JSON.stringify(owner) : null,
           ...{ requested_by: requestedBy, create_time: now, use_time: now, finish_time: null },
         };
         await trx.insertInto("uploads").values(row).execute();
@@ -107,10 +111,11 @@ export async function findUpload(db: Kysely<CatalogSchema>, id: string): Promise
 }
 
 function fromRow(row: Selectable<CatalogSchema["uploads"]>): UploadRecord {
-  const { id, file, name, format, size, sha256, writer, requested_by, create_time, use_time, finish_time } = row;
+  const { id, file, name, format, size, sha256, writer, requested_by, create_time, use_time, finish_time, owner } = row;
   return {
     ...{ id, file, name, format, size: size ?? undefined, sha256: sha256 ?? undefined },
     ...{ writer: writer ?? undefined, requestedBy: requested_by },
+    owner: owner === null ? undefined : (JSON.parse(owner) as Owner),
     ...{ createTime: create_time, useTime: use_time, finishTime: finish_time ?? undefined },
   };
 }

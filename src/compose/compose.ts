@@ -1,5 +1,6 @@
 import { realpath } from "node:fs/promises";
 import packageJson from "../../package.json" with { type: "json" };
+import { Tokens } from "../access/tokens.ts";
 import { claimInstance } from "../catalog/instance.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
 import { divideMemory } from "../config/memory-shares.ts";
@@ -19,6 +20,7 @@ import { driverService, type Launch, type MemoryStatus } from "../rpc/handlers/d
 import { operationService } from "../rpc/handlers/operation.ts";
 import { queryService } from "../rpc/handlers/query.ts";
 import { sourceService } from "../rpc/handlers/source.ts";
+import { tokenService } from "../rpc/handlers/token.ts";
 import { uploadService } from "../rpc/handlers/upload.ts";
 import { createPages } from "../rpc/http/pages.ts";
 import { openRpcServer, type RpcServer } from "../rpc/rpc-server.ts";
@@ -100,6 +102,9 @@ export async function compose(
     ...{ settings, shares, dataDirectory, instance, workFolder, life, metrics, logger, onPhase },
   });
   const { engine, datasets, operations, catalog } = storage;
+  const tokens = new Tokens(catalog.tokens, {
+    onError: (error) => logger.error("the use of a token can't be noted", { error }),
+  });
   let reach = NO_REACH;
   const driverSets = parts.use(
     await openDriverSets({ dataDirectory, settings, instance, catalog, reach: () => reach, logger }),
@@ -153,6 +158,7 @@ export async function compose(
     ...driverService({
       ...{ identity, token, launch, readiness, control, events: life.events, leases: life.leases },
       ...{ capabilities: capabilitiesOf(definitions.kinds), threads, pools, memory, eventLoopDelay, librarySets },
+      proofKey: (key) => tokens.proofKey(key),
       workers: () => workers.status(),
       drainTimeoutMs: settings.drainTimeout,
       stopGraceMs: settings.stopGrace,
@@ -161,6 +167,7 @@ export async function compose(
     }),
     ...operationService(operations, loading.loads),
     ...sourceService(loading),
+    ...tokenService(tokens),
     ...uploadService(uploads),
     ...datasetService({ ...loading, datasets, exports, operations, readerTimeoutMs: limits.readerTimeout }),
     ...queryService({
@@ -186,6 +193,7 @@ export async function compose(
       allowPlainRemote: settings.allowPlainRemote,
       tls: tls.certFile === "" ? undefined : { ...tls, reloadIntervalMs: tls.reloadInterval },
       token,
+      findToken: (text) => tokens.find(text),
       instanceId: identity.instanceId,
       origins: http.origins,
       limits,

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Owner } from "../operations/owner.ts";
 
 /** Who attached, by its own account; only the principal was checked. */
 export interface LeaseHolder {
@@ -7,6 +8,7 @@ export interface LeaseHolder {
   readonly clientPid: number;
   readonly clientVersion: string;
   readonly principal: string;
+  readonly owner: Owner;
 }
 
 export interface Lease extends LeaseHolder {

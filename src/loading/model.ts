@@ -3,6 +3,7 @@ import type { IncrementRule } from "../engine/increment.ts";
 import type { DriverError } from "../errors/driver-error.ts";
 import type { RanWith } from "../library-sets/ran-with.ts";
 import type { OperationSnapshot } from "../operations/model.ts";
+import type { Whose } from "../operations/owner.ts";
 import type { SourceSpec } from "../sources/connector.ts";
 
 export interface LoadRequest {
@@ -17,6 +18,7 @@ export interface LoadRequest {
   readonly onlyNew?: boolean;
   /** Who asks: shown in the history. */
   readonly requestedBy: string;
+  readonly whose?: Whose | undefined;
   /** Whose turn it is in the pool. */
   readonly caller: string;
 }

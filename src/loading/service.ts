@@ -104,7 +104,11 @@ class Loads implements LoadService {
     const { operationId, dataset } = request;
     const operation = operationId ? this.#parts.operations.find(operationId) : undefined;
     if (!operation) return undefined;
-    if (!isSameRequest(operation, { kind: "load", dataset, configuration: configurationOf(request, source) }))
+    const foreign = request.whose?.owns(operation.owner) === false;
+    if (
+      foreign ||
+      !isSameRequest(operation, { kind: "load", dataset, configuration: configurationOf(request, source) })
+    )
       throw new DriverError("OPERATION_EXISTS", `operation "${operation.id}" is another one`, {
         metadata: { operation: operation.id },
       });
@@ -140,10 +144,10 @@ class Loads implements LoadService {
 
   /** Makes an operation that shares a load. */
   #takePart(flight: Flight, id: string, request: LoadRequest, source: ResolvedSource): OperationSnapshot {
-    const { dataset, labels, requestedBy } = request;
+    const { dataset, labels, requestedBy, whose } = request;
     const { operations } = this.#parts;
     const configuration = configurationOf(request, source);
-    const operation = { id, kind: "load", dataset, requestedBy, labels, configuration } as const;
+    const operation = { id, kind: "load", dataset, requestedBy, whose, labels, configuration } as const;
     operations.run(operation, (handle) => flight.join(handle), {});
     return operations.get(id);
   }

@@ -33,6 +33,7 @@ function heldTo({ kinds, states, labels, dataset }: OperationFilter): unknown {
 }
 
 function matches(operation: OperationSnapshot, filter: OperationFilter): boolean {
+  if (filter.asker?.owns(operation.owner) === false) return false;
   if (filter.kinds.length > 0 && !filter.kinds.includes(operation.kind)) return false;
   if (filter.states.length > 0 && !filter.states.includes(operation.state)) return false;
   if (filter.dataset !== "" && filter.dataset !== operation.dataset) return false;

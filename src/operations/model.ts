@@ -1,4 +1,5 @@
 import type { DriverError } from "../errors/driver-error.ts";
+import type { Owner, Whose } from "./owner.ts";
 
 export const operationKinds = ["load", "query", "export", "append"] as const;
 export type OperationKind = (typeof operationKinds)[number];
@@ -26,6 +27,8 @@ export interface OperationSnapshot {
   readonly progress: OperationProgress;
   readonly error?: DriverError;
   readonly requestedBy: string;
+  /** Undefined: nobody's but an administrator's. */
+  readonly owner?: Owner;
   readonly labels: Readonly<Record<string, string>>;
   readonly configuration: JsonObject;
   readonly outcome?: JsonObject;
@@ -43,6 +46,8 @@ export interface OperationRequest {
   readonly kind: OperationKind;
   readonly dataset: string;
   readonly requestedBy: string;
+  /** Who will own it; left out: nobody but an administrator. */
+  readonly whose?: Whose | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly configuration: JsonObject;
 }
@@ -93,7 +98,8 @@ export interface Operations extends AsyncDisposable {
   ): { readonly id: string; readonly done: Promise<T> };
   /** How many run or wait. */
   readonly live: number;
-  get(id: string): OperationSnapshot;
+  /** Throws OPERATION_NOT_FOUND, also for one that is not the asker's. */
+  get(id: string, asker?: Whose): OperationSnapshot;
   find(id: string): OperationSnapshot | undefined;
   /**
    * Whether a request is the retry of an operation whose result nobody can get any more because its driver has ended: one
@@ -116,4 +122,6 @@ export interface OperationFilter {
   readonly states: readonly OperationState[];
   readonly labels: Readonly<Record<string, string>>;
   readonly dataset: string;
+  /** Only his; left out: everybody's. */
+  readonly asker?: Whose | undefined;
 }

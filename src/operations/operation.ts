@@ -118,6 +118,7 @@ export class Operation implements OperationHandle {
       progress: this.#progress,
       ...(this.#error && { error: this.#error }),
       requestedBy: this.request.requestedBy,
+      ...(this.request.whose && { owner: this.request.whose.owner }),
       labels: this.request.labels,
       configuration: this.request.configuration,
       ...(this.#outcome && { outcome: this.#outcome }),

@@ -14,6 +14,7 @@ import type {
   Operations,
 } from "./model.ts";
 import { Operation, type OperationRecord, watchRecord } from "./operation.ts";
+import type { Whose } from "./owner.ts";
 import { Records } from "./records.ts";
 
 export interface OperationsOptions {
@@ -102,9 +103,9 @@ class OperationRegister implements Operations {
     return this.#live.size;
   }
 
-  get(id: string): OperationSnapshot {
+  get(id: string, asker?: Whose): OperationSnapshot {
     const found = this.find(id);
-    if (found === undefined) throw notFound(id);
+    if (found === undefined || asker?.owns(found.owner) === false) throw notFound(id);
     return found;
   }
 
@@ -115,6 +116,7 @@ class OperationRegister implements Operations {
   mayReplace({ id = "", ...request }: OperationRequest): boolean {
     const record = this.#live.has(id) ? undefined : this.#records.get(id);
     if (record === undefined || !isSameRequest(record.snapshot, request)) return false;
+    if (request.whose?.owns(record.snapshot.owner) === false) return false;
     return isInterrupted(record.snapshot) || (record.earlier === true && request.kind !== "load");
   }
 

@@ -5,3 +5,14 @@ export interface Owner {
   /** For whom, where an app server has said so. */
   readonly endUser?: string;
 }
+
+/** Who asks for an operation or an upload. */
+export interface Whose {
+  readonly owner: Owner;
+  /** Whether he may know of what somebody owns, and end it. What has no owner is an administrator's. */
+  owns(owner: Owner | undefined): boolean;
+}
+
+export function isSameOwner(left: Owner | undefined, right: Owner | undefined): boolean {
+  return left?.principal === right?.principal && left?.endUser === right?.endUser;
+}

@@ -1,5 +1,6 @@
 import { DriverError } from "../errors/driver-error.ts";
 import type { OperationProgress } from "../operations/model.ts";
+import type { Whose } from "../operations/owner.ts";
 
 /** A load of this or another driver process, for those who wait for it without a part in it. */
 export interface AwaitedLoad {
@@ -17,6 +18,7 @@ export interface AwaitedLoad {
 /** Who waits. */
 export interface Asker {
   readonly requestedBy: string;
+  readonly whose?: Whose | undefined;
   readonly caller: string;
 }
 

@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { DriverError } from "../errors/driver-error.ts";
 import { canonicalJson, isSameRequest } from "../operations/identity.ts";
 import type { OperationHandle, OperationRequest, Operations } from "../operations/model.ts";
+import { isSameOwner, type Owner, type Whose } from "../operations/owner.ts";
 import type { EventSink } from "./event-stream.ts";
 import type { NumberedEvent, QueryCompletion } from "./events.ts";
 import type { KeptEvent } from "./kept-event.ts";
@@ -40,10 +41,18 @@ export interface ReattachableRequest {
   ) => Promise<{ result: QueryCompletion; outcome: Readonly<Record<string, unknown>> }>;
 }
 
+export interface WatchOptions {
+  /** Who asks: only who asked for the query may read it. */
+  readonly requestedBy: string;
+  readonly whose?: Whose | undefined;
+  readonly signal: AbortSignal;
+}
+
 interface Kept {
   readonly query: ReattachableQuery;
   readonly digest: string;
   readonly requestedBy: string;
+  readonly owner: Owner | undefined;
 }
 
 const POLL_MS = 50;
@@ -86,17 +95,15 @@ export class ReattachableQueries {
   }
 
   /** Goes on with a query after an event. Throws OPERATION_NOT_FOUND, RESULT_EXPIRED, INVALID_REQUEST. */
-  watch(
-    id: string,
-    after: number,
-    { requestedBy, signal }: { readonly requestedBy: string; readonly signal: AbortSignal },
-  ): AsyncGenerator<NumberedEvent, void> {
+  watch(id: string, after: number, { requestedBy, whose, signal }: WatchOptions): AsyncGenerator<NumberedEvent, void> {
     const kept = this.#kept.get(id);
     // An id that others may have seen opens nobody else's result.
-    if (kept?.requestedBy === requestedBy) return kept.query.readAfter(after, { signal });
+    const isAskers = (known: Pick<Kept, "requestedBy" | "owner">) =>
+      known.requestedBy === requestedBy && isSameOwner(known.owner, whose?.owner);
+    if (kept !== undefined && isAskers(kept)) return kept.query.readAfter(after, { signal });
     const operation = this.#operations.find(id);
     const ended = operation?.kind === "query" && operation.endTime !== undefined;
-    if (ended && operation.requestedBy === requestedBy) throw this.#expired(id);
+    if (ended && isAskers({ ...operation, owner: operation.owner })) throw this.#expired(id);
     this.#onReattach("unknown");
     throw new DriverError("OPERATION_NOT_FOUND", `there is no reattachable query "${id}"`, {
       metadata: { operation: id },
@@ -129,7 +136,7 @@ export class ReattachableQueries {
     try {
       const signal = AbortSignal.any([limit.signal, stop.signal]);
       const { done } = this.#operations.run({ ...operation, id }, (handle) => work(handle, query), { signal });
-      this.#kept.set(id, { query, digest: digestOf(asked), requestedBy: operation.requestedBy });
+      this.#kept.set(id, { query, digest: digestOf(asked), ...askerOf(operation) });
       void done
         .then(
           (completion) => query.complete(completion),
@@ -156,6 +163,10 @@ export class ReattachableQueries {
     this.#onReattach("expired");
     return new DriverError("RESULT_EXPIRED", `nothing is kept of the query "${id}"`, { metadata: { operation: id } });
   }
+}
+
+function askerOf({ requestedBy, whose }: OperationRequest): Pick<Kept, "requestedBy" | "owner"> {
+  return { requestedBy, owner: whose?.owner };
 }
 
 function digestOf(asked: unknown): string {

@@ -1,6 +1,7 @@
 import type { QueryResult, ResultBatch } from "../engine/engine.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { JsonObject, OperationHandle, OperationProgress, OperationRequest } from "../operations/model.ts";
+import type { Whose } from "../operations/owner.ts";
 import type { Lane, Permit } from "../scheduling/model.ts";
 import type { LoadWaits } from "./await-load.ts";
 import { type EventSink, EventStream } from "./event-stream.ts";
@@ -18,6 +19,7 @@ export interface RunOptions {
   readonly labels: Readonly<Record<string, string>>;
   /** Who asks: shown in the history. */
   readonly requestedBy: string;
+  readonly whose?: Whose | undefined;
   /** Whose turn it is in the pool. */
   readonly caller: string;
   readonly signal: AbortSignal;
@@ -100,13 +102,13 @@ async function execute(
   stream: EventSink,
 ): Promise<{ result: QueryCompletion; outcome: JsonObject }> {
   const { signal } = handle;
-  const { requestedBy, caller, wait = true } = options;
+  const { requestedBy, whose, caller, wait = true } = options;
   // The query's own progress begins after that of a load.
   const onProgress = (progress: OperationProgress) => {
     handle.report({ phase: progress.phase });
     stream.offerProgress(progress);
   };
-  const awaiting = { requestedBy, caller, wait, signal, onProgress };
+  const awaiting = { requestedBy, whose, caller, wait, signal, onProgress };
   const started = await parts.waits.run(async () => {
     await makeFresh(question, parts, awaiting);
     return start(parts, question, options, handle, stream);
@@ -186,12 +188,13 @@ async function sendFrame(
   return { rows, encodedMs };
 }
 
-function operationOf(question: Question, { operationId, requestedBy, labels }: RunOptions): OperationRequest {
+function operationOf(question: Question, { operationId, requestedBy, whose, labels }: RunOptions): OperationRequest {
   return {
     ...(operationId !== undefined && { id: operationId }),
     kind: "query",
     dataset: question.kind === "aggregate" ? question.query.dataset : "",
     requestedBy,
+    whose,
     labels,
     configuration: configurationOf(question),
   };

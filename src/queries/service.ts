@@ -1,4 +1,5 @@
 import type { Column } from "../engine/types.ts";
+import type { Whose } from "../operations/owner.ts";
 import { collectAnswer, type QueryAnswer } from "./answer.ts";
 import { LoadWaits } from "./await-load.ts";
 import type { NumberedEvent } from "./events.ts";
@@ -9,7 +10,7 @@ import { makeDatasetFresh } from "./make-fresh.ts";
 import type { Freshness, Question } from "./model.ts";
 import type { QueryServiceParts } from "./parts.ts";
 import { prepareQuestion } from "./prepare.ts";
-import { ReattachableQueries } from "./reattachable-queries.ts";
+import { ReattachableQueries, type WatchOptions } from "./reattachable-queries.ts";
 import { type RunOptions, type RunParts, reattachableWork, runQuery } from "./run-query.ts";
 import { type Statistics, type StatisticsRequest, statistics } from "./statistics.ts";
 import { PinnedVersions } from "./versions.ts";
@@ -18,15 +19,10 @@ import { PinnedVersions } from "./versions.ts";
 export interface CallOptions {
   /** Who asks. */
   readonly requestedBy: string;
+  readonly whose?: Whose | undefined;
   /** Whether to wait for a load of a dataset that can't be read yet. Default: yes. */
   readonly wait?: boolean;
   readonly caller: string;
-  readonly signal: AbortSignal;
-}
-
-export interface WatchOptions {
-  /** Who asks: only who asked for the query may read it. */
-  readonly requestedBy: string;
   readonly signal: AbortSignal;
 }
 
@@ -102,8 +98,8 @@ export function createQueryService(given: QueryServiceParts): QueryService {
 }
 
 /** What tells one call's question from another's. */
-function askedOf(question: Question, { format, requestedBy }: RunOptions): unknown {
-  return { question, format, requestedBy };
+function askedOf(question: Question, { format, requestedBy, whose }: RunOptions): unknown {
+  return { question, format, requestedBy, owner: whose?.owner };
 }
 
 /** What is read: a version, or the current one if it is young enough. */
@@ -122,11 +118,11 @@ function pageOf(request: Place, position: { readonly version: number } | undefin
 async function reading<T>(
   parts: RunParts,
   { dataset, version, freshness }: Place,
-  { signal, caller, requestedBy, wait = true }: CallOptions,
+  { signal, caller, requestedBy, whose, wait = true }: CallOptions,
   work: (versions: PinnedVersions) => Promise<T>,
 ): Promise<T> {
   const { pool, datasets, waits } = parts;
-  const awaiting = { signal, caller, requestedBy, wait };
+  const awaiting = { signal, caller, requestedBy, whose, wait };
   const read = async () => {
     await makeDatasetFresh(parts, dataset, freshness, awaiting);
     using _ = await pool.acquire({ signal, lane: "interactive", caller });

@@ -2,14 +2,20 @@ import { createAccess } from "../access/access.ts";
 import { type Access, isAtLeast, type Role } from "../access/model.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { ActiveCall } from "./call.ts";
-import { readEndUser } from "./end-user.ts";
+import { END_USER_HEADER, readEndUser } from "./end-user.ts";
+import { readScope, SCOPE_HEADER } from "./mapping/scopes.ts";
 import type { BoundMethod } from "./service.ts";
 
 /** Gives a call what its token and its headers let it do and see. Throws ACCESS_DENIED where its method needs more. */
 export function admit({ path }: BoundMethod, needed: Role, call: ActiveCall): void {
-  const { bearer, endUserHeader } = call;
+  const { bearer, endUserHeader, scopeHeader } = call;
   if (bearer === undefined) throw new Error(`${path} came without a token`);
-  call.access = createAccess(bearer, { endUser: readEndUser(endUserHeader), scope: undefined });
+  const narrowing = { endUser: readEndUser(endUserHeader), scope: readScope(scopeHeader) };
+  if (narrowing.scope !== undefined && narrowing.endUser === undefined)
+    throw new DriverError("INVALID_REQUEST", `${SCOPE_HEADER} comes without ${END_USER_HEADER}, for whom it is`, {
+      metadata: { header: SCOPE_HEADER },
+    });
+  call.access = createAccess(bearer, narrowing);
   if (!isAtLeast(call.access.role, needed)) throw denied(path, needed, call.access);
 }
 

@@ -8,14 +8,18 @@ export type Authenticate = (header: string | undefined) => Bearer | DriverError;
 /** The principal of a caller that shows the token of the token file and no certificate. */
 const OWNER: Bearer = { principal: "owner", tokenId: undefined, role: "admin", scope: undefined };
 
+/** Finds the token of a text beside the one of the token file; undefined where there is none. */
+export type FindToken = (text: string) => Bearer | DriverError | undefined;
+
 /** Compares digests, which have one length: neither the token's bytes nor its length show in the time that it takes. */
-export function createAuthenticate(token: string): Authenticate {
+export function createAuthenticate(token: string, find: FindToken): Authenticate {
   const expected = digest(token);
   return (header) => {
     if (header === undefined) return unauthenticated("the call carries no token (authorization: Bearer TOKEN)");
     const given = /^Bearer +(\S+) *$/i.exec(header)?.[1];
     if (given === undefined) return unauthenticated("the authorization header is not `Bearer TOKEN`");
-    return timingSafeEqual(digest(given), expected) ? OWNER : unauthenticated("the token is wrong");
+    if (timingSafeEqual(digest(given), expected)) return OWNER;
+    return find(given) ?? unauthenticated("the token is wrong");
   };
 }
 

@@ -39,6 +39,8 @@ export interface CallOptions extends Pick<Call, "requestId" | "traceparent" | "p
   readonly bearer: Bearer | undefined;
   /** The `drover-end-user` header, as it came. */
   readonly endUserHeader: string | undefined;
+  /** The `drover-scope` header, as it came. */
+  readonly scopeHeader: string | undefined;
   /** When the client gives up, in Unix time; asked for only where it counts. */
   deadline(): number | undefined;
   /** The other end of the connection; asked for only where it counts. */
@@ -53,6 +55,7 @@ export class ActiveCall implements Call {
   readonly traceparent: string | undefined;
   readonly bearer: Bearer | undefined;
   readonly endUserHeader: string | undefined;
+  readonly scopeHeader: string | undefined;
   access: Access = NOBODY;
   readonly protocol: Protocol;
   readonly json: boolean;
@@ -71,6 +74,7 @@ export class ActiveCall implements Call {
     this.protocol = options.protocol;
     this.json = options.json;
     this.endUserHeader = options.endUserHeader;
+    this.scopeHeader = options.scopeHeader;
     this.#watch = options.watch;
     this.#peer = options.peer;
     this.#deadline = options.deadline;

@@ -1,4 +1,5 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
+import type { Bearer } from "../access/access.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { Activity } from "../lifecycle/activity.ts";
 import type { Readiness } from "../lifecycle/readiness.ts";
@@ -100,6 +101,18 @@ export class Dispatcher {
   refused(path: string, call: { readonly requestId: string }, error: DriverError): void {
     this.#metrics.count("drover_errors_total", [error.reason]);
     this.#logger.debug("call refused", { rpc: path, requestId: call.requestId, reason: error.reason });
+  }
+
+  /** Aborts the calls whose tokens hold no more. */
+  endRefused(): void {
+    const refusals = new Map<Bearer, DriverError | undefined>();
+    for (const call of [...this.#active]) {
+      const { bearer } = call;
+      if (bearer?.refusal === undefined) continue;
+      if (!refusals.has(bearer)) refusals.set(bearer, bearer.refusal());
+      const refusal = refusals.get(bearer);
+      if (refusal !== undefined) call.abort(() => refusal);
+    }
   }
 
   /** Aborts every call that still runs. */

@@ -4,7 +4,7 @@ import type { Activity } from "../lifecycle/activity.ts";
 import type { Readiness } from "../lifecycle/readiness.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import { createAuthenticate } from "./authenticate.ts";
+import { createAuthenticate, type FindToken } from "./authenticate.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { GrpcStack } from "./grpc/grpc-stack.ts";
 import { healthService } from "./handlers/health.ts";
@@ -14,6 +14,8 @@ import type { BoundMethod } from "./service.ts";
 import { TlsContext, type TlsFiles } from "./tls.ts";
 import { createValidate } from "./validate.ts";
 
+/** How long a call may go on after the end of its token, as the contract promises. */
+const TOKENS_LOOKED_AT_EVERY_MS = 500;
 /** How long clients have to take the last bytes of their answers when the server closes. */
 const LAST_BYTES_TIMEOUT_MS = 1_000;
 
@@ -25,7 +27,9 @@ export interface RpcServerOptions {
   readonly allowPlainRemote: boolean;
   /** Undefined: no TLS. */
   readonly tls: (TlsFiles & { readonly reloadIntervalMs: number }) | undefined;
+  /** Of the token file. */
   readonly token: string;
+  readonly findToken: FindToken;
   readonly instanceId: string;
   readonly origins: readonly string[];
   readonly limits: { readonly maxRequestBytes: number; readonly maxStreams: number; readonly maxConnections: number };
@@ -73,7 +77,7 @@ export async function openRpcServer(options: RpcServerOptions): Promise<RpcServe
   const dispatcher = new Dispatcher({ methods, activity, readiness, validate, metrics, logger });
   const shared = {
     dispatcher,
-    authenticate: createAuthenticate(options.token),
+    authenticate: createAuthenticate(options.token, options.findToken),
     instanceId: options.instanceId,
     maxRequestBytes: options.limits.maxRequestBytes,
     clientCertificates: Boolean(options.tls?.clientCaFile),
@@ -100,6 +104,7 @@ export async function openRpcServer(options: RpcServerOptions): Promise<RpcServe
       failed: (error) => logger.error("the certificates can't be read again; the ones before stay", { error }),
     });
   }
+  const look = setInterval(() => dispatcher.endRefused(), TOKENS_LOOKED_AT_EVERY_MS).unref();
   metrics.collect((set) => set("drover_connections", [], port.connections));
   return {
     fixedPort: options.socket === undefined && place.port !== 0,
@@ -126,6 +131,7 @@ export async function openRpcServer(options: RpcServerOptions): Promise<RpcServe
       return dispatcher.callsDone(waitOptions);
     },
     [Symbol.asyncDispose]: async () => {
+      clearInterval(look);
       // Connections that were busy when draining began are idle now.
       http.drain();
       await port.close({ graceMs: LAST_BYTES_TIMEOUT_MS });

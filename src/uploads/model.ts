@@ -1,4 +1,5 @@
 import type { AnnouncedUpload } from "../catalog/uploads.ts";
+import type { Owner, Whose } from "../operations/owner.ts";
 
 /** A file that a client has sent, or sends. */
 export interface UploadInfo extends AnnouncedUpload {
@@ -9,6 +10,7 @@ export interface UploadInfo extends AnnouncedUpload {
   /** How many bytes of it are kept: where a client goes on. */
   readonly receivedBytes: number;
   readonly requestedBy: string;
+  readonly owner: Owner | undefined;
   readonly createTime: Date;
   /** When it was last begun, gone on with, finished or used. */
   readonly useTime: Date;
@@ -21,6 +23,8 @@ export interface UploadBegin extends AnnouncedUpload {
   /** The place in the file of the first byte that it sends. */
   readonly offset: number;
   readonly requestedBy: string;
+  /** Left out: nobody but an administrator may know of it then. */
+  readonly whose?: Whose | undefined;
 }
 
 /** What a client sends after it has begun. */
@@ -35,13 +39,26 @@ export interface UploadFile extends UploadInfo {
   readonly path: string;
 }
 
+export interface KeepTextOptions {
+  readonly requestedBy: string;
+  readonly whose?: Whose | undefined;
+  readonly signal: AbortSignal;
+}
+
 export interface BeginningOptions {
   readonly signal: AbortSignal;
   readonly patienceMs?: number;
 }
 
+/** What one asker may do with the files that are his: others' are as if they were not there. */
+export interface OwnUploads extends Pick<Uploads, "receive" | "get" | "list" | "remove"> {
+  /** Keeps a text that he has pasted; the same text is the same upload. */
+  keepText(text: string, options: { readonly requestedBy: string; readonly signal: AbortSignal }): Promise<UploadInfo>;
+}
+
 /** Files that clients have sent to the data directory, for every driver of it. */
 export interface Uploads {
+  of(asker: Whose): OwnUploads;
   /**
    * Takes a file, or the rest of one; the call that comes last wins where two send one file to this process. What has come
    * stays when this fails, so that a client can go on, but for a file that is too large or damaged. Throws UPLOAD_EXISTS, UPLOAD_BUSY,
@@ -49,7 +66,7 @@ export interface Uploads {
    */
   receive(begin: UploadBegin, parts: AsyncIterable<UploadPart>): Promise<UploadInfo>;
   /** Keeps a text that somebody has pasted; the same text is the same upload. */
-  keepText(text: string, options: { readonly requestedBy: string; readonly signal: AbortSignal }): Promise<UploadInfo>;
+  keepText(text: string, options: KeepTextOptions): Promise<UploadInfo>;
   /** Throws UPLOAD_NOT_FOUND. */
   get(id: string): Promise<UploadInfo>;
   /** By id. */

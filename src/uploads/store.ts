@@ -1,13 +1,17 @@
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { AnnouncedUpload, UploadCatalog, UploadRecord } from "../catalog/uploads.ts";
 import { asStorageError, makeFolder } from "../datasets/files.ts";
 import { DriverError } from "../errors/driver-error.ts";
+import { canonicalJson } from "../operations/identity.ts";
+import type { Whose } from "../operations/owner.ts";
 import { nameOfText, newFileName } from "./file-name.ts";
 import {
   type BeginningOptions,
+  type KeepTextOptions,
+  type OwnUploads,
   type UploadBegin,
   type UploadFile,
   type UploadInfo,
@@ -15,6 +19,7 @@ import {
   type Uploads,
   uploadUri,
 } from "./model.ts";
+import { anothers, ownUploads, uploadNotFound } from "./own-uploads.ts";
 import { receiveFile } from "./receive-file.ts";
 import { sweepUploads } from "./sweep.ts";
 import { type UploadLimits, UploadSpace } from "./upload-space.ts";
@@ -85,24 +90,25 @@ class UploadStore implements Uploads {
     }
   }
 
-  async keepText(
-    text: string,
-    { requestedBy, signal }: { requestedBy: string; signal: AbortSignal },
-  ): Promise<UploadInfo> {
+  async keepText(text: string, { requestedBy, whose, signal }: KeepTextOptions): Promise<UploadInfo> {
     const bytes = Buffer.from(text);
     const sha256 = createHash("sha256").update(bytes).digest("hex");
-    const id = `text-${sha256.slice(0, 32)}`;
+    const id = `text-${textKey(sha256, whose)}`;
     // Two calls of one text at once would stop each other.
     const present = this.#texts.get(id);
     if (present) return present;
     const announced = { id, name: nameOfText(text), format: "", size: bytes.length, sha256 };
-    const keeping = this.#keep({ ...announced, offset: 0, requestedBy }, bytes, signal);
+    const keeping = this.#keep({ ...announced, offset: 0, requestedBy, whose }, bytes, signal);
     this.#texts.set(id, keeping);
     try {
       return await keeping;
     } finally {
       this.#texts.delete(id);
     }
+  }
+
+  of(asker: Whose): OwnUploads {
+    return ownUploads({ uploads: this, find: (id) => this.#options.catalog.find(id) }, asker);
   }
 
   async get(id: string): Promise<UploadInfo> {
@@ -151,9 +157,11 @@ class UploadStore implements Uploads {
 
   async #receive(begin: UploadBegin, parts: AsyncIterable<UploadPart>, signal: AbortSignal): Promise<UploadInfo> {
     const { catalog } = this.#options;
-    const { id, offset, ...announced } = begin;
+    const { id, offset, whose, ...announced } = begin;
     const file = newFileName(begin.name);
-    const record = await catalog.claim({ id, file, ...announced }, (present) => this.#mayReceive(present, begin));
+    const record = await catalog.claim({ id, file, ...announced, owner: whose?.owner }, (present) =>
+      this.#mayReceive(present, begin),
+    );
     // A client that has not heard of its success asks again.
     if (record.finishTime !== undefined) return this.#info(record);
     try {
@@ -169,6 +177,7 @@ class UploadStore implements Uploads {
 
   /** Throws where the record is another file's, or where another process receives it. */
   async #mayReceive(present: UploadRecord, begin: UploadBegin): Promise<boolean> {
+    if (begin.whose?.owns(present.owner) === false) throw anothers(present.id);
     if (present.finishTime !== undefined) {
       const { size, sha256 } = begin;
       const same = size === present.size && sha256 === present.sha256 && begin.name === present.name;
@@ -222,14 +231,14 @@ class UploadStore implements Uploads {
   async #record(id: string): Promise<UploadRecord> {
     const record = await this.#options.catalog.find(id);
     if (record) return record;
-    throw new DriverError("UPLOAD_NOT_FOUND", `there is no upload "${id}"`, { metadata: { upload: id } });
+    throw uploadNotFound(id);
   }
 
   async #info(record: UploadRecord): Promise<UploadInfo> {
-    const { id, name, format, size, sha256, requestedBy, createTime, useTime, finishTime } = record;
+    const { id, name, format, size, sha256, requestedBy, owner, createTime, useTime, finishTime } = record;
     const finished = finishTime !== undefined;
     return {
-      ...{ id, uri: uploadUri(id), name, format, size, sha256, requestedBy, finished },
+      ...{ id, uri: uploadUri(id), name, format, size, sha256, requestedBy, owner, finished },
       receivedBytes: finished ? (size ?? 0) : await sizeOf(this.#path(record)),
       createTime: new Date(createTime),
       useTime: new Date(useTime),
@@ -248,6 +257,13 @@ class UploadStore implements Uploads {
   async #removeFile(record: UploadRecord): Promise<void> {
     await rm(this.#path(record), { force: true });
   }
+}
+
+/** One asker's texts are no other's, who could tell by theirs whether somebody has pasted a text. */
+function textKey(sha256: string, whose: Whose | undefined): string {
+  const shared = whose === undefined || whose.owns(undefined);
+  const own = shared ? sha256 : hash("sha256", canonicalJson([sha256, whose.owner]), "hex");
+  return own.slice(0, 32);
 }
 
 async function* textParts(bytes: Uint8Array): AsyncGenerator<UploadPart> {

@@ -81,7 +81,14 @@ export async function startStreamServer(
   const token = "a-token";
   const rpc = await openRpcServer({
     ...{ listen: "127.0.0.1:0", socket: undefined, allowPlainRemote: false, tls: undefined, origins: [] },
-    ...{ token, instanceId: "instance", pages: new Map(), activity: new Activity(), readiness },
+    ...{
+      token,
+      findToken: () => undefined,
+      instanceId: "instance",
+      pages: new Map(),
+      activity: new Activity(),
+      readiness,
+    },
     limits: { ...limits, maxStreams: 100, maxConnections: 100 },
     methods: bindService(
       CollectService,

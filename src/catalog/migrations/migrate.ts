@@ -9,6 +9,7 @@ import { uploads } from "./0008-uploads.ts";
 import { datasetRefreshes } from "./0009-dataset-refreshes.ts";
 import { stoppedLoads } from "./0010-stopped-loads.ts";
 import { librarySetUses } from "./0012-library-set-uses.ts";
+import { tokens } from "./0013-tokens.ts";
 import type { Migration } from "./migration.ts";
 
 const migrations: readonly Migration[] = [
@@ -20,6 +21,7 @@ const migrations: readonly Migration[] = [
   datasetRefreshes,
   stoppedLoads,
   librarySetUses,
+  tokens,
 ];
 
 /** The catalog's format that this driver writes. */

@@ -9,6 +9,7 @@ import type { WrittenSegments } from "../../engine/file-scan.ts";
 import type { Column } from "../../engine/types.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import { isWorkerFailure } from "../workers/worker-process.ts";
+import { appendKey } from "./append-key.ts";
 import { type Base, type Extension, extendVersion } from "./extend-version.ts";
 import type { AppendRequest } from "./model.ts";
 import type { AppendServiceParts } from "./parts.ts";
@@ -73,7 +74,7 @@ export function requireStep(request: AppendRequest, base: Base, durable: number)
     throw new DriverError("DATASET_NOT_FOUND", `there is no dataset ${JSON.stringify(dataset)}`, {
       metadata: { dataset },
     });
-  const rows = base === undefined ? 0 : (appendOf(base.manifest, id)?.rows ?? 0);
+  const rows = base === undefined ? 0 : (appendOf(base.manifest, appendKey(request))?.rows ?? 0);
   if (rows === durable) return;
   throw new DriverError(
     "APPEND_OUT_OF_STEP",
@@ -130,7 +131,7 @@ async function extension(
   durable: number,
   { operationId }: FlushOptions,
 ): Promise<Extension> {
-  const append = { id: request.id, rows: durable + rows, timeMs: Date.now() };
+  const append = { id: appendKey(request), rows: durable + rows, timeMs: Date.now() };
   const appended = { id: request.id, rows };
   if (base === undefined) {
     const content = { columns, segments, rows, bytes, sourceBytes, warnings: [], rejectedRows: 0 };

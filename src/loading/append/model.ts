@@ -1,3 +1,4 @@
+import type { Whose } from "../../operations/owner.ts";
 import type { RowFormat } from "../worker/append/protocol.ts";
 
 /** What an append says before its rows. */
@@ -15,6 +16,7 @@ export interface AppendRequest {
   /** Of the operation, and of a dataset that is made. */
   readonly labels: Readonly<Record<string, string>>;
   readonly requestedBy: string;
+  readonly whose?: Whose | undefined;
 }
 
 export interface NewColumn {
@@ -50,7 +52,7 @@ export interface AppendService extends AsyncDisposable {
     options: { readonly signal: AbortSignal; readonly onOperation?: (id: string) => void },
   ): Promise<AppendStatus>;
   /** How far an append has come, in whatever driver process; no rows for one that is not known. Throws DATASET_NOT_FOUND. */
-  status(dataset: string, id: string): Promise<AppendStatus>;
+  status(dataset: string, id: string, whose?: Whose): Promise<AppendStatus>;
   /** Ends all streams once what they have sent is in, so that they go on at the next driver. */
   stop(): void;
 }

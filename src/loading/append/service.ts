@@ -1,6 +1,8 @@
 import { appendOf } from "../../datasets/appends.ts";
 import { nameKey } from "../../datasets/names.ts";
 import { DriverError } from "../../errors/driver-error.ts";
+import type { Whose } from "../../operations/owner.ts";
+import { appendKey } from "./append-key.ts";
 import { AppendRun } from "./append-run.ts";
 import { Merging } from "./merging.ts";
 import type { AppendPart, AppendRequest, AppendService, AppendStatus } from "./model.ts";
@@ -32,13 +34,13 @@ class Appends implements AppendService {
     parts: AsyncIterable<AppendPart>,
     { signal, onOperation }: Parameters<AppendService["append"]>[2],
   ): Promise<AppendStatus> {
-    const key = `${nameKey(request.dataset)}/${request.id}`;
+    const key = `${nameKey(request.dataset)}/${appendKey(request)}`;
     await this.#endOther(key);
     signal.throwIfAborted();
-    const { dataset, requestedBy, labels } = request;
+    const { dataset, requestedBy, whose, labels } = request;
     let run: AppendRun | undefined;
     const operation = this.#parts.operations.run(
-      { kind: "append", dataset, requestedBy, labels, configuration: configurationOf(request) },
+      { kind: "append", dataset, requestedBy, whose, labels, configuration: configurationOf(request) },
       async (handle) => {
         const leave = this.#leave.signal;
         run = new AppendRun({ parts: this.#parts, merging: this.#merging, request, handle, leave });
@@ -64,11 +66,11 @@ class Appends implements AppendService {
     }
   }
 
-  async status(dataset: string, id: string): Promise<AppendStatus> {
+  async status(dataset: string, id: string, whose?: Whose): Promise<AppendStatus> {
     const { datasets } = this.#parts;
     await datasets.refresh();
     const { current } = datasets.get(dataset);
-    return { id, dataset, rows: appendOf(current, id)?.rows ?? 0, version: current.number };
+    return { id, dataset, rows: appendOf(current, appendKey({ id, whose }))?.rows ?? 0, version: current.number };
   }
 
   stop(): void {

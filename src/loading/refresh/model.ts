@@ -2,6 +2,7 @@ import type { RefreshRecord } from "../../catalog/refreshes.ts";
 import type { DatasetInfo } from "../../datasets/model.ts";
 import type { IncrementRule } from "../../engine/increment.ts";
 import type { DriverError } from "../../errors/driver-error.ts";
+import type { Whose } from "../../operations/owner.ts";
 import type { FreshDatasets } from "../../queries/make-fresh.ts";
 import type { Started } from "../model.ts";
 import type { Schedule } from "./schedule.ts";
@@ -15,6 +16,7 @@ export interface RefreshRequest {
   /** Chosen by the client; made when left out or empty. */
   readonly operationId?: string;
   readonly requestedBy: string;
+  readonly whose?: Whose | undefined;
   readonly caller: string;
 }
 

@@ -43,7 +43,7 @@ class Refreshes implements RefreshService {
   }
 
   async refresh(request: RefreshRequest): Promise<StartedRefresh> {
-    const { dataset, mode, operationId, requestedBy, caller } = request;
+    const { dataset, mode, operationId, requestedBy, whose, caller } = request;
     const { datasets, loads, operations } = this.#parts;
     await datasets.refresh();
     const { uid, current } = datasets.get(dataset);
@@ -55,7 +55,7 @@ class Refreshes implements RefreshService {
       dataset,
       source: specOfLineage(current.lineage),
       labels: {},
-      ...{ requestedBy, caller },
+      ...{ requestedBy, whose, caller },
       ...(operationId && { operationId }),
       ...(rule && { increment: rule }),
       onlyNew: rule !== undefined && mode !== "full",
@@ -183,8 +183,8 @@ function readTimeOf({ lineage, createTime }: VersionManifest): Date {
 }
 
 /** An asker may be told more about than a load takes. */
-function ofAsker({ requestedBy, caller }: Asker): Asker {
-  return { requestedBy, caller };
+function ofAsker({ requestedBy, whose, caller }: Asker): Asker {
+  return { requestedBy, whose, caller };
 }
 
 function isConflict(error: unknown): boolean {

@@ -118,13 +118,13 @@ export class Export {
     begin: (stack: AsyncDisposableStack, prepared: Prepared) => Promise<T>,
   ): Promise<AsyncDisposable & { readonly value: T }> {
     const { signal } = this.#handle;
-    const { caller, requestedBy, wait = true } = this.#options;
+    const { caller, requestedBy, whose, wait = true } = this.#options;
     const { subject } = this.#request;
     const onProgress = (progress: OperationProgress) => {
       this.#handle.report({ phase: progress.phase });
       this.#stream.offerProgress(progress);
     };
-    const awaiting = { signal, caller, requestedBy, wait, onProgress };
+    const awaiting = { signal, caller, requestedBy, whose, wait, onProgress };
     const start = async () => {
       if (subject.kind === "question") await makeFresh(subject.question, this.#parts, awaiting);
       await using stack = new AsyncDisposableStack();

@@ -53,6 +53,7 @@ async function* runExport(
       kind: "export",
       dataset: datasetOf(request),
       requestedBy: options.requestedBy,
+      whose: options.whose,
       labels,
       configuration: { ...asked(subject), layout: request.layout },
     },

@@ -14,6 +14,7 @@ import { ActiveCall, clientGone, deadlinePassed, readTraceparent } from "../call
 import { decodeMessage } from "../decode-message.ts";
 import type { Dispatcher } from "../dispatcher.ts";
 import { END_USER_HEADER } from "../end-user.ts";
+import { SCOPE_HEADER } from "../mapping/scopes.ts";
 import type { BoundClientStream, BoundStream, BoundUnary } from "../service.ts";
 import { refusalOf, requestIdOf, responseMetadata, toGrpcStatus } from "./call-guard.ts";
 
@@ -164,7 +165,8 @@ function activeCall(call: GrpcCall, context: GrpcContext): ActiveCall {
     requestId: requestIdOf(call.metadata),
     traceparent: readTraceparent(call.metadata.get("traceparent")[0]?.toString()),
     bearer: context.bearerOf(call),
-    endUserHeader: call.metadata.get(END_USER_HEADER)[0]?.toString(),
+    endUserHeader: headerOf(call, END_USER_HEADER),
+    scopeHeader: headerOf(call, SCOPE_HEADER),
     peer: () => call.getPeer(),
     deadline: () => finite(Number(call.getDeadline())),
     protocol: "grpc",
@@ -176,6 +178,12 @@ function activeCall(call: GrpcCall, context: GrpcContext): ActiveCall {
       else (call as ServerUnaryCall<Buffer, Message>).once("cancelled", abort);
     },
   });
+}
+
+/** Several are none that can be read: whichever was taken, it might be the wrong one. */
+function headerOf({ metadata }: GrpcCall, name: string): string | undefined {
+  const values = metadata.get(name);
+  return values.length === 0 ? undefined : values.join(",");
 }
 
 function finite(time: number): number | undefined {

@@ -23,7 +23,7 @@ export function appendHandlers(
       const start = await first(iterator);
       const format = start.format === AppendFormat.ARROW ? "arrow" : "json";
       const status = await appends.append(
-        { ...requestOf(start), format, requestedBy: call.requestedBy },
+        { ...requestOf(start), format, requestedBy: call.requestedBy, whose: call.access },
         partsOf(iterator, format),
         {
           signal: call.signal,
@@ -34,8 +34,8 @@ export function appendHandlers(
       );
       return create(AppendRowsResponseSchema, { append: fromStatus(status) });
     },
-    getAppend: async ({ dataset, appendId }) =>
-      create(GetAppendResponseSchema, { append: fromStatus(await appends.status(dataset, appendId)) }),
+    getAppend: async ({ dataset, appendId }, { access }) =>
+      create(GetAppendResponseSchema, { append: fromStatus(await appends.status(dataset, appendId, access)) }),
   };
 }
 
@@ -59,7 +59,7 @@ async function* partsOf(
   }
 }
 
-function requestOf(start: AppendStart): Omit<AppendRequest, "format" | "requestedBy"> {
+function requestOf(start: AppendStart): Omit<AppendRequest, "format" | "requestedBy" | "whose"> {
   const { dataset, appendId: id, offset, columns: names, create: columns, labels } = start;
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined) throw invalidField("start.columns", `the column ${JSON.stringify(twice)} is named twice`);

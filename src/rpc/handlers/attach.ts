@@ -33,7 +33,8 @@ export async function* attach(
 ): AsyncGenerator<AttachResponse> {
   requireServing(readiness);
   const { principal, signal } = call;
-  using lease = leases.take({ clientName, clientHost, clientPid, clientVersion, principal });
+  const { owner } = call.access;
+  using lease = leases.take({ clientName, clientHost, clientPid, clientVersion, principal, owner });
   // A client that reads nothing any more is not attached and keeps nothing alive, though it can't be told so before it reads on.
   const onOverflow = (error: DriverError) => {
     lease[Symbol.dispose]();

@@ -23,6 +23,7 @@ import type { LoadService } from "../../loading/model.ts";
 import type { RefreshService } from "../../loading/refresh/model.ts";
 import type { Scheduler } from "../../loading/refresh/scheduler.ts";
 import type { OperationSnapshot, Operations } from "../../operations/model.ts";
+import type { Whose } from "../../operations/owner.ts";
 import type { Uploads } from "../../uploads/model.ts";
 import { fromDataset, fromVersion, toStorageLevel } from "../mapping/datasets.ts";
 import { toFilter } from "../mapping/filters.ts";
@@ -42,7 +43,7 @@ export interface DatasetHandlerParts extends ExportOptions {
   readonly datasets: DatasetStore;
   readonly loads: LoadService;
   readonly operations: Operations;
-  readonly uploads: Pick<Uploads, "keepText">;
+  readonly uploads: Pick<Uploads, "of">;
   readonly appends: AppendService;
   readonly refresh: RefreshService;
   readonly scheduler: Pick<Scheduler, "runDue">;
@@ -108,6 +109,7 @@ export function datasetService({
           ...(rule && { increment: rule }),
           labels,
           requestedBy: call.requestedBy,
+          whose: call.access,
           caller: call.turn,
         };
         // An earlier process may have done or begun it.
@@ -119,7 +121,7 @@ export function datasetService({
       async *watchLoad({ operationId }, call): AsyncGenerator<WatchLoadResponse> {
         call.operationId = operationId;
         await operations.recall(operationId);
-        requireLoad(operations, operationId);
+        requireLoad(operations, operationId, call.access);
         let accepted = false;
         for await (const event of operations.watch(operationId, { signal: call.signal })) {
           // Later states are told by the progress's phase and by the end.
@@ -153,7 +155,7 @@ export function datasetService({
         const rule = toIncrement(increment);
         const wanted = toMode(mode);
         const { operation, joined } = await refresh.refresh({
-          ...{ dataset, requestedBy: call.requestedBy, caller: call.turn },
+          ...{ dataset, requestedBy: call.requestedBy, whose: call.access, caller: call.turn },
           ...(operationId && { operationId }),
           ...(rule && { increment: rule }),
           ...(wanted && { mode: wanted }),
@@ -207,8 +209,8 @@ function toMode(mode: RefreshMode): "full" | "incremental" | undefined {
   return mode === RefreshMode.INCREMENTAL ? "incremental" : undefined;
 }
 
-function requireLoad(operations: Operations, id: string): void {
-  if (operations.get(id).kind === "load") return;
+function requireLoad(operations: Operations, id: string, asker: Whose): void {
+  if (operations.get(id, asker).kind === "load") return;
   throw new DriverError("OPERATION_NOT_FOUND", `operation "${id}" is no load`, { metadata: { operation: id } });
 }
 

@@ -6,7 +6,7 @@ import {
   DriverState,
   type GetDriverResponse,
   GetDriverResponseSchema,
-  type LeaseSchema,
+  LeaseSchema,
   ProveIdentityResponseSchema,
   type RunningLibrarySetSchema,
   StopResponseSchema,
@@ -18,6 +18,7 @@ import { proveIdentity } from "../../lifecycle/identity-proof.ts";
 import type { Lease } from "../../lifecycle/leases.ts";
 import type { DriverState as State } from "../../lifecycle/readiness.ts";
 import type { WorkerPoolStatus } from "../../loading/workers/model.ts";
+import type { Whose } from "../../operations/owner.ts";
 import type { PoolStatus } from "../../scheduling/model.ts";
 import { invalidField } from "../mapping/invalid-field.ts";
 import { type BoundMethod, bindService } from "../service.ts";
@@ -41,7 +42,10 @@ export interface Launch {
 
 export interface DriverParts extends AttachParts {
   readonly identity: Identity;
+  /** Of the token file. */
   readonly token: string;
+  /** What it keeps of another token, by its key; undefined where there is none. */
+  readonly proofKey: (tokenKey: string) => string | undefined;
   readonly launch: Launch;
   readonly capabilities: readonly string[];
   readonly threads: number;
@@ -68,7 +72,7 @@ const MAX_AGE_MS = 50;
 const MAX_DRAIN_MS = 24 * 86_400_000;
 
 export function driverService(parts: DriverParts): readonly BoundMethod[] {
-  const { identity, token, control, runningOperations } = parts;
+  const { identity, token, proofKey, control, runningOperations } = parts;
   let answer: GetDriverResponse | undefined;
   let madeAt = 0;
   const outdate = () => {
@@ -87,20 +91,21 @@ export function driverService(parts: DriverParts): readonly BoundMethod[] {
       work: [],
     },
     {
-      proveIdentity: ({ nonce }) => {
+      proveIdentity: ({ nonce, tokenKey }) => {
         // Not by a rule in the contract: the first call of a fresh driver would wait 150 ms for the rules' library.
         if (nonce.length < NONCE_BYTES.min || nonce.length > NONCE_BYTES.max)
           throw invalidField("nonce", `has ${nonce.length} bytes, not ${NONCE_BYTES.min} to ${NONCE_BYTES.max}`);
+        const secret = (tokenKey && proofKey(tokenKey)) || token;
         const shown = { instanceId: identity.instanceId, address: parts.address() };
-        return create(ProveIdentityResponseSchema, { ...shown, proof: proveIdentity(token, shown, nonce) });
+        return create(ProveIdentityResponseSchema, { ...shown, proof: proveIdentity(secret, shown, nonce) });
       },
-      getDriver: () => {
+      getDriver: (_request, { access }) => {
         const now = performance.now();
         if (answer === undefined || now - madeAt > MAX_AGE_MS) {
           answer = describe(parts);
           madeAt = now;
         }
-        return answer;
+        return access.role === "admin" ? answer : ofOwn(answer, parts, access);
       },
       attach: (request, call) => attach(parts, request, call),
       drain: ({ reason, timeout }, { principal }) =>
@@ -164,6 +169,15 @@ function fromBoundSets({ all, kinds, sources }: BoundSets): MessageInitShape<typ
   }));
 }
 
+/** Who else is attached is for administrators. */
+function ofOwn({ ...answer }: GetDriverResponse, { leases }: DriverParts, asker: Whose): GetDriverResponse {
+  const own = leases.list().filter(({ owner }) => asker.owns(owner));
+  return create(GetDriverResponseSchema, {
+    ...answer,
+    leases: own.map((lease) => create(LeaseSchema, fromLease(lease))),
+  });
+}
+
 function fromWorkers({
   workerBytes,
   memoryBytes,
@@ -172,6 +186,6 @@ function fromWorkers({
   return { ...counts, workerBytes: BigInt(workerBytes), bytes: BigInt(memoryBytes) };
 }
 
-function fromLease({ since, ...lease }: Lease): MessageInitShape<typeof LeaseSchema> {
+function fromLease({ since, owner: _, ...lease }: Lease): MessageInitShape<typeof LeaseSchema> {
   return { ...lease, attachTime: timestampFromDate(since) };
 }

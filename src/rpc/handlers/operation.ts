@@ -24,7 +24,7 @@ export function operationService(
       work: [],
     },
     {
-      listOperations: (request) => {
+      listOperations: (request, { access }) => {
         const { operations: found, nextPageToken } = operations.list({
           pageSize: pageSize(request.pageSize, { fallback: 50, max: 1_000 }),
           pageToken: request.pageToken,
@@ -32,15 +32,22 @@ export function operationService(
           states: request.states.map(toOperationState).filter((state) => state !== undefined),
           labels: request.labels,
           dataset: request.dataset,
+          asker: access,
         });
         return create(ListOperationsResponseSchema, { operations: found.map(fromOperation), nextPageToken });
       },
-      getOperation: async ({ id }) => {
+      getOperation: async ({ id }, { access }) => {
         // Of an earlier process, whose history may not have been read yet.
         await operations.recall(id);
-        return create(GetOperationResponseSchema, { operation: fromOperation(operations.get(id)) });
+        return create(GetOperationResponseSchema, { operation: fromOperation(operations.get(id, access)) });
       },
-      cancelOperation: async ({ id, everybody }, { principal, requestedBy }) => {
+      cancelOperation: async ({ id, everybody }, { principal, requestedBy, access }) => {
+        await operations.recall(id);
+        operations.get(id, access);
+        if (everybody && access.role !== "admin")
+          throw new DriverError("ACCESS_DENIED", "only an administrator cancels others' operations: `everybody`", {
+            metadata: { needed: "admin", role: access.role, principal },
+          });
         const whose = everybody ? "the operation and all that shared its work" : "the operation";
         const reason = new DriverError("CANCELLED", `${requestedBy} cancelled ${whose}`, {
           metadata: { operation: id, principal },

@@ -53,7 +53,13 @@ export function queryService({
     work: (options: CallOptions) => Promise<T>,
   ): Promise<T> => {
     using limit = timeLimit(call.signal, timeoutMs);
-    return await work({ caller: call.turn, requestedBy: call.requestedBy, signal: limit.signal, wait: !noWait });
+    return await work({
+      caller: call.turn,
+      requestedBy: call.requestedBy,
+      whose: call.access,
+      signal: limit.signal,
+      wait: !noWait,
+    });
   };
   const count = counter(metrics);
   metrics.collect((set) => set("drover_query_spool_bytes", [], queries.spoolBytes));
@@ -83,6 +89,7 @@ export function queryService({
           lane: toLane(lane),
           labels,
           requestedBy: call.requestedBy,
+          whose: call.access,
           caller: call.turn,
           wait: !noWait,
           format: toFormat(format, call),
@@ -101,9 +108,9 @@ export function queryService({
       },
       async *watchQuery({ operationId, afterEventId }, call): AsyncGenerator<WatchQueryResponse> {
         call.operationId = operationId;
-        const { requestedBy } = call;
+        const who = { requestedBy: call.requestedBy, whose: call.access };
         const after = toCount(afterEventId);
-        const watch = (signal: AbortSignal) => queries.watch(operationId, after, { requestedBy, signal });
+        const watch = (signal: AbortSignal) => queries.watch(operationId, after, { ...who, signal });
         for await (const event of whileRead(watch, { signal: call.signal, timeoutMs: readerTimeoutMs })) {
           if (event.type === "completed") count(event.completion);
           yield { $typeName: "drover.v1.WatchQueryResponse", event: fromQueryEvent(event) };

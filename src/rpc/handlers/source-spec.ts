@@ -1,20 +1,39 @@
 import type { Source } from "../../gen/drover/v1/types_pb.js";
 import type { SourceSpec } from "../../sources/connector.ts";
-import type { Uploads } from "../../uploads/model.ts";
+import { type Uploads, uploadId } from "../../uploads/model.ts";
 import type { Call } from "../call.ts";
 import { invalidField } from "../mapping/invalid-field.ts";
 import { toSourceSpec } from "../mapping/sources.ts";
 
+type OwnedUploads = Pick<Uploads, "of">;
+
 /** What a request calls a source. A text that was pasted is kept as an upload, which then is the source. */
 export async function sourceSpec(
   source: Source | undefined,
-  uploads: Pick<Uploads, "keepText">,
-  call: Pick<Call, "requestedBy" | "signal">,
+  uploads: OwnedUploads,
+  call: Pick<Call, "requestedBy" | "access" | "signal">,
 ): Promise<SourceSpec> {
   const spec = toSourceSpec(source);
   const text = source?.text ?? "";
-  if (text === "") return spec;
+  if (text === "") {
+    await requireOwnUpload(spec.uri, uploads, call);
+    return spec;
+  }
   if (spec.uri !== "" || spec.connection !== undefined)
     throw invalidField("source.text", "can't be given together with a URI or a connection");
-  return { ...spec, uri: (await uploads.keepText(text, call)).uri };
+  const { access, requestedBy, signal } = call;
+  return { ...spec, uri: (await uploads.of(access).keepText(text, { requestedBy, signal })).uri };
+}
+
+/**
+ * Throws UPLOAD_NOT_FOUND for an upload that is not the caller's. A stored source may name one to all who may use the source: whoever
+ * stored it there could. One that is not there yet may become anybody's.
+ */
+export async function requireOwnUpload(
+  uri: string,
+  uploads: OwnedUploads,
+  { access }: Pick<Call, "access">,
+): Promise<void> {
+  const id = uploadId(uri);
+  if (id !== undefined && !access.owns(undefined)) await uploads.of(access).get(id);
 }

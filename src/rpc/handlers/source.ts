@@ -19,6 +19,7 @@ import {
   UpdateConnectionResponseSchema,
   UpdateSourceResponseSchema,
 } from "../../gen/drover/v1/source_service_pb.js";
+import type { Source } from "../../gen/drover/v1/types_pb.js";
 import type { SourceProbe } from "../../loading/source-probe.ts";
 import type { SourceTable, SourceTest } from "../../sources/connector.ts";
 import type { Uploads } from "../../uploads/model.ts";
@@ -41,12 +42,12 @@ import { fromPreview } from "../mapping/previews.ts";
 import { fromSourceKind } from "../mapping/source-kinds.ts";
 import { toSourceSpec } from "../mapping/sources.ts";
 import { type BoundMethod, bindService } from "../service.ts";
-import { sourceSpec } from "./source-spec.ts";
+import { requireOwnUpload, sourceSpec } from "./source-spec.ts";
 
 export interface SourceHandlerParts {
   readonly definitions: Definitions;
   readonly probe: SourceProbe;
-  readonly uploads: Pick<Uploads, "keepText">;
+  readonly uploads: Pick<Uploads, "of">;
 }
 
 const PREVIEW_ROWS = 100;
@@ -54,6 +55,11 @@ const PAGE = { fallback: 100, max: 1_000 };
 
 export function sourceService({ definitions, probe, uploads }: SourceHandlerParts): readonly BoundMethod[] {
   const { connections, sources } = definitions;
+  const given = async (source: Source | undefined, call: Call) => {
+    const spec = toSourceSpec(source);
+    await requireOwnUpload(spec.uri, uploads, call);
+    return spec;
+  };
   return bindService(
     SourceService,
     {
@@ -112,7 +118,8 @@ export function sourceService({ definitions, probe, uploads }: SourceHandlerPart
             : await definitions.resolveConnection(toTestedConnection(connection), password || undefined);
         return create(TestConnectionResponseSchema, fromTest(await probe.test(tested, asker(call))));
       },
-      createSource: async ({ source }) => {
+      createSource: async ({ source }, call) => {
+        await requireOwnUpload(source?.source?.uri ?? "", uploads, call);
         const created = await sources.create(toSourceDraft(source, "source"));
         return create(CreateSourceResponseSchema, { source: fromStoredSource(created) });
       },
@@ -122,7 +129,8 @@ export function sourceService({ definitions, probe, uploads }: SourceHandlerPart
         const { items, nextPageToken } = page(await sources.list(), "sources", request);
         return create(ListSourcesResponseSchema, { sources: items.map(fromStoredSource), nextPageToken });
       },
-      updateSource: async ({ source, updateMask }) => {
+      updateSource: async ({ source, updateMask }, call) => {
+        await requireOwnUpload(source?.source?.uri ?? "", uploads, call);
         const { name = "", etag = "" } = source ?? {};
         const updated = await sources.update(name, toSourceChange(source, updateMask), { etag });
         return create(UpdateSourceResponseSchema, { source: fromStoredSource(updated) });
@@ -132,7 +140,7 @@ export function sourceService({ definitions, probe, uploads }: SourceHandlerPart
         return create(DeleteSourceResponseSchema, {});
       },
       testSource: async ({ source }, call) => {
-        const tested = await definitions.resolve(toSourceSpec(source), { disabled: true });
+        const tested = await definitions.resolve(await given(source, call), { disabled: true });
         return create(TestSourceResponseSchema, fromTest(await probe.test(tested, asker(call))));
       },
       previewSource: async ({ source, rows }, call) => {
@@ -142,7 +150,7 @@ export function sourceService({ definitions, probe, uploads }: SourceHandlerPart
         return fromPreview(preview, resolved.named);
       },
       async *listTables({ source, contains }, call) {
-        const server = await definitions.resolve(toSourceSpec(source), { disabled: true, server: true });
+        const server = await definitions.resolve(await given(source, call), { disabled: true, server: true });
         for await (const tables of probe.listTables(server, { ...asker(call), contains }))
           yield create(ListTablesResponseSchema, { tables: tables.map(fromTable) });
       },

@@ -15,7 +15,7 @@ import { type BoundMethod, bindService } from "../service.ts";
 
 const PAGE = { fallback: 100, max: 1_000 };
 
-export function uploadService(uploads: Uploads): readonly BoundMethod[] {
+export function uploadService(uploads: Pick<Uploads, "of">): readonly BoundMethod[] {
   return bindService(
     UploadService,
     {
@@ -33,20 +33,23 @@ export function uploadService(uploads: Uploads): readonly BoundMethod[] {
           size: size === undefined ? undefined : Number(size),
           sha256: sha256 || undefined,
         };
-        const upload = await uploads.receive(begin, partsOf({ [Symbol.asyncIterator]: () => messages }));
+        const upload = await uploads
+          .of(call.access)
+          .receive(begin, partsOf({ [Symbol.asyncIterator]: () => messages }));
         return create(UploadFileResponseSchema, { upload: fromUpload(upload) });
       },
-      getUpload: async ({ id }) => create(GetUploadResponseSchema, { upload: fromUpload(await uploads.get(id)) }),
-      listUploads: async ({ pageSize: asked, pageToken }) => {
-        const { items, nextPageToken } = pageOf(await uploads.list(), ({ id }) => id, {
+      getUpload: async ({ id }, { access }) =>
+        create(GetUploadResponseSchema, { upload: fromUpload(await uploads.of(access).get(id)) }),
+      listUploads: async ({ pageSize: asked, pageToken }, { access }) => {
+        const { items, nextPageToken } = pageOf(await uploads.of(access).list(), ({ id }) => id, {
           size: pageSize(asked, PAGE),
           token: pageToken,
           request: ["uploads"],
         });
         return create(ListUploadsResponseSchema, { uploads: items.map(fromUpload), nextPageToken });
       },
-      deleteUpload: async ({ id }) => {
-        await uploads.remove(id);
+      deleteUpload: async ({ id }, { access }) => {
+        await uploads.of(access).remove(id);
         return create(DeleteUploadResponseSchema, {});
       },
     },

@@ -34,6 +34,7 @@ import { ActiveCall, clientGone, deadlinePassed, type Protocol, readTraceparent 
 import { decodeMessage } from "../decode-message.ts";
 import type { Dispatcher } from "../dispatcher.ts";
 import { END_USER_HEADER } from "../end-user.ts";
+import { SCOPE_HEADER } from "../mapping/scopes.ts";
 import {
   type BoundClientStream,
   type BoundMethod,
@@ -275,6 +276,7 @@ function activeCall(bound: BoundMethod, context: HandlerContext, dispatcher: Dis
     requestId: arrival.requestId,
     bearer: arrival.bearer,
     endUserHeader: context.requestHeader.get(END_USER_HEADER) ?? undefined,
+    scopeHeader: context.requestHeader.get(SCOPE_HEADER) ?? undefined,
     peer: () => arrival.peer,
     deadline: () => {
       const left = context.timeoutMs();

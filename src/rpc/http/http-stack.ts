@@ -1,7 +1,8 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import type { Bearer } from "../../access/access.ts";
+import { type Bearer, createAccess } from "../../access/access.ts";
+import { Code } from "../../errors/code.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import { type Authenticate, named } from "../authenticate.ts";
 import { nextRequestId } from "../call.ts";
@@ -22,7 +23,7 @@ const HEADERS_TIMEOUT_MS = 60_000;
 
 /** A plain page: text for people, probes or scrapers. */
 export interface Page {
-  /** Whether it needs the token. */
+  /** Whether it needs a token that shows everything: what it says is of all datasets together. */
   readonly authenticated: boolean;
   render(context: { readonly authenticated: boolean }): {
     readonly status: number;
@@ -119,14 +120,16 @@ export class HttpStack {
       response.writeHead(405, { allow: "GET, HEAD" }).end();
       return;
     }
-    const found = this.#options.authenticate(request.headers.authorization);
-    const refused = found instanceof DriverError;
-    if (page.authenticated && refused) {
-      response.writeHead(401, { "content-type": "text/plain; charset=utf-8", "www-authenticate": "Bearer" });
-      response.end(`${found.reason}: ${found.message}\n`);
+    const refusal = pageRefusal(this.#options.authenticate(request.headers.authorization));
+    if (page.authenticated && refusal) {
+      const { code } = refusal;
+      const status = code === Code.UNAUTHENTICATED ? 401 : code === Code.PERMISSION_DENIED ? 403 : 503;
+      const challenge = status === 401 && { "www-authenticate": "Bearer" };
+      response.writeHead(status, { "content-type": "text/plain; charset=utf-8", ...challenge });
+      response.end(`${refusal.reason}: ${refusal.message}\n`);
       return;
     }
-    const { status, contentType, body } = page.render({ authenticated: !refused });
+    const { status, contentType, body } = page.render({ authenticated: refusal === undefined });
     response.writeHead(status, {
       "content-type": contentType,
       "content-length": Buffer.byteLength(body),
@@ -154,4 +157,13 @@ export class HttpStack {
     );
     return this.#endpoint;
   }
+}
+
+function pageRefusal(found: Bearer | DriverError): DriverError | undefined {
+  if (found instanceof DriverError) return found;
+  const { principal } = found;
+  if (createAccess(found, { endUser: undefined, scope: undefined }).unbounded) return undefined;
+  return new DriverError("ACCESS_DENIED", `pages are for tokens without a scope; ${principal} has one`, {
+    metadata: { principal },
+  });
 }

@@ -11,6 +11,7 @@ const ALLOWED_HEADERS = [
   "x-grpc-web",
   "x-user-agent",
   "drover-end-user",
+  "drover-scope",
   "traceparent",
   "tracestate",
 ];

@@ -39,7 +39,7 @@ const TEXT_OPS = {
   glob: TextOp.GLOB,
 } as const;
 
-function fromRowFilter(filter: RowFilter): ProtoFilter {
+export function fromRowFilter(filter: RowFilter): ProtoFilter {
   return create(FilterSchema, { kind: kindOf(filter) });
 }
 

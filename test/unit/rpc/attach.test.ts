@@ -19,6 +19,7 @@ function open(state: DriverState = "serving") {
   const call = new ActiveCall({
     ...{ requestId: "r", traceparent: undefined, bearer: undefined, protocol: "grpc", json: false },
     endUserHeader: undefined,
+    scopeHeader: undefined,
     deadline: () => undefined,
     peer: () => "peer",
     watch: () => undefined,

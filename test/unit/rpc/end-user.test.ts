@@ -17,6 +17,7 @@ function call(peer: string, endUser?: string): ActiveCall {
   const made = new ActiveCall({
     ...{ requestId: "r", traceparent: undefined, bearer, protocol: "grpc", json: false },
     endUserHeader: endUser,
+    scopeHeader: undefined,
     deadline: () => undefined,
     peer: () => peer,
     watch: () => undefined,

@@ -327,6 +327,13 @@ export declare type ProveIdentityRequest = Message<"drover.v1.ProveIdentityReque
    * @generated from field: bytes nonce = 1;
    */
   nonce: Uint8Array;
+
+  /**
+   * Of a token of TokenService, `drv_KEY_…`: its KEY. Left out: the token of the token file.
+   *
+   * @generated from field: string token_key = 2;
+   */
+  tokenKey: string;
 };
 
 /**
@@ -358,7 +365,8 @@ export declare type ProveIdentityResponse = Message<"drover.v1.ProveIdentityResp
   /**
    * HMAC-SHA256 with the token's bytes as key, over `drover-driver-proof-v1`, line feed, `instance_id`, line feed,
    * `address`, line feed, and the bytes of `nonce`. Since the address is part of it, a process at another address can't pass
-   * the driver's proof on as its own.
+   * the driver's proof on as its own. For a `token_key` the key is the token's SHA-256 in lower case hexadecimal digits, which is what
+   * the driver keeps of it; where there is no such token, the proof is the one of the token file, which fits no other.
    *
    * @generated from field: bytes proof = 3;
    */
