@@ -17,6 +17,7 @@ import type { Operations } from "../operations/model.ts";
 import type { QueryService } from "../queries/service.ts";
 import { datasetService } from "../rpc/handlers/dataset.ts";
 import { driverService, type Launch, type MemoryStatus } from "../rpc/handlers/driver.ts";
+import { libraryService } from "../rpc/handlers/library.ts";
 import { operationService } from "../rpc/handlers/operation.ts";
 import { queryService } from "../rpc/handlers/query.ts";
 import { sourceService } from "../rpc/handlers/source.ts";
@@ -130,6 +131,9 @@ export async function compose(
     reach: () => reach,
   });
   const { workers, statements, uploads, scheduler, definitions } = loading;
+  const driverSets = parts.use(
+    await openDriverSets({ dataDirectory, settings, instance, catalog, reach: () => reach, logger }),
+  );
   const { queries, exports } = composeQuestions({ settings, storage, loading, pool: readers, metrics });
   const pools = () => [readers.status(), loaders.status()];
   const memory = (): MemoryStatus => ({
@@ -169,6 +173,11 @@ export async function compose(
     ...sourceService(loading),
     ...tokenService(tokens),
     ...uploadService(uploads),
+    ...libraryService({
+      librarySets: driverSets.store,
+      allowedFolder: driverSets.allowedFolder,
+      readerTimeoutMs: limits.readerTimeout,
+    }),
     ...datasetService({ ...loading, datasets, exports, operations, readerTimeoutMs: limits.readerTimeout }),
     ...queryService({
       queries,
@@ -234,6 +243,7 @@ export async function compose(
 function capabilitiesOf(kinds: readonly SourceKind[]): readonly string[] {
   return [
     ...["result.arrow", "result.rows", "query.aggregate", "query.sql", "dataset.level", "dataset.refresh", "export"],
+    "librarySets",
     ...kinds.map(({ kind }) => `source.${kind}`),
   ];
 }

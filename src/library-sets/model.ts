@@ -145,6 +145,8 @@ export interface LibrarySetStore {
   list(): Promise<readonly LibrarySet[]>;
   /** Where a set's files are; it need not be there. */
   folderOf(hash: string): string;
+  /** The text of its `package-lock.json`. Throws LIBRARY_SET_NOT_FOUND, LIBRARY_SET_DAMAGED. */
+  lockfileOf(hash: string): Promise<string>;
   /** Reads every file of the set. Throws LIBRARY_SET_NOT_FOUND, LIBRARY_SET_DAMAGED. */
   verify(hash: string, options: { readonly signal: AbortSignal }): Promise<void>;
   /**

@@ -2,7 +2,7 @@ import { access, chmod, readdir, readFile, rename, rm, stat, utimes } from "node
 import { join } from "node:path";
 import { isCode, makeFolder, syncFolder, writeNewFile } from "../datasets/files.ts";
 import { DriverError } from "../errors/driver-error.ts";
-import { isSetHash, librarySetsFolder, MANIFEST_FILE, setFolder } from "./layout.ts";
+import { isSetHash, LOCK_FILE, librarySetsFolder, MANIFEST_FILE, setFolder } from "./layout.ts";
 import { hashOf, ManifestError, manifestText, parseManifest } from "./manifest.ts";
 import type { LibrarySetManifest } from "./model.ts";
 import { firstDifference, TreeError } from "./tree.ts";
@@ -32,6 +32,17 @@ export class PublishedSets {
     } catch (error) {
       throw error instanceof ManifestError ? damaged(hash, error.message) : error;
     }
+  }
+
+  /** Throws LIBRARY_SET_NOT_FOUND, LIBRARY_SET_DAMAGED. */
+  async lockfile(hash: string): Promise<string> {
+    const { files } = await this.manifest(hash);
+    const bytes = await readFile(join(this.folderOf(hash), LOCK_FILE)).catch((error: unknown) => {
+      throw isCode(error, "ENOENT") ? damaged(hash, `${LOCK_FILE} is missing`) : error;
+    });
+    if (hashOf(bytes) !== files.find(({ path }) => path === LOCK_FILE)?.sha256)
+      throw damaged(hash, `${LOCK_FILE} was altered`);
+    return bytes.toString("utf8");
   }
 
   async #missing(hash: string): Promise<DriverError> {

@@ -8,9 +8,7 @@ import { DriverError } from "../errors/driver-error.ts";
 import { watchSpace } from "../loading/watch-space.ts";
 import type { Pool } from "../scheduling/model.ts";
 import type { SourceKind } from "../sources/connector.ts";
-import { readArchive, writeArchive } from "./archive.ts";
 import { checkSettings } from "./check-settings.ts";
-import { install } from "./install.ts";
 import { isSetName, namesFolder, stagingFolder } from "./layout.ts";
 import {
   type DescribeSet,
@@ -94,6 +92,10 @@ class FolderStore implements LibrarySetStore {
     return this.#sets.folderOf(hash);
   }
 
+  lockfileOf(hash: string): Promise<string> {
+    return this.#sets.lockfile(hash);
+  }
+
   verify(hash: string, options: { readonly signal: AbortSignal }): Promise<void> {
     return this.#sets.verify(hash, options);
   }
@@ -104,6 +106,7 @@ class FolderStore implements LibrarySetStore {
       const { registry, environment } = this.#options;
       const workFolder = `${folder}.work`;
       const parts = { folder, workFolder, registry, environment, signal, ...(onProgress && { onProgress }) };
+      const { install } = await import("./install.ts");
       const { lockfile, packages, platform } = await install(draft, parts);
       const described = await this.#describe(folder, packages, signal);
       checkSettings(draft.settings, { ...described, packages }, this.#options.kinds);
@@ -122,6 +125,7 @@ class FolderStore implements LibrarySetStore {
   import(archive: AsyncIterable<Uint8Array>, options: ImportOptions): Promise<LibrarySet> {
     checkName(options.name);
     return this.#staged(options.signal, async (folder, signal) => {
+      const { readArchive } = await import("./archive.ts");
       const { manifest } = await readArchive(folder, archive, {
         signal,
         onManifest: async ({ files, platform }) => {
@@ -139,6 +143,7 @@ class FolderStore implements LibrarySetStore {
   async *export(name: string, { signal }: { readonly signal: AbortSignal }): AsyncGenerator<Uint8Array, void> {
     const { hash, manifest } = await this.byName(name);
     await this.#sets.verify(hash, { signal });
+    const { writeArchive } = await import("./archive.ts");
     yield* writeArchive(this.folderOf(hash), hash, manifest, { signal });
   }
 

@@ -8,6 +8,7 @@ import { registerDrop } from "./commands/drop.ts";
 import { registerExplain } from "./commands/explain.ts";
 import { registerExport } from "./commands/export.ts";
 import { registerLevel } from "./commands/level.ts";
+import { registerLibrarySets } from "./commands/library-sets.ts";
 import { registerLoad } from "./commands/load.ts";
 import { registerLogs } from "./commands/logs.ts";
 import { registerHistory, registerPs } from "./commands/operations.ts";
@@ -51,7 +52,7 @@ const groups: readonly (readonly [heading: string, ...register: ((program: Comma
     registerExport,
     registerDrop,
   ],
-  ["Sources:", registerSources, registerConnections],
+  ["Sources:", registerSources, registerConnections, registerLibrarySets],
   ["Questions:", registerQuery, registerSql, registerExplain, registerRows, registerValues, registerStats],
   ["Operations:", registerPs, registerCancel, registerHistory],
 ];

@@ -24,6 +24,7 @@ import { OperationService } from "./gen/drover/v1/operation_service_pb.js";
 import { QueryService, type Question } from "./gen/drover/v1/query_service_pb.js";
 import { UploadService } from "./gen/drover/v1/upload_service_pb.js";
 import { Lease } from "./lease.ts";
+import { LibrarySets } from "./library-sets/library-sets.ts";
 import { type AskForLoad, Load, type LoadOptions } from "./load.ts";
 import type {
   ColumnStatistics,
@@ -152,6 +153,8 @@ export class Drover implements AsyncDisposable {
   readonly connections: Connections;
   /** Where data comes from, by name. */
   readonly sources: Sources;
+  /** Packages at exact versions that sources are read with. */
+  readonly librarySets: LibrarySets;
 
   static {
     transportOf = (drover) => drover.#transport;
@@ -163,6 +166,7 @@ export class Drover implements AsyncDisposable {
     this.#lease = lease;
     this.connections = new Connections(transport);
     this.sources = new Sources(transport);
+    this.librarySets = new LibrarySets(transport);
   }
 
   /** `host:port` of the driver. */

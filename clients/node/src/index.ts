@@ -40,6 +40,8 @@ export {
   type ExportOptions,
   type ExportSummary,
 } from "./export.ts";
+export type * from "./library-sets/library-sets.ts";
+export type * from "./library-sets/model.ts";
 export { Load, type LoadCompletedEvent, type LoadEvent, type LoadOptions, type LoadResult, resultOf } from "./load.ts";
 export type * from "./model.ts";
 export { Preview, type PreviewOptions } from "./preview.ts";
