@@ -131,9 +131,6 @@ export async function compose(
     reach: () => reach,
   });
   const { workers, statements, uploads, scheduler, definitions } = loading;
-  const driverSets = parts.use(
-    await openDriverSets({ dataDirectory, settings, instance, catalog, reach: () => reach, logger }),
-  );
   const { queries, exports } = composeQuestions({ settings, storage, loading, pool: readers, metrics });
   const pools = () => [readers.status(), loaders.status()];
   const memory = (): MemoryStatus => ({

@@ -49,7 +49,7 @@ A set never changes. The next driver of a profile that names the set works with 
 
 Examples:
   drover library-sets create warehouse -p pg@8.11.3 -p acme-connector@1.2.0
-  drover library-sets create warehouse -p pg@8.11.3 --folder /srv/packages --setting postgres.sessions=2
+  drover library-sets create warehouse -p pg@8.11.3 --folder /srv/packages --setting postgres.partitions=2
   drover library-sets show warehouse --lockfile > package-lock.json
 `,
     )

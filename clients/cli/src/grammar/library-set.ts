@@ -9,7 +9,7 @@ export function parsePackage(text: string): PackageVersion {
   return at < 1 ? { name: text, version: "" } : { name: text.slice(0, at), version: text.slice(at + 1) };
 }
 
-/** `postgres.sessions=2`. */
+/** `postgres.partitions=2`. */
 export function parseKindSettings(texts: readonly string[]): KindSettings {
   const found: Record<string, Record<string, string>> = {};
   for (const text of texts) {
