@@ -24,6 +24,7 @@ import { registerEnsure, registerStart } from "./commands/start.ts";
 import { registerStats } from "./commands/stats.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerDrain, registerStop } from "./commands/stop.ts";
+import { registerTokens } from "./commands/tokens.ts";
 import { registerUpload } from "./commands/upload.ts";
 import { registerUploads } from "./commands/uploads.ts";
 import { registerValues } from "./commands/values.ts";
@@ -54,6 +55,7 @@ const groups: readonly (readonly [heading: string, ...register: ((program: Comma
   ],
   ["Sources:", registerSources, registerConnections, registerLibrarySets],
   ["Questions:", registerQuery, registerSql, registerExplain, registerRows, registerValues, registerStats],
+  ["Access:", registerTokens],
   ["Operations:", registerPs, registerCancel, registerHistory],
 ];
 

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { Tokens } from "./access/tokens.ts";
 import { columnFrom, columnsFrom } from "./answers-from-wire.ts";
 import { type AppendOptions, type AppendStatus, append, appendStatus } from "./append/append.ts";
 import type { AppendSource } from "./append/batches.ts";
@@ -155,6 +156,8 @@ export class Drover implements AsyncDisposable {
   readonly sources: Sources;
   /** Packages at exact versions that sources are read with. */
   readonly librarySets: LibrarySets;
+  /** Who may do and see what; for administrators. */
+  readonly tokens: Tokens;
 
   static {
     transportOf = (drover) => drover.#transport;
@@ -167,6 +170,7 @@ export class Drover implements AsyncDisposable {
     this.connections = new Connections(transport);
     this.sources = new Sources(transport);
     this.librarySets = new LibrarySets(transport);
+    this.tokens = new Tokens(transport);
   }
 
   /** `host:port` of the driver. */

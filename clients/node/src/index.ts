@@ -1,3 +1,5 @@
+export type { HiddenColumns, RowRule, Scope } from "./access/scope.ts";
+export type * from "./access/tokens.ts";
 export {
   type AddressFile,
   type AddressFileLocation,

@@ -187,6 +187,9 @@ const hopeless: ReadonlySet<string> = new Set([
   "UNKNOWN_METHOD",
   "INVALID_REQUEST",
   "UNAUTHENTICATED",
+  "TOKEN_EXPIRED",
+  "TOKEN_REVOKED",
+  "ACCESS_DENIED",
 ]);
 
 /** Aborts its signal when nothing breaks it for a time. */

@@ -127,6 +127,8 @@ function ended({ reason }: AbortSignal, last: DroverError | undefined): DroverEr
 /** What no repetition changes. */
 const final: ReadonlySet<string> = new Set([
   "UNAUTHENTICATED",
+  "TOKEN_EXPIRED",
+  "TOKEN_REVOKED",
   "INCOMPATIBLE_DRIVER",
   "INVALID_ARGUMENT",
   "CLIENT_CLOSED",

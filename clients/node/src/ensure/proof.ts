@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { clientError, DroverError } from "../errors.ts";
 import { DriverService } from "../gen/drover/v1/driver_service_pb.js";
 import type { CallOptions, Transport } from "../transport/transport.ts";
@@ -23,9 +23,12 @@ export async function demandProof(
   options: CallOptions,
 ): Promise<void> {
   const nonce = randomBytes(nonceBytes);
-  const { instanceId, address, proof } = await ask(channel, nonce, options);
+  const tokenKey = keyOf(token);
+  const { instanceId, address, proof } = await ask(channel, { nonce, tokenKey }, options);
   const message = Buffer.concat([Buffer.from(`${prefix}\n${instanceId}\n${address}\n`), nonce]);
-  const right = createHmac("sha256", token).update(message).digest();
+  const right = createHmac("sha256", tokenKey === "" ? token : digest(token))
+    .update(message)
+    .digest();
   if (proof.byteLength !== right.byteLength || !timingSafeEqual(proof, right))
     throw notProven(channel, "does not know this token: it is no driver, or the token is another one's");
   if (expected !== undefined && expected.instanceId !== instanceId)
@@ -34,13 +37,23 @@ export async function demandProof(
     throw notProven(channel, `passes on the proof of the driver at ${address}`);
 }
 
-async function ask(channel: Transport, nonce: Uint8Array, options: CallOptions) {
+async function ask(channel: Transport, request: { nonce: Uint8Array; tokenKey: string }, options: CallOptions) {
   try {
-    return await channel.unary(DriverService.method.proveIdentity, { nonce }, options);
+    return await channel.unary(DriverService.method.proveIdentity, request, options);
   } catch (error) {
     if (!(error instanceof DroverError) || unanswered.has(error.reason)) throw error;
     throw notProven(channel, `is no driver: ${error.message}`, error);
   }
+}
+
+/** Of a token that an administrator has made, the part that is no secret; empty for the one of the token file. */
+function keyOf(token: string): string {
+  return /^drv_([0-9a-f]{12})_[\w-]{43}$/.exec(token)?.[1] ?? "";
+}
+
+/** All that the driver keeps of such a token. */
+function digest(token: string): string {
+  return createHash("sha256").update(token).digest("hex");
 }
 
 /** These say nothing of who it is. Any other answer than a proof comes from somebody else, or a driver from before there was one. */

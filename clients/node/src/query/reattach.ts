@@ -124,8 +124,9 @@ function isRefusal(reason: string, watching: boolean): boolean {
   return reason === "OPERATION_EXISTS";
 }
 
-async function cancel(channel: Transport, id: string, { headers, endUser, mayCancel }: ReattachOptions): Promise<void> {
-  const options = { headers, endUser, timeoutMs: cancelTimeoutMs };
+async function cancel(channel: Transport, id: string, asked: ReattachOptions): Promise<void> {
+  const { headers, endUser, scope, mayCancel } = asked;
+  const options = { headers, endUser, scope, timeoutMs: cancelTimeoutMs };
   const { getOperation, cancelOperation } = OperationService.method;
   const ask = async () => {
     const mine = mayCancel?.((await channel.unary(getOperation, { id }, options)).operation) ?? true;

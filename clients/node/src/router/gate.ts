@@ -7,6 +7,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import { ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
+import type { Scope } from "../access/scope.ts";
 import { abortError, clientError, type DroverError } from "../errors.ts";
 import { status } from "../status-codes.ts";
 import type { CallOptions, Transport } from "../transport/transport.ts";
@@ -29,6 +30,8 @@ export interface RouterUser {
   readonly user: string;
   /** Default: ask questions to every dataset, and no more. */
   readonly may?: Permissions | undefined;
+  /** What the user sees, as the driver itself holds it on every call; less than this server's token, never more. Default: as much. */
+  readonly scope?: Scope | undefined;
 }
 
 type Refused = undefined | null | false | "";
@@ -124,7 +127,7 @@ export class Gate {
     }
     if (!user) throw clientError("LOGIN_REQUIRED", "you are not logged in");
     const access = new Access(user.user, user.may ?? {});
-    const options = { signal, timeoutMs: context.timeoutMs(), endUser: access.endUser };
+    const options = { signal, timeoutMs: context.timeoutMs(), endUser: access.endUser, scope: user.scope };
     return { access, transport: this.#transport, options, context };
   }
 

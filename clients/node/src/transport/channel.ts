@@ -7,6 +7,7 @@ import {
   Metadata,
   type ServiceError,
 } from "@grpc/grpc-js";
+import { scopeHeader } from "../access/scope.ts";
 import { abortError, clientError, DroverError } from "../errors.ts";
 import { callError, connectionEnded, headerText } from "./call-error.ts";
 import { encode, sendAll } from "./client-stream.ts";
@@ -226,10 +227,14 @@ export class Channel implements Transport {
     return clientError("STREAM_CUT", "the call ended without an answer", { cause: error });
   }
 
-  #metadata({ headers, endUser }: CallOptions): Metadata {
+  #metadata({ headers, endUser, scope }: CallOptions): Metadata {
     const metadata = new Metadata();
     for (const [name, value] of Object.entries(headers ?? {})) setHeader(metadata, name, value);
     if (endUser !== undefined) setHeader(metadata, "drover-end-user", endUser);
+    if (scope !== undefined) {
+      if (endUser === undefined) throw clientError("INVALID_ARGUMENT", "scope: for whom it is, `endUser` must say");
+      setHeader(metadata, "drover-scope", scopeHeader(scope));
+    }
     if (this.#token !== undefined) metadata.set("authorization", `Bearer ${this.#token}`);
     return metadata;
   }

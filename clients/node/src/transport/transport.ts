@@ -6,6 +6,7 @@ import type {
   MessageInitShape,
   MessageShape,
 } from "@bufbuild/protobuf";
+import type { Scope } from "../access/scope.ts";
 
 /** What every call takes. */
 export interface CallOptions {
@@ -21,6 +22,8 @@ export interface CallOptions {
    * and trusts it as much as this app server.
    */
   readonly endUser?: string | undefined;
+  /** What the end user may see: less than this client's token, never more. Needs `endUser`. */
+  readonly scope?: Scope | undefined;
   /** Headers to send along, for example a W3C `traceparent`. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }

@@ -64,9 +64,9 @@ class Sending {
   }
 
   async send(transport: Transport): Promise<Upload> {
-    const { signal, timeoutMs, endUser, headers } = this.#options;
+    const { signal, timeoutMs, endUser, scope, headers } = this.#options;
     const deadline = new Deadline({ signal, timeoutMs });
-    using route = await transport.route({ signal, timeoutMs, endUser, headers });
+    using route = await transport.route({ signal, timeoutMs, endUser, scope, headers });
     for (;;) {
       try {
         return (await this.#finished(route)) ?? (await this.#sendRest(route));
