@@ -9,6 +9,7 @@ import { mysqlMeasures } from "./mysql.ts";
 import { postgresMeasures } from "./postgres.ts";
 import { queries } from "./queries.ts";
 import { scale } from "./scale.ts";
+import { setWorkers } from "./set-workers.ts";
 import { sources } from "./sources.ts";
 import { workers } from "./workers.ts";
 import { xml } from "./xml.ts";
@@ -20,6 +21,7 @@ export const groups: readonly MeasureGroup[] = [
   mysqlMeasures,
   postgresMeasures,
   workers,
+  setWorkers,
   xml,
   sources,
   queries,

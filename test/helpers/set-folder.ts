@@ -13,17 +13,21 @@ export interface FolderSetOptions {
   readonly packages?: Readonly<Record<string, PackageFiles>>;
   /** Packages of `test/fixtures/packages`, under the names that they give themselves. */
   readonly fixtures?: readonly string[];
+  /** Packages as this repository has them installed. */
+  readonly installed?: readonly string[];
   /** The module of each kind, as a path below `node_modules`. */
   readonly connectors?: Readonly<Record<string, string>>;
 }
 
 const FIXTURES = join(import.meta.dirname, "..", "fixtures", "packages");
 
+const INSTALLED = join(import.meta.dirname, "..", "..", "node_modules");
+
 /** Makes a set of files in a data directory, with a manifest that says what they are. */
 export async function folderSet(
   dataDirectory: string,
   name: string,
-  { packages = {}, fixtures = [], connectors = {} }: FolderSetOptions,
+  { packages = {}, fixtures = [], installed = [], connectors = {} }: FolderSetOptions,
 ): Promise<LibrarySet> {
   const { signal } = new AbortController();
   const made = join(dataDirectory, `set-${name}`);
@@ -43,6 +47,8 @@ export async function folderSet(
     const { name: packageName } = JSON.parse(await readFile(join(from, "package.json"), "utf8"));
     await cp(from, join(modules, packageName), { recursive: true });
   }
+  for (const packageName of installed)
+    await cp(join(INSTALLED, packageName), join(modules, packageName), { recursive: true });
   const found = await packagesIn(made);
   const manifest: Partial<LibrarySetManifest> = {
     packages: found,

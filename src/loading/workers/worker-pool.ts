@@ -300,7 +300,7 @@ class ElasticPool implements WorkerPool {
         engine: { memoryLimitBytes: engineBytes, threads, maxSpillBytes },
         ...(start && { set: start.set }),
       },
-      keepsCode: set === undefined,
+      ...(start && { codeFolder: start.codeFolder }),
       memoryBytes: this.#options.workerBytes,
       hangTimeoutMs: this.#options.hangTimeoutMs,
       ...(this.#options.stopTimeoutMs !== undefined && { stopTimeoutMs: this.#options.stopTimeoutMs }),

@@ -29,8 +29,8 @@ export interface WorkerOptions {
   readonly hangTimeoutMs: number;
   /** How long a call may take to stop after its abort. Default: 5 s. */
   readonly stopTimeoutMs?: number;
-  /** Whether it may use the compile cache that its driver uses: whoever writes there gives code to all of them. */
-  readonly keepsCode: boolean;
+  /** Where it keeps compiled code: whoever writes there gives code to all who read there. Default: with its driver. */
+  readonly codeFolder?: string;
   /** For the log: what was unexpected in a call. */
   readonly onDetail: (detail: string) => void;
 }
@@ -88,7 +88,7 @@ export class WorkerProcess {
     const { temporaryDirectory } = options.setup;
     this.#child = spawn(file, args, {
       cwd: temporaryDirectory,
-      env: workerEnvironment(temporaryDirectory, options.keepsCode),
+      env: workerEnvironment(temporaryDirectory, options.codeFolder),
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       serialization: "advanced",
     });
@@ -347,13 +347,16 @@ function startTimedOut(): DriverError {
 }
 
 /** Nothing of the driver's environment but what a program needs to run: no token, no secret. */
-function workerEnvironment(temporaryDirectory: string, keepsCode: boolean): NodeJS.ProcessEnv {
-  const { PATH, LANG, LC_ALL, NODE_COMPILE_CACHE } = process.env;
+function workerEnvironment(
+  temporaryDirectory: string,
+  NODE_COMPILE_CACHE = process.env.NODE_COMPILE_CACHE,
+): NodeJS.ProcessEnv {
+  const { PATH, LANG, LC_ALL } = process.env;
   return {
     ...(PATH !== undefined && { PATH }),
     ...(LANG !== undefined && { LANG }),
     ...(LC_ALL !== undefined && { LC_ALL }),
-    ...(NODE_COMPILE_CACHE !== undefined && keepsCode && { NODE_COMPILE_CACHE }),
+    ...(NODE_COMPILE_CACHE !== undefined && { NODE_COMPILE_CACHE }),
     HOME: temporaryDirectory,
     TMPDIR: temporaryDirectory,
   };

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LibrarySet } from "../../../src/library-sets/model.ts";
 import { draftOf, openSets } from "../../helpers/library-sets.ts";
@@ -28,16 +29,17 @@ describe("PostgreSQL with client libraries of library sets", () => {
     await db[Symbol.asyncDispose]();
   });
 
+  /** How many statements wait for the table. */
+  const waiting = () =>
+    db.run(`SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass AND NOT granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`);
+
   const versionOf = ({ ranWith }: Awaited<ReturnType<SetBench["load"]>>) =>
     ranWith.packages.filter(({ name }) => name === "pg");
 
   test("is read by two versions of pg at the same time, and by the driver's own, each of which knows itself", async () => {
     await db.run("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE");
     const loads = [old, recent, undefined].map((set) => bench.load(db.source({ table: "t" }), set));
-    const waiting = async () =>
-      db.run(
-        "SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-      );
     await expect.poll(waiting).toEqual([["3"]]);
     await db.run("COMMIT");
     const [first, second, own] = await Promise.all(loads);
@@ -56,6 +58,17 @@ describe("PostgreSQL with client libraries of library sets", () => {
     const load = await bench.load(db.source({ table: "t", transfer: "rows" }), old);
     expect(load).toMatchObject({ rows: 1000, columns: [{ name: "id" }, { name: "name" }] });
     expect(load.ranWith.packages).toContainEqual({ name: "pg-cursor", version: expect.any(String) });
+  });
+
+  test("ends what a dead worker has left at the server, through another worker with the set", async () => {
+    await db.run("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE");
+    const load = bench.load(db.source({ table: "t" }), old).catch((error: unknown) => error);
+    await expect.poll(waiting).toEqual([["1"]]);
+    const pids = bench.events.flatMap((event) => ("librarySet" in event && event.pid !== undefined ? [event.pid] : []));
+    for (const pid of pids) if (existsSync(`/proc/${pid}`)) process.kill(pid, "SIGKILL");
+    expect(await load).toMatchObject({ reason: "WORKER_CRASHED" });
+    await expect.poll(waiting).toEqual([["0"]]);
+    await db.run("COMMIT");
   });
 
   test("says what is wrong with a login in the same words", async () => {

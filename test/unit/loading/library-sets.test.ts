@@ -245,6 +245,18 @@ describe("files of a source", () => {
     });
   });
 
+  test("are shown before they are loaded", async () => {
+    const { signal } = new AbortController();
+    await using worker = await bench.workers.lease("interactive", { signal, set });
+    for (const [source, rows] of [
+      [{ kind: "csv", uri: join(bench.path, "rows.csv"), options: {} }, [["1", "2"]]],
+      [lines(join(bench.path, "in", "two.lines")), [["two"]]],
+    ] as const) {
+      const preview = await worker.call("previewSource", { source, rows: 1 }, { signal });
+      expect(preview).toMatchObject({ rows, complete: false });
+    }
+  });
+
   test("may be the driver's own where the driver says so, under another name", async () => {
     reserved = [join(bench.path, "in")];
     const uri = join(bench.path, "in", "two.lines");
