@@ -79,7 +79,7 @@ test("the command starts the driver that it was unpacked with, and no other", as
   expect([started.code, started.stderr]).toEqual([0, ""]);
   const { pid } = await addressOf({ ...who, dataDir: env.DROVER_DATA_DIR });
   const words = (await readFile(`/proc/${pid}/cmdline`, "utf8")).split("\0");
-  expect(words[1]).toBe(join(place, "lib", "node_modules", "@drover", "driver", "dist", "driver.mjs"));
+  expect(words).toContain(join(place, "lib", "node_modules", "@drover", "driver", "dist", "driver.mjs"));
   await expectAnswers(env);
   expect((await who.run([command, "stop"], { env })).code).toBe(0);
   await gone(pid);

@@ -16,7 +16,8 @@ const NICE = "10";
 export function workerCommand(program: readonly string[], memoryBytes: number): readonly string[] {
   const [node = "", ...rest] = program;
   const heapMb = Math.max(64, Math.floor(memoryBytes / 2 / 2 ** 20));
-  const command = [node, `--max-old-space-size=${heapMb}`, ...rest];
+  // Any process of the user could open a debugger by a signal.
+  const command = [node, `--max-old-space-size=${heapMb}`, "--disable-sigusr1", ...rest];
   // The watch over its memory ends it before; this is for what happens between two looks. Allocators map twice what they use:
   // with 2,000 columns 1.4 GB were mapped when 0.4 GB were in memory.
   const data = String(MIN_DATA_BYTES + 2 * memoryBytes);
