@@ -1,0 +1,163 @@
+import { createHash } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { LibrarySetManifest, LibrarySetStore } from "../../../src/library-sets/model.ts";
+import { canonicalJson } from "../../../src/operations/identity.ts";
+import { draftOf, openSets } from "../../helpers/library-sets.ts";
+import { packPackage, tarEntry } from "../../helpers/npm-packages.ts";
+import { temporaryFolder } from "../../helpers/temporary-folder.ts";
+
+const { signal } = new AbortController();
+const LONG = `a/${"long-".repeat(30)}/name.js`;
+
+let stack: AsyncDisposableStack;
+let dataDirectory: string;
+let store: LibrarySetStore;
+/** What another driver has exported. */
+let archive: Buffer;
+let hash: string;
+let manifest: LibrarySetManifest;
+
+beforeAll(async () => {
+  stack = new AsyncDisposableStack();
+  const root = stack.use(await temporaryFolder()).path;
+  const packages = join(root, "packages");
+  await packPackage(packages, { name: "acme", files: { "ü ö.js": "// ü", "empty.js": "" } });
+  const first = stack.use(await openSets(join(root, "first")));
+  ({ hash, manifest } = await first.create(draftOf("set", ["acme@1.0.0"], packages), { signal }));
+  archive = await allOf(first.export("set", { signal }));
+  dataDirectory = join(root, "second");
+  store = stack.use(await openSets(dataDirectory));
+}, 60_000);
+
+afterAll(() => stack.disposeAsync());
+
+async function allOf(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const all: Uint8Array[] = [];
+  for await (const piece of pieces) all.push(piece);
+  return Buffer.concat(all);
+}
+
+/** In pieces, as a client sends it. */
+async function* sent(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 100) yield bytes.subarray(at, at + 100);
+}
+
+const take = (bytes: Uint8Array, name = "taken", replace = false) =>
+  store.import(sent(bytes), { name, replace, createdBy: "ann", signal });
+
+/** An archive of these entries, whose manifest names other things than those of the real one. */
+function archiveOf(changed: Partial<LibrarySetManifest>, ...entries: readonly (readonly Buffer[])[]): Buffer {
+  const text = canonicalJson({ ...manifest, ...changed });
+  const name = sha256(text);
+  const named = tarEntry(`${name}/set.json`, "0", Buffer.from(text));
+  return gzipSync(Buffer.concat([...named, ...entries.flat(), Buffer.alloc(1024)]));
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+function fileOf(path: string, text: string) {
+  return { path, sha256: sha256(text), bytes: Buffer.byteLength(text) };
+}
+
+/** The only file of a manifest, and its place in the archive. */
+function alone(path: string, text: string, flag = "0", content = text): Buffer {
+  const changed = { files: [fileOf(path, text)] };
+  const name = sha256(canonicalJson({ ...manifest, ...changed }));
+  return archiveOf(changed, tarEntry(`${name}/${path}`, flag, Buffer.from(content), "/etc/passwd"));
+}
+
+const broken = { reason: "INVALID_ARCHIVE" };
+
+it("what was exported is taken as the same set, whatever its names", async () => {
+  expect(await take(archive)).toMatchObject({ name: "taken", hash, createdBy: "ann" });
+  expect((await store.byName("taken")).manifest).toEqual(manifest);
+  await store.verify(hash, { signal });
+  expect(gunzipSync(archive).subarray(0, 73).toString()).toBe(`${hash}/set.json`);
+});
+
+it.each([
+  ["is cut off", () => archive.subarray(0, archive.length / 2)],
+  ["is cut off before its last bytes", () => archive.subarray(0, -4)],
+  ["is empty", () => Buffer.alloc(0)],
+  ["is no archive", () => Buffer.from("hello")],
+  ["is a tar that ends too early", () => gzipSync(gunzipSync(archive).subarray(0, -1024))],
+  ["holds no set", () => gzipSync(Buffer.alloc(1024))],
+  ["begins with a file", () => gzipSync(Buffer.concat([...tarEntry("x", "0", Buffer.from("x")), Buffer.alloc(1024)]))],
+  [
+    "is changed in its manifest",
+    () => {
+      const tar = gunzipSync(archive);
+      tar.write("MIX", tar.indexOf('"license":"MIT"') + 11);
+      return gzipSync(tar);
+    },
+  ],
+  [
+    "is changed in a file",
+    () => {
+      const tar = gunzipSync(archive);
+      tar.write("exec", tar.indexOf("module.exports"));
+      return gzipSync(tar);
+    },
+  ],
+  ["lacks a file", () => archiveOf({})],
+  [
+    "has a file more",
+    () => archiveOf({ files: [] }, tarEntry("x/node_modules/acme/evil.js", "0", Buffer.from("evil"))),
+  ],
+  [
+    "has a file twice",
+    () => {
+      const tar = gunzipSync(alone("node_modules/a/b.js", "x"));
+      return gzipSync(Buffer.concat([tar.subarray(0, -1024), tar.subarray(-2048)]));
+    },
+  ],
+  ["has a link", () => alone("node_modules/acme/link", "", "2")],
+  ["has a hard link", () => alone("node_modules/acme/link", "", "1")],
+  ["has a path that leaves it", () => alone("node_modules/../../../evil.js", "evil")],
+  ["has a path at its top", () => alone("evil.js", "evil")],
+  ["has an absolute path", () => alone("/tmp/evil.js", "evil")],
+  ["has a longer file than it says", () => alone("node_modules/acme/a.js", "a", "0", "aaa")],
+  ["has another file than it says", () => alone("node_modules/acme/a.js", "a", "0", "b")],
+  ["was made by a newer driver", () => archiveOf({ format: 2 as 1 })],
+])("one that %s is refused, and nothing of it stays", async (_what, bytes) => {
+  await expect(take(bytes(), "broken")).rejects.toMatchObject(broken);
+  await expect(store.byName("broken")).rejects.toMatchObject({ reason: "LIBRARY_SET_NOT_FOUND" });
+  expect(await readdir(join(dataDirectory, "library-sets", "staging"))).toEqual([]);
+  expect((await readdir(join(dataDirectory, "library-sets"))).sort()).toEqual([hash, "names", "staging"].sort());
+});
+
+it("one for another system is refused", async () => {
+  const foreign = archiveOf({ platform: "plan9-mips" });
+  await expect(take(foreign)).rejects.toMatchObject({ reason: "LIBRARY_SET_INCOMPATIBLE" });
+});
+
+it("one with long paths keeps them", async () => {
+  const path = `node_modules/${LONG}`;
+  expect(path.length).toBeGreaterThan(100);
+  const changed = { asked: [], packages: [], connectors: [], parsers: [], files: [fileOf(path, "x")] };
+  const name = sha256(canonicalJson({ ...manifest, ...changed }));
+  const record = ` path=${name}/${path}\n`;
+  const pax = Buffer.from(`${record.length + 3}${record}`);
+  const longer = archiveOf(changed, tarEntry("pax", "x", pax), tarEntry("short", "0", Buffer.from("x")));
+  expect((await take(longer, "long")).hash).toBe(name);
+  const again = await allOf(store.export("long", { signal }));
+  await store.remove("long", { signal });
+  expect((await take(again, "long")).manifest.files).toEqual([fileOf(path, "x")]);
+});
+
+it("one whose sender leaves is not taken", async () => {
+  const left = new AbortController();
+  const halting = async function* () {
+    yield archive.subarray(0, 500);
+    left.abort(new Error("left"));
+    throw left.signal.reason;
+  };
+  const asked = store.import(halting(), { name: "left", replace: false, createdBy: "ann", signal: left.signal });
+  await expect(asked).rejects.toThrow("left");
+  expect(await readdir(join(dataDirectory, "library-sets", "staging"))).toEqual([]);
+});
