@@ -48,7 +48,10 @@ export async function install(draft: LibrarySetDraft, parts: InstallParts): Prom
   await writeInputs(folder, lockfile);
   const total = lockfile.packages.length;
   progress("fetching", 0, total);
-  await told(registry, () => npm.fetch((fetched) => progress("fetching", Math.min(fetched, total), total)));
+  const fetch = () => npm.fetch((fetched) => progress("fetching", Math.min(fetched, total), total));
+  await told(registry, fetch).catch((error) => {
+    throw withPackage(error, lockfile);
+  });
   progress("checking", total, total);
   await checkTarballs(await npm.cacheFolder(), lockfile.packages, { signal, folder });
   if (scripts.length > 0) {
@@ -124,6 +127,17 @@ async function tidy(folder: string): Promise<void> {
     if (isNpms && parentPath.endsWith("node_modules"))
       await rm(join(parentPath, name), { recursive: true, force: true });
   }
+}
+
+/** npm tells of bytes that are wrong by the hash that they should have. */
+function withPackage(error: unknown, { packages }: Lockfile): unknown {
+  if (!(error instanceof DriverError) || error.reason !== "PACKAGE_DAMAGED") return error;
+  const found = packages.find(({ integrity = " " }) => error.message.includes(integrity));
+  if (found === undefined) return error;
+  const { name, version, integrity = "" } = found;
+  return new DriverError("PACKAGE_DAMAGED", `${name}@${version} does not have the hash ${integrity}`, {
+    metadata: { ...error.metadata, package: name, version },
+  });
 }
 
 /** Says which versions a folder has, where it misses one. */
