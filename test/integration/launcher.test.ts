@@ -81,7 +81,11 @@ test("the driver's own commands are run by the driver's program, without a proce
   const script = 'echo $$; exec "$@"';
   const { stdout } = await launch("sh", ["-c", script, "sh", join(cli, "bin", "drover"), "serve", "--x=a b"]);
   const [pid, said = ""] = stdout.split("\n");
-  expect(JSON.parse(said)).toMatchObject({ pid: Number(pid), argv: [program, "serve", "--x=a b"], execArgv: ["--disable-sigusr1"] });
+  expect(JSON.parse(said)).toMatchObject({
+    pid: Number(pid),
+    argv: [program, "serve", "--x=a b"],
+    execArgv: ["--disable-sigusr1"],
+  });
 });
 
 test("the Node that the installation brings comes before any other, and the nearest one first", async () => {

@@ -119,7 +119,7 @@ describe("a package that looks around", () => {
     expect({ own, version, debugDriver, channel, given }).toEqual({
       ...{ own: "own", version: 1, debugDriver: "undefined", channel: "undefined", given: [] },
     });
-    const known = ["HOME", "LANG", "LC_ALL", "PATH", "TMPDIR"];
+    const known = ["HOME", "LANG", "LC_ALL", "NODE_COMPILE_CACHE", "PATH", "TMPDIR"];
     expect((environment as string[]).filter((name) => !known.includes(name))).toEqual([]);
   });
 
