@@ -67,18 +67,19 @@ export async function openCatalog({ dataDirectory, instance }: CatalogOptions): 
     await close(db, database);
     throw error;
   }
+  const changes = createCatalogChanges(db, database);
   let closing: Promise<void> | undefined;
   return {
     datasets: createDatasetCatalog(db, instance.id),
     loads: createLoadCatalog(db, self),
     operations: createOperationCatalog(db, self),
     uploads: createUploadCatalog(db, instance.id),
-    changes: createCatalogChanges(db, database),
+    changes,
     drivers,
     definitions: createDefinitionCatalog(db),
     refreshes: createRefreshCatalog(db, self),
     librarySets: createLibrarySetUses(db, self),
-    tokens: createTokenCatalog(db, database),
+    tokens: createTokenCatalog(db, database, changes),
     [Symbol.asyncDispose]() {
       closed.abort();
       // What can't be taken back counts no more once this process has ended.

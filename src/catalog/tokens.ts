@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Kysely, Selectable } from "kysely";
+import type { CatalogChanges } from "./changes.ts";
 import type { CatalogSchema } from "./schema.ts";
 import { isBusy } from "./sqlite/busy.ts";
 
@@ -63,7 +64,24 @@ export interface TokenCatalog {
   prune(before: number): Promise<void>;
 }
 
-export function createTokenCatalog(db: Kysely<CatalogSchema>, database: DatabaseSync): TokenCatalog {
+const MAX_KNOWN = 1_000;
+
+export function createTokenCatalog(
+  db: Kysely<CatalogSchema>,
+  database: DatabaseSync,
+  changes: Pick<CatalogChanges, "version">,
+): TokenCatalog {
+  // Every call asks: 30 µs in the catalog, 3 to see that nobody has written there since.
+  const known = new Map<string, FoundKey>();
+  let knownVersion = Number.NaN;
+  const changing = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } finally {
+      // What this process writes has no part in the version.
+      known.clear();
+    }
+  };
   const statement = database.prepare(`
     SELECT token_keys.*, tokens.*, token_keys.create_time AS key_create_time
     FROM token_keys JOIN tokens ON tokens.id = token_keys.token_id WHERE token_keys.key = ?
@@ -79,9 +97,17 @@ export function createTokenCatalog(db: Kysely<CatalogSchema>, database: Database
     trx.selectFrom("tokens").selectAll().where("name", "=", name).where("revoke_time", "is", null).executeTakeFirst();
   return {
     find(key) {
+      const version = changes.version();
+      if (version !== knownVersion || known.size >= MAX_KNOWN) known.clear();
+      knownVersion = version;
+      const seen = known.get(key);
+      if (seen !== undefined) return seen;
       try {
         const row = statement.get(key) as (TokenRow & KeyRow & { readonly key_create_time: number }) | undefined;
-        return row && { ...fromKeyRow({ ...row, create_time: row.key_create_time }), token: fromRow(row) };
+        if (row === undefined) return undefined;
+        const found = { ...fromKeyRow({ ...row, create_time: row.key_create_time }), token: fromRow(row) };
+        known.set(key, found);
+        return found;
       } catch (error) {
         if (isBusy(error)) return "busy";
         throw error;
@@ -93,48 +119,54 @@ export function createTokenCatalog(db: Kysely<CatalogSchema>, database: Database
       return row && (await withKeys([row]))[0];
     },
     insert: (token, key) =>
-      db.transaction().execute(async (trx) => {
-        if ((await holding(trx, token.name)) !== undefined) return false;
-        await trx.insertInto("tokens").values(toRow(token)).execute();
-        await trx.insertInto("token_keys").values(toKeyRow(key, token.id)).execute();
-        return true;
-      }),
+      changing(
+        db.transaction().execute(async (trx) => {
+          if ((await holding(trx, token.name)) !== undefined) return false;
+          await trx.insertInto("tokens").values(toRow(token)).execute();
+          await trx.insertInto("token_keys").values(toKeyRow(key, token.id)).execute();
+          return true;
+        }),
+      ),
     rotate: (name, key, { previousEnd, lifetimeMs }) =>
-      db.transaction().execute(async (trx) => {
-        const token = await holding(trx, name);
-        if (token === undefined) return false;
-        await trx
-          .updateTable("token_keys")
-          .set({ expire_time: previousEnd })
-          .where("token_id", "=", token.id)
-          .where((eb) => eb.or([eb("expire_time", "is", null), eb("expire_time", ">", previousEnd)]))
-          .execute();
-        await trx.insertInto("token_keys").values(toKeyRow(key, token.id)).execute();
-        const change = { current_key: key.key, lifetime_ms: lifetimeMs ?? null };
-        await trx.updateTable("tokens").set(change).where("id", "=", token.id).execute();
-        return true;
-      }),
+      changing(
+        db.transaction().execute(async (trx) => {
+          const token = await holding(trx, name);
+          if (token === undefined) return false;
+          await trx
+            .updateTable("token_keys")
+            .set({ expire_time: previousEnd })
+            .where("token_id", "=", token.id)
+            .where((eb) => eb.or([eb("expire_time", "is", null), eb("expire_time", ">", previousEnd)]))
+            .execute();
+          await trx.insertInto("token_keys").values(toKeyRow(key, token.id)).execute();
+          const change = { current_key: key.key, lifetime_ms: lifetimeMs ?? null };
+          await trx.updateTable("tokens").set(change).where("id", "=", token.id).execute();
+          return true;
+        }),
+      ),
     async revoke(name, time) {
       const all = db.updateTable("tokens").set({ revoke_time: time }).where("name", "=", name);
-      const { numUpdatedRows } = await all.where("revoke_time", "is", null).executeTakeFirst();
+      const { numUpdatedRows } = await changing(all.where("revoke_time", "is", null).executeTakeFirst());
       return numUpdatedRows > 0n;
     },
     used: async (key, time) =>
-      void (await db.updateTable("token_keys").set({ use_time: time }).where("key", "=", key).execute()),
+      void (await changing(db.updateTable("token_keys").set({ use_time: time }).where("key", "=", key).execute())),
     prune: (before) =>
-      db.transaction().execute(async (trx) => {
-        await trx.deleteFrom("tokens").where("revoke_time", "<", before).execute();
-        const present = trx.selectFrom("tokens");
-        await trx
-          .deleteFrom("token_keys")
-          .where((eb) =>
-            eb.or([
-              eb("token_id", "not in", present.select("id")),
-              eb.and([eb("expire_time", "<", before), eb("key", "not in", present.select("current_key"))]),
-            ]),
-          )
-          .execute();
-      }),
+      changing(
+        db.transaction().execute(async (trx) => {
+          await trx.deleteFrom("tokens").where("revoke_time", "<", before).execute();
+          const present = trx.selectFrom("tokens");
+          await trx
+            .deleteFrom("token_keys")
+            .where((eb) =>
+              eb.or([
+                eb("token_id", "not in", present.select("id")),
+                eb.and([eb("expire_time", "<", before), eb("key", "not in", present.select("current_key"))]),
+              ]),
+            )
+            .execute();
+        }),
+      ),
   };
 }
 
