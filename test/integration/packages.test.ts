@@ -82,6 +82,11 @@ describe("the packages, installed in an empty folder", { timeout: 180_000 }, () 
     const answer = await who.run([...question, "--json"], { cwd: app });
     expect([answer.code, answer.stderr]).toEqual([0, ""]);
     expect(answer.stdout).toContain('"rows":[["Bern","2"],["Oslo","1"]]');
+    const source = ["-p", `@drover/connector@${manifest.version}`, "--folder", join(folder, "packages")];
+    const made = await who.run([join(modules, ".bin", "drover"), "library-sets", "create", "own", ...source]);
+    expect([made.code, made.stderr]).toEqual([0, ""]);
+    // The npm that does so is the driver's alone.
+    await expect(access(join(modules, ".bin", "npm"))).rejects.toThrow("ENOENT");
     const stopped = await who.run([join(modules, ".bin", "drover"), "stop"]);
     expect(stopped.code).toBe(0);
     await gone(pid);
@@ -103,7 +108,7 @@ describe("the packages, installed in an empty folder", { timeout: 180_000 }, () 
   });
 
   test("bring the licences of all that is inside", async () => {
-    const names = { driver: ["@grpc/grpc-js", "kysely", "apache-arrow"], cli: ["@grpc/grpc-js", "commander"] };
+    const names = { driver: ["@grpc/grpc-js", "kysely", "apache-arrow", "npm"], cli: ["@grpc/grpc-js", "commander"] };
     for (const [name, inside] of Object.entries(names)) {
       const notices = await readFile(join(modules, "@drover", name, "THIRD-PARTY-NOTICES"), "utf8");
       for (const each of inside) expect(notices).toMatch(new RegExp(`^${each} \\d+\\.\\d+\\.\\d+ \\(`, "m"));

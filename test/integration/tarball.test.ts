@@ -17,6 +17,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ensureDriver } from "../../clients/node/src/index.ts";
+import manifest from "../../package.json" with { type: "json" };
 import { makeTarball } from "../../scripts/tarball.ts";
 import { addressOf, ended, gone, type Person, person, programOf, tool } from "../helpers/installed.ts";
 
@@ -81,6 +82,12 @@ test("the command starts the driver that it was unpacked with, and no other", as
   const words = (await readFile(`/proc/${pid}/cmdline`, "utf8")).split("\0");
   expect(words).toContain(join(place, "lib", "node_modules", "@drover", "driver", "dist", "driver.mjs"));
   await expectAnswers(env);
+  // Installing library sets needs nothing but what was unpacked.
+  const wanted = `@drover/connector@${manifest.version}`;
+  const source = ["-p", wanted, "--folder", join(place, "share", "npm")];
+  const made = await who.run([command, "library-sets", "create", "own", ...source], { env });
+  expect([made.code, made.stderr]).toEqual([0, ""]);
+  expect(made.stdout).toMatch(/^own is there: 1 package, /);
   expect((await who.run([command, "stop"], { env })).code).toBe(0);
   await gone(pid);
 });
@@ -125,7 +132,7 @@ test("it has the packages for app servers and for authors of connectors, the lic
     expect.stringMatching(/^drover-connector-\d.*\.tgz$/),
   ]);
   const notices = await readFile(join(place, "THIRD-PARTY-NOTICES"), "utf8");
-  for (const name of ["kysely", "commander", "@duckdb/node-bindings", `node-linux-${process.arch}`])
+  for (const name of ["kysely", "commander", "@duckdb/node-bindings", `node-linux-${process.arch}`, "npm"])
     expect(notices).toMatch(new RegExp(`^${name} \\d+\\.\\d+\\.\\d+`, "m"));
   await access(join(place, "LICENSE"));
   const service = await readFile(join(place, "share", "systemd", "drover.service"), "utf8");
