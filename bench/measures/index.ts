@@ -2,6 +2,7 @@ import type { MeasureGroup } from "../support/measure.ts";
 import { append } from "./append.ts";
 import { cancel } from "./cancel.ts";
 import { driver } from "./driver.ts";
+import { librarySets } from "./library-sets.ts";
 import { life } from "./life.ts";
 import { loading } from "./loading.ts";
 import { memory } from "./memory.ts";
@@ -22,6 +23,7 @@ export const groups: readonly MeasureGroup[] = [
   postgresMeasures,
   workers,
   setWorkers,
+  librarySets,
   xml,
   sources,
   queries,
