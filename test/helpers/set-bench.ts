@@ -33,7 +33,7 @@ export async function openSetBench(options: TestWorkerOptions = {}): Promise<Set
   const dataDirectory = join(path, "data");
   const staging = join(dataDirectory, "staging", "test");
   const work = join(dataDirectory, "work");
-  for (const each of [staging, work]) await mkdir(each, { recursive: true });
+  await mkdir(work, { recursive: true });
   const events: WorkerPoolEvent[] = [];
   const sets = new PublishedSets(dataDirectory);
   const workers = parts.use(
@@ -47,7 +47,7 @@ export async function openSetBench(options: TestWorkerOptions = {}): Promise<Set
     folderOf: ({ hash }) => sets.folderOf(hash),
     async load(source, set) {
       const directory = join(staging, randomUUID());
-      await mkdir(directory);
+      await mkdir(directory, { recursive: true });
       const permits = async () => ({ [Symbol.dispose]: () => undefined });
       const limits = DEFAULT_SEGMENT_LIMITS;
       const read = await readSource({ pool: workers, source, set, signal, directory, limits, permits, listener });

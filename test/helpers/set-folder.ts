@@ -11,7 +11,7 @@ export type PackageFiles = Readonly<Record<string, string>>;
 export interface FolderSetOptions {
   /** Packages by their folder below `node_modules`; `NAME@VERSION` makes each. */
   readonly packages?: Readonly<Record<string, PackageFiles>>;
-  /** Packages of `test/fixtures/packages`, under the names that they give themselves. */
+  /** Packages of `test/fixtures/packages`, under the names that they give themselves, with the connectors that they declare. */
   readonly fixtures?: readonly string[];
   /** Packages as this repository has them installed. */
   readonly installed?: readonly string[];
@@ -32,6 +32,7 @@ export async function folderSet(
   const { signal } = new AbortController();
   const made = join(dataDirectory, `set-${name}`);
   const modules = join(made, "node_modules");
+  const offered: Record<string, string> = { ...connectors };
   await mkdir(made, { recursive: true });
   for (const [id, files] of Object.entries(packages)) {
     const [, packageName = "", version = ""] = /^(.+)@([^@]+)$/.exec(id) ?? [];
@@ -44,15 +45,16 @@ export async function folderSet(
   }
   for (const fixture of fixtures) {
     const from = join(FIXTURES, fixture);
-    const { name: packageName } = JSON.parse(await readFile(join(from, "package.json"), "utf8"));
+    const { name: packageName, drover } = JSON.parse(await readFile(join(from, "package.json"), "utf8"));
     await cp(from, join(modules, packageName), { recursive: true });
+    for (const [kind, module] of Object.entries<string>(drover.connectors)) offered[kind] = join(packageName, module);
   }
   for (const packageName of installed)
     await cp(join(INSTALLED, packageName), join(modules, packageName), { recursive: true });
   const found = await packagesIn(made);
   const manifest: Partial<LibrarySetManifest> = {
     packages: found,
-    connectors: Object.entries(connectors).map(([kind, module]) => connectorOf(kind, module, found)),
+    connectors: Object.entries(offered).map(([kind, module]) => connectorOf(kind, module, found)),
     files: await sealTree(made, { signal }),
   };
   const { manifest: whole, ...named } = librarySet(name, "0", manifest);

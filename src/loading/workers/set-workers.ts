@@ -48,7 +48,8 @@ export class SetWorkers {
     const [node = "", ...rest] = this.#program;
     const codeFolder =
       madeIn === undefined ? join(dirname(temporaryDirectory), `code-${hash}`) : join(temporaryDirectory, "code");
-    await mkdir(codeFolder, { recursive: true, mode: folderMode() });
+    // Node takes what is not there for a file, and grants nothing that comes to lie in it.
+    for (const own of [codeFolder, stagingFolder]) await mkdir(own, { recursive: true, mode: folderMode() });
     const permissions = permissionArguments({
       read: [folder, ...others],
       write: [temporaryDirectory, stagingFolder, codeFolder],

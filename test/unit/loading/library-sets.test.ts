@@ -9,11 +9,6 @@ import { openSetBench, type SetBench } from "../../helpers/set-bench.ts";
 
 const kind = (name: string, options: Source["options"] = {}): Source => ({ kind: name, uri: "", options });
 
-const KINDS = [
-  ...["steady", "throws", "throws-later", "blocks", "exits", "leaks", "prints", "meddles"],
-  ...["no-connector", "breaks"],
-];
-
 describe("a package's connector", () => {
   let bench: SetBench;
   let set: LibrarySet;
@@ -24,11 +19,7 @@ describe("a package's connector", () => {
   });
   afterAll(() => bench[Symbol.asyncDispose]());
 
-  const unruly = (of: SetBench) =>
-    of.makeSet("unruly", {
-      fixtures: ["unruly"],
-      connectors: Object.fromEntries(KINDS.map((name) => [name, `unruly-connector/${name}.js`])),
-    });
+  const unruly = (of: SetBench) => of.makeSet("unruly", { fixtures: ["unruly"] });
 
   /** While another load of the same set runs, which must not notice. */
   async function failureOf(name: string, at = bench) {
@@ -101,12 +92,10 @@ describe("a package that looks around", () => {
     await writeFile(secretFile, "hunter2");
     new DatabaseSync(join(dataDirectory, "catalog.sqlite")).exec("CREATE TABLE secrets (text)");
     const other = await bench.makeSet("other", { packages: { "neighbour@1.0.0": { "index.js": "exports.a = 1" } } });
-    const set = await bench.makeSet("curious", {
-      fixtures: ["curious"],
-      connectors: { looks: "curious-connector/looks.js" },
-    });
-    const options = { dataDirectory, secretFile, otherSet: bench.folderOf(other), driver: process.pid };
-    found = JSON.parse((await bench.test(kind("looks", options), set)).description);
+    const set = await bench.makeSet("curious", { fixtures: ["curious"] });
+    const asked = new URLSearchParams({ dataDirectory, secretFile, otherSet: bench.folderOf(other) });
+    const source = { ...kind("looks"), uri: `looks:///?${asked}` };
+    found = JSON.parse((await bench.test(source, set)).description);
   });
   afterAll(async () => {
     delete process.env.DROVER_SECRET_TEST;
@@ -218,10 +207,7 @@ describe("files of a source", () => {
       reserved: () => reserved,
       http: () => ({ allowed: undefined, maxBytes: 1e6 }),
     });
-    set = await bench.makeSet("old-style", {
-      fixtures: ["old-style"],
-      connectors: { lines: "old-style-connector/index.js" },
-    });
+    set = await bench.makeSet("old-style", { fixtures: ["old-style"] });
     await mkdir(join(bench.path, "in"));
     for (const name of ["one", "two"]) await writeFile(join(bench.path, "in", `${name}.lines`), `${name}\na\n`);
     await writeFile(join(bench.path, "rows.csv"), "a,b\n1,2\n3,4\n");
