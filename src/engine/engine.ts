@@ -1,6 +1,6 @@
 import type { FileScan, SegmentLimits, SniffResult, WrittenSegments } from "./file-scan.ts";
 import type { IncrementEngine } from "./increment.ts";
-import type { Plan } from "./plan.ts";
+import type { Expr, Plan } from "./plan.ts";
 import type { Column, EngineProgress, JsonValue } from "./types.ts";
 
 /** What the reading engine may know of one version: where its segments are and, if it is in memory, under which table. */
@@ -12,6 +12,15 @@ export interface ReadableVersion {
   readonly segmentPaths: readonly string[];
   /** The name that `makeResident` was given, while the version is in memory. */
   readonly residentTable?: string;
+  /** What of it is there for whoever asks; left out: all of it. */
+  readonly view?: VersionView;
+}
+
+/** A part of a version's rows and columns. */
+export interface VersionView {
+  readonly columns: readonly Column[];
+  /** Over all columns of the version; left out: all rows. No expression of the asker's sees a row for which it is not true. */
+  readonly rows?: Expr;
 }
 
 /** A statement with its values apart. */

@@ -16,7 +16,7 @@ export class EventQueue implements Disposable {
   #overflow: DriverError | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(events: DriverEvents, options: EventQueueOptions) {
+  constructor(events: Pick<DriverEvents, "listen">, options: EventQueueOptions) {
     this.#options = options;
     this.#stop = events.listen((event) => this.#add(event));
   }

@@ -29,6 +29,8 @@ export interface OperationSnapshot {
   readonly requestedBy: string;
   /** Undefined: nobody's but an administrator's. */
   readonly owner?: Owner;
+  /** Under which scope it was begun; absent: without bounds. */
+  readonly scopeHash?: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly configuration: JsonObject;
   readonly outcome?: JsonObject;

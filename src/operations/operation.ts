@@ -119,6 +119,7 @@ export class Operation implements OperationHandle {
       ...(this.#error && { error: this.#error }),
       requestedBy: this.request.requestedBy,
       ...(this.request.whose && { owner: this.request.whose.owner }),
+      ...(this.request.whose?.scopeHash && { scopeHash: this.request.whose.scopeHash }),
       labels: this.request.labels,
       configuration: this.request.configuration,
       ...(this.#outcome && { outcome: this.#outcome }),

@@ -9,6 +9,8 @@ export interface Owner {
 /** Who asks for an operation or an upload. */
 export interface Whose {
   readonly owner: Owner;
+  /** Tells what he may see from what others may; empty or left out: everything. */
+  readonly scopeHash?: string;
   /** Whether he may know of what somebody owns, and end it. What has no owner is an administrator's. */
   owns(owner: Owner | undefined): boolean;
 }

@@ -1,6 +1,8 @@
+import type { Access } from "../access/model.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { OperationProgress } from "../operations/model.ts";
 import type { Whose } from "../operations/owner.ts";
+import { seenLoadError } from "./version-view.ts";
 
 /** A load of this or another driver process, for those who wait for it without a part in it. */
 export interface AwaitedLoad {
@@ -33,13 +35,18 @@ export interface LoadFinder {
   mending(error: DriverError, asker: Asker): Promise<AwaitedLoad | undefined>;
 }
 
-export interface AwaitOptions extends Asker {
+export interface AwaitOptions extends Omit<Asker, "whose"> {
+  /** What he may see: of loads of other datasets he is told nothing. */
+  readonly access: Access;
   /** Whether to wait for loads at all. */
   readonly wait: boolean;
   readonly signal: AbortSignal;
   /** Told how far the load is that is waited for; its phase names the load. */
   readonly onProgress?: (progress: OperationProgress) => void;
 }
+
+/** What is read by a load tells of rows that somebody may not see. */
+const UNTOLD = { fraction: undefined, rows: 0, bytes: 0, totalBytes: 0, rowsPerSecond: 0, bytesPerSecond: 0 };
 
 /** After so many loads a dataset that still can't be read fails its query. */
 const MAX_LOADS = 3;
@@ -74,23 +81,30 @@ export class LoadWaits {
   }
 
   /** Waits for a load. Throws POOL_FULL. */
-  async wait(load: AwaitedLoad, { signal, onProgress = () => undefined }: AwaitOptions): Promise<void> {
+  async wait(load: AwaitedLoad, { signal, access, onProgress = () => undefined }: AwaitOptions): Promise<void> {
     if (this.#waiting >= this.#maxWaiting) {
       const message = `${this.#waiting} queries wait for loads already`;
       throw new DriverError("POOL_FULL", message, { metadata: { queued: String(this.#waiting) } });
     }
     this.#waiting++;
     try {
-      const tell = (progress: OperationProgress) => onProgress({ ...progress, phase: phaseOf(load, progress) });
+      const tell = (progress: OperationProgress) =>
+        onProgress({ ...(access.restricted ? UNTOLD : progress), phase: phaseOf(load, progress) });
       await load.wait({ signal, onProgress: tell });
+    } catch (error) {
+      throw signal.aborted ? error : seenLoadError(error, access);
     } finally {
       this.#waiting--;
     }
   }
 
-  async #mending(error: DriverError, { wait, ...asker }: AwaitOptions): Promise<AwaitedLoad | undefined> {
-    if (wait) return this.#loads?.mending(error, asker);
+  async #mending(
+    error: DriverError,
+    { wait, access, requestedBy, caller }: AwaitOptions,
+  ): Promise<AwaitedLoad | undefined> {
     const { dataset = "" } = error.metadata;
+    if (!access.mayRead(dataset)) return undefined;
+    if (wait) return this.#loads?.mending(error, { requestedBy, caller, whose: access });
     const load = error.reason === "DATASET_NOT_FOUND" ? await this.#loads?.running(dataset) : undefined;
     if (load === undefined) return undefined;
     throw new DriverError("DATASET_LOADING", `operation "${load.operationId}" loads "${dataset}" for the first time`, {

@@ -15,6 +15,8 @@ export interface ListRowsRequest extends RowsQuery {
   /** 0 means 100; more than 10,000 is taken as 10,000. */
   readonly pageSize: number;
   readonly pageToken: string;
+  /** Of what may be seen: a token goes on with no other rows than it began with. */
+  readonly scopeHash: string;
   /** Of the current version; counts for the first page. */
   readonly freshness?: Freshness;
 }
@@ -118,6 +120,6 @@ class Page {
   }
 }
 
-function identity({ dataset, version, columns, filter }: ListRowsRequest): unknown {
-  return ["rows", dataset, version, columns, filter ?? null];
+function identity({ dataset, version, columns, filter, scopeHash }: ListRowsRequest): unknown {
+  return ["rows", dataset, version, columns, filter ?? null, scopeHash];
 }

@@ -15,6 +15,8 @@ export interface ListValuesRequest extends ValuesQuery {
   /** 0 means 100; more than 10,000 is taken as 10,000. */
   readonly pageSize: number;
   readonly pageToken: string;
+  /** Of what may be seen: a token goes on with no other values than it began with. */
+  readonly scopeHash: string;
   /** Of the current version; counts for the first page. */
   readonly freshness?: Freshness;
 }
@@ -61,6 +63,6 @@ export async function listValues(
   };
 }
 
-function identity({ dataset, version, column, prefix, filter }: ListValuesRequest): unknown {
-  return ["values", dataset, version, column, prefix, filter ?? null];
+function identity({ dataset, version, column, prefix, filter, scopeHash }: ListValuesRequest): unknown {
+  return ["values", dataset, version, column, prefix, filter ?? null, scopeHash];
 }

@@ -2,6 +2,7 @@ import { DriverError } from "../errors/driver-error.ts";
 import type { Asker, AwaitedLoad, AwaitOptions, LoadWaits } from "./await-load.ts";
 import type { Freshness, Question } from "./model.ts";
 import type { QueryServiceParts } from "./parts.ts";
+import { seenLoadError } from "./version-view.ts";
 
 /** A refresh that somebody waits for. */
 export interface AwaitedRefresh {
@@ -47,10 +48,16 @@ export async function makeDatasetFresh(
   freshness: Freshness | undefined,
   options: AwaitOptions,
 ): Promise<void> {
-  if (freshness === undefined) return;
+  // What is not granted is not there, which its reading will say.
+  if (freshness === undefined || !options.access.mayRead(dataset)) return;
+  const { requestedBy, caller, access } = options;
   for (;;) {
     options.signal.throwIfAborted();
-    const refresh = await fresh?.refreshing(dataset, freshness, options);
+    const refresh = await fresh
+      ?.refreshing(dataset, freshness, { requestedBy, caller, whose: access })
+      .catch((error: unknown) => {
+        throw seenLoadError(error, access);
+      });
     if (refresh === undefined) return;
     if (!options.wait) throw loading(dataset, refresh.load);
     await waits.wait(refresh.load, options);

@@ -1,3 +1,4 @@
+import type { Access } from "../access/model.ts";
 import type { DatasetStore } from "../datasets/model.ts";
 import type { ReadableVersion, ReadEngine, Statement } from "../engine/engine.ts";
 import type { AggregateQuery, Question } from "./model.ts";
@@ -14,6 +15,11 @@ export interface PreparedQuestion extends AsyncDisposable {
   statement(versions?: readonly ReadableVersion[]): Statement;
 }
 
+export interface PrepareOptions {
+  readonly access: Access;
+  readonly signal: AbortSignal;
+}
+
 interface Parts {
   readonly engine: ReadEngine;
   readonly datasets: DatasetStore;
@@ -23,7 +29,7 @@ interface Parts {
 export async function prepareQuestion(
   question: Question,
   parts: Parts,
-  options: { readonly signal: AbortSignal },
+  options: PrepareOptions,
 ): Promise<PreparedQuestion> {
   return question.kind === "sql"
     ? prepareSql(question, parts, options)
@@ -33,7 +39,7 @@ export async function prepareQuestion(
 async function prepareSql(
   { sql, parameters, versions: asked = {} }: Extract<Question, { kind: "sql" }>,
   { engine, datasets }: Parts,
-  options: { readonly signal: AbortSignal },
+  options: PrepareOptions,
 ): Promise<PreparedQuestion> {
   const checked = await engine.checkSql(sql, options);
   const unread = Object.keys(asked).find((dataset) => !checked.datasets.includes(dataset));
@@ -56,7 +62,7 @@ async function prepareSql(
 async function prepareAggregate(
   query: AggregateQuery,
   { engine, datasets }: Parts,
-  options: { readonly signal: AbortSignal },
+  options: PrepareOptions,
 ): Promise<PreparedQuestion> {
   const versions = await PinnedVersions.pin(datasets, [query], options);
   try {

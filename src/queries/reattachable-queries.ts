@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Access } from "../access/model.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import { canonicalJson, isSameRequest } from "../operations/identity.ts";
 import type { OperationHandle, OperationRequest, Operations } from "../operations/model.ts";
-import { isSameOwner, type Owner, type Whose } from "../operations/owner.ts";
+import { isSameOwner, type Owner } from "../operations/owner.ts";
 import type { EventSink } from "./event-stream.ts";
 import type { NumberedEvent, QueryCompletion } from "./events.ts";
 import type { KeptEvent } from "./kept-event.ts";
@@ -44,7 +45,7 @@ export interface ReattachableRequest {
 export interface WatchOptions {
   /** Who asks: only who asked for the query may read it. */
   readonly requestedBy: string;
-  readonly whose?: Whose | undefined;
+  readonly access: Access;
   readonly signal: AbortSignal;
 }
 
@@ -53,6 +54,14 @@ interface Kept {
   readonly digest: string;
   readonly requestedBy: string;
   readonly owner: Owner | undefined;
+  readonly scopeHash: string;
+}
+
+/** Who has asked, and what he could see. */
+interface Asker {
+  readonly requestedBy: string;
+  readonly owner?: Owner | undefined;
+  readonly scopeHash?: string | undefined;
 }
 
 const POLL_MS = 50;
@@ -95,15 +104,17 @@ export class ReattachableQueries {
   }
 
   /** Goes on with a query after an event. Throws OPERATION_NOT_FOUND, RESULT_EXPIRED, INVALID_REQUEST. */
-  watch(id: string, after: number, { requestedBy, whose, signal }: WatchOptions): AsyncGenerator<NumberedEvent, void> {
+  watch(id: string, after: number, { requestedBy, access, signal }: WatchOptions): AsyncGenerator<NumberedEvent, void> {
     const kept = this.#kept.get(id);
     // An id that others may have seen opens nobody else's result.
-    const isAskers = (known: Pick<Kept, "requestedBy" | "owner">) =>
-      known.requestedBy === requestedBy && isSameOwner(known.owner, whose?.owner);
+    const isAskers = (known: Asker) =>
+      known.requestedBy === requestedBy &&
+      isSameOwner(known.owner, access.owner) &&
+      (known.scopeHash ?? "") === access.scopeHash;
     if (kept !== undefined && isAskers(kept)) return kept.query.readAfter(after, { signal });
     const operation = this.#operations.find(id);
     const ended = operation?.kind === "query" && operation.endTime !== undefined;
-    if (ended && isAskers({ ...operation, owner: operation.owner })) throw this.#expired(id);
+    if (ended && isAskers(operation)) throw this.#expired(id);
     this.#onReattach("unknown");
     throw new DriverError("OPERATION_NOT_FOUND", `there is no reattachable query "${id}"`, {
       metadata: { operation: id },
@@ -165,8 +176,8 @@ export class ReattachableQueries {
   }
 }
 
-function askerOf({ requestedBy, whose }: OperationRequest): Pick<Kept, "requestedBy" | "owner"> {
-  return { requestedBy, owner: whose?.owner };
+function askerOf({ requestedBy, whose }: OperationRequest): Pick<Kept, "requestedBy" | "owner" | "scopeHash"> {
+  return { requestedBy, owner: whose?.owner, scopeHash: whose?.scopeHash ?? "" };
 }
 
 function digestOf(asked: unknown): string {

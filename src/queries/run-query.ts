@@ -1,7 +1,7 @@
+import type { Access } from "../access/model.ts";
 import type { QueryResult, ResultBatch } from "../engine/engine.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { JsonObject, OperationHandle, OperationProgress, OperationRequest } from "../operations/model.ts";
-import type { Whose } from "../operations/owner.ts";
 import type { Lane, Permit } from "../scheduling/model.ts";
 import type { LoadWaits } from "./await-load.ts";
 import { type EventSink, EventStream } from "./event-stream.ts";
@@ -19,7 +19,8 @@ export interface RunOptions {
   readonly labels: Readonly<Record<string, string>>;
   /** Who asks: shown in the history. */
   readonly requestedBy: string;
-  readonly whose?: Whose | undefined;
+  /** What he may see, and whose the query is. */
+  readonly access: Access;
   /** Whose turn it is in the pool. */
   readonly caller: string;
   readonly signal: AbortSignal;
@@ -102,13 +103,13 @@ async function execute(
   stream: EventSink,
 ): Promise<{ result: QueryCompletion; outcome: JsonObject }> {
   const { signal } = handle;
-  const { requestedBy, whose, caller, wait = true } = options;
+  const { requestedBy, access, caller, wait = true } = options;
   // The query's own progress begins after that of a load.
   const onProgress = (progress: OperationProgress) => {
     handle.report({ phase: progress.phase });
     stream.offerProgress(progress);
   };
-  const awaiting = { requestedBy, whose, caller, wait, signal, onProgress };
+  const awaiting = { requestedBy, access, caller, wait, signal, onProgress };
   const started = await parts.waits.run(async () => {
     await makeFresh(question, parts, awaiting);
     return start(parts, question, options, handle, stream);
@@ -139,7 +140,7 @@ async function execute(
 async function start(
   parts: RunParts,
   question: Question,
-  { lane, caller, format }: RunOptions,
+  { lane, caller, format, access }: RunOptions,
   handle: OperationHandle,
   stream: EventSink,
 ): Promise<Started> {
@@ -147,11 +148,12 @@ async function start(
   await using stack = new AsyncDisposableStack();
   const permit = stack.use(await parts.pool.acquire({ signal, lane, caller }));
   const begun = performance.now();
-  const prepared = stack.use(await prepareQuestion(question, parts, { signal }));
+  const prepared = stack.use(await prepareQuestion(question, parts, { signal, access }));
   handle.begin();
   const planned = performance.now();
   const onProgress = ({ fraction, rows }: { fraction: number | undefined; rows: number }) => {
-    handle.report({ fraction, rows, phase: "executing" });
+    // How many rows are read tells of those that are not to be seen.
+    handle.report({ fraction, ...(!prepared.versions.isPartial && { rows }), phase: "executing" });
     const progress = parts.operations.find(handle.id)?.progress;
     if (progress) stream.offerProgress(progress);
   };
@@ -188,13 +190,13 @@ async function sendFrame(
   return { rows, encodedMs };
 }
 
-function operationOf(question: Question, { operationId, requestedBy, whose, labels }: RunOptions): OperationRequest {
+function operationOf(question: Question, { operationId, requestedBy, access, labels }: RunOptions): OperationRequest {
   return {
     ...(operationId !== undefined && { id: operationId }),
     kind: "query",
     dataset: question.kind === "aggregate" ? question.query.dataset : "",
     requestedBy,
-    whose,
+    whose: access,
     labels,
     configuration: configurationOf(question),
   };

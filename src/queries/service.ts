@@ -1,5 +1,5 @@
+import type { Access } from "../access/model.ts";
 import type { Column } from "../engine/types.ts";
-import type { Whose } from "../operations/owner.ts";
 import { collectAnswer, type QueryAnswer } from "./answer.ts";
 import { LoadWaits } from "./await-load.ts";
 import type { NumberedEvent } from "./events.ts";
@@ -19,12 +19,16 @@ import { PinnedVersions } from "./versions.ts";
 export interface CallOptions {
   /** Who asks. */
   readonly requestedBy: string;
-  readonly whose?: Whose | undefined;
+  /** What he may see, and whose the operation is. */
+  readonly access: Access;
   /** Whether to wait for a load of a dataset that can't be read yet. Default: yes. */
   readonly wait?: boolean;
   readonly caller: string;
   readonly signal: AbortSignal;
 }
+
+/** As it is asked: the scope is that of the call. */
+type Unscoped<T> = Omit<T, "scopeHash">;
 
 /** How a question would be answered. */
 export interface Explanation {
@@ -54,8 +58,8 @@ export interface QueryService {
   /** Runs a question and gives the final result. Throws RESULT_TOO_LARGE. */
   query(question: Question, options: Omit<RunOptions, "format">): Promise<QueryAnswer>;
   explain(question: Question, options: CallOptions): Promise<Explanation>;
-  listRows(request: ListRowsRequest, options: CallOptions): Promise<RowsPage>;
-  listValues(request: ListValuesRequest, options: CallOptions): Promise<ValuesPage>;
+  listRows(request: Unscoped<ListRowsRequest>, options: CallOptions): Promise<RowsPage>;
+  listValues(request: Unscoped<ListValuesRequest>, options: CallOptions): Promise<ValuesPage>;
   statistics(request: StatisticsRequest, options: CallOptions): Promise<Statistics>;
 }
 
@@ -80,13 +84,15 @@ export function createQueryService(given: QueryServiceParts): QueryService {
     query: (question, options) =>
       collectAnswer(runQuery(parts, question, { ...options, format: "rows" }), limits.maxAnswerBytes),
     explain: (question, options) => explain(parts, question, options),
-    async listRows(request, options) {
+    async listRows(asked, options) {
+      const request = { ...asked, scopeHash: options.access.scopeHash };
       const position = rowsPosition(request);
       return reading(parts, pageOf(request, position), options, (versions) =>
         listRows(parts.engine, versions, request, position, { ...options, maxBytes: limits.maxPageBytes }),
       );
     },
-    async listValues(request, options) {
+    async listValues(asked, options) {
+      const request = { ...asked, scopeHash: options.access.scopeHash };
       const position = valuesPosition(request);
       return reading(parts, pageOf(request, position), options, (versions) =>
         listValues(parts.engine, versions, request, position, options),
@@ -98,8 +104,8 @@ export function createQueryService(given: QueryServiceParts): QueryService {
 }
 
 /** What tells one call's question from another's. */
-function askedOf(question: Question, { format, requestedBy, whose }: RunOptions): unknown {
-  return { question, format, requestedBy, owner: whose?.owner };
+function askedOf(question: Question, { format, requestedBy, access }: RunOptions): unknown {
+  return { question, format, requestedBy, owner: access.owner, scopeHash: access.scopeHash };
 }
 
 /** What is read: a version, or the current one if it is young enough. */
@@ -118,15 +124,15 @@ function pageOf(request: Place, position: { readonly version: number } | undefin
 async function reading<T>(
   parts: RunParts,
   { dataset, version, freshness }: Place,
-  { signal, caller, requestedBy, whose, wait = true }: CallOptions,
+  { signal, caller, requestedBy, access, wait = true }: CallOptions,
   work: (versions: PinnedVersions) => Promise<T>,
 ): Promise<T> {
   const { pool, datasets, waits } = parts;
-  const awaiting = { signal, caller, requestedBy, whose, wait };
+  const awaiting = { signal, caller, requestedBy, access, wait };
   const read = async () => {
     await makeDatasetFresh(parts, dataset, freshness, awaiting);
     using _ = await pool.acquire({ signal, lane: "interactive", caller });
-    await using versions = await PinnedVersions.pin(datasets, [{ dataset, version }], { signal });
+    await using versions = await PinnedVersions.pin(datasets, [{ dataset, version }], { signal, access });
     return await work(versions).catch(async (error) => {
       throw await versions.explain(error);
     });
@@ -139,12 +145,20 @@ async function explain(parts: RunParts, question: Question, options: CallOptions
   return await parts.waits.run(() => explainNow(parts, question, options), { ...options, wait });
 }
 
-async function explainNow(parts: RunParts, question: Question, { signal, caller }: CallOptions): Promise<Explanation> {
+async function explainNow(
+  parts: RunParts,
+  question: Question,
+  { signal, caller, access }: CallOptions,
+): Promise<Explanation> {
   const { engine, pool } = parts;
   using _ = await pool.acquire({ signal, lane: "interactive", caller });
-  await using prepared = await prepareQuestion(question, parts, { signal });
-  // Where datasets are stored is nobody's business; as tables in memory they go by their names.
-  const shown = prepared.versions.all().map((version) => ({ ...version, residentTable: version.dataset }));
+  await using prepared = await prepareQuestion(question, parts, { signal, access });
+  // Where datasets are stored is nobody's business, nor what is held back of them; as tables in memory they go by their names.
+  const shown = prepared.versions.all().map(({ view, ...version }) => ({
+    ...version,
+    residentTable: version.dataset,
+    ...(view && { view: { columns: view.columns } }),
+  }));
   const statement = prepared.statement(shown).text;
   if (prepared.planned !== undefined) {
     const { plan, columns } = prepared.planned;

@@ -1,28 +1,37 @@
+import type { Access } from "../access/model.ts";
+import { findGranted } from "../access/require.ts";
 import type { DatasetStore, PinnedVersion } from "../datasets/model.ts";
-import type { ReadableVersion } from "../engine/engine.ts";
+import type { ReadableVersion, VersionView } from "../engine/engine.ts";
 import type { Plan, ScanPlan } from "../engine/plan.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { DatasetSchema } from "./schema.ts";
+import { viewOf } from "./version-view.ts";
 
 /** The versions that one statement reads, held open until disposed. */
 export class PinnedVersions implements AsyncDisposable {
   readonly #datasets: Pick<DatasetStore, "recheck">;
   readonly #pins = new Map<string, PinnedVersion>();
+  /** Of those of which not all may be seen. */
+  readonly #views = new Map<string, VersionView>();
 
   private constructor(datasets: Pick<DatasetStore, "recheck">) {
     this.#datasets = datasets;
   }
 
-  /** Pins datasets at a version, or at their current ones (0); if one fails, none stays pinned. */
+  /** Pins datasets at a version, or at their current ones (0), as somebody may see them; if one fails, none stays pinned. */
   static async pin(
     datasets: DatasetStore,
     wanted: readonly { readonly dataset: string; readonly version: number }[],
-    options: { readonly signal: AbortSignal },
+    { signal, access }: { readonly signal: AbortSignal; readonly access: Access },
   ): Promise<PinnedVersions> {
     const pinned = new PinnedVersions(datasets);
     try {
-      for (const { dataset, version } of wanted)
-        pinned.#pins.set(dataset, await datasets.pin(dataset, version, options));
+      for (const { dataset, version } of wanted) {
+        const pin = await findGranted(access, dataset, () => datasets.pin(dataset, version, { signal }));
+        pinned.#pins.set(dataset, pin);
+        const restriction = access.restriction(dataset);
+        if (restriction !== undefined) pinned.#views.set(dataset, viewOf(dataset, pin.manifest, restriction));
+      }
       return pinned;
     } catch (error) {
       await pinned[Symbol.asyncDispose]();
@@ -38,23 +47,31 @@ export class PinnedVersions implements AsyncDisposable {
 
   schema(dataset: string): DatasetSchema {
     const { manifest } = this.get(dataset);
-    return { dataset, version: manifest.number, columns: manifest.columns };
+    const { columns } = this.#views.get(dataset) ?? manifest;
+    return { dataset, version: manifest.number, columns };
   }
 
   /** What an engine needs to read a version. */
   readable(dataset: string): ReadableVersion {
     const { manifest, segmentPaths, residentTable } = this.get(dataset);
+    const view = this.#views.get(dataset);
     return {
       dataset,
       version: manifest.number,
       columns: manifest.columns,
       segmentPaths,
       ...(residentTable !== undefined && { residentTable }),
+      ...(view !== undefined && { view }),
     };
   }
 
   all(): readonly ReadableVersion[] {
     return [...this.#pins.keys()].map((dataset) => this.readable(dataset));
+  }
+
+  /** Whether something of what is read is held back: then how much is read is not for the asker. */
+  get isPartial(): boolean {
+    return this.#views.size > 0;
   }
 
   numbers(): Readonly<Record<string, number>> {
@@ -84,6 +101,7 @@ export class PinnedVersions implements AsyncDisposable {
 
   /** What a plan reads, or, without one (SQL), all columns of all versions. */
   cost(plan: Plan | undefined): { readonly rowsScanned: number; readonly bytesScanned: number } {
+    if (this.isPartial) return { rowsScanned: 0, bytesScanned: 0 };
     const scans =
       plan === undefined
         ? [...this.#pins].map(([dataset, { manifest }]) => ({ dataset, columns: manifest.columns.length }))

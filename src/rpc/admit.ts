@@ -1,13 +1,14 @@
 import { createAccess } from "../access/access.ts";
 import { type Access, isAtLeast, type Role } from "../access/model.ts";
+import { requireUnrestricted } from "../access/require.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { ActiveCall } from "./call.ts";
 import { END_USER_HEADER, readEndUser } from "./end-user.ts";
 import { readScope, SCOPE_HEADER } from "./mapping/scopes.ts";
 import type { BoundMethod } from "./service.ts";
 
-/** Gives a call what its token and its headers let it do and see. Throws ACCESS_DENIED where its method needs more. */
-export function admit({ path }: BoundMethod, needed: Role, call: ActiveCall): void {
+/** Gives a call what its token and its headers let it do and see. Throws ACCESS_DENIED where its method needs more, or reads sources past what the token holds back. */
+export function admit({ path, sources }: BoundMethod, needed: Role, call: ActiveCall): void {
   const { bearer, endUserHeader, scopeHeader } = call;
   if (bearer === undefined) throw new Error(`${path} came without a token`);
   const narrowing = { endUser: readEndUser(endUserHeader), scope: readScope(scopeHeader) };
@@ -17,6 +18,7 @@ export function admit({ path }: BoundMethod, needed: Role, call: ActiveCall): vo
     });
   call.access = createAccess(bearer, narrowing);
   if (!isAtLeast(call.access.role, needed)) throw denied(path, needed, call.access);
+  if (sources) requireUnrestricted(call.access);
 }
 
 function denied(path: string, needed: Role, { principal, role }: Access): DriverError {

@@ -14,6 +14,8 @@ import type { Call } from "./call.ts";
 export interface ServicePolicy<S extends DescService> {
   /** What the caller's token must allow at least, method by method; "anyone" needs no token. */
   readonly roles: { readonly [K in keyof ServiceHandlers<S>]: Role | "anyone" };
+  /** The methods that read sources, or tell of them: refused to whoever sees only a part of some dataset. */
+  readonly sources?: readonly (keyof S["method"])[];
   /** The methods that are work: refused while the driver starts or stops, and waited for when it stops. */
   readonly work: readonly (keyof S["method"])[];
   /** The methods that are no work, but bring what work has made: waited for when the driver stops. */
@@ -54,6 +56,8 @@ interface BoundBase {
   /** Undefined: no token is asked for. */
   readonly role: Role | undefined;
   readonly authenticated: boolean;
+  /** Whether it is refused to whoever sees only a part of some dataset. */
+  readonly sources: boolean;
   readonly work: boolean;
   /** Whether the driver's stop waits for it. */
   readonly awaited: boolean;
@@ -87,7 +91,8 @@ export function bindService<S extends DescService>(
     const role: Role | undefined = needed === "anyone" ? undefined : needed;
     const work = policy.work.includes(name);
     const awaited = work || policy.awaited?.includes(name) === true;
-    const base = { method, path: methodPath(method), role, authenticated: role !== undefined, work, awaited };
+    const sources = policy.sources?.includes(name) === true;
+    const base = { method, path: methodPath(method), role, authenticated: role !== undefined, sources, work, awaited };
     switch (method.methodKind) {
       case "unary":
         return { ...base, kind: "unary", handler: handler as UnaryHandler<Message, Message> };

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DriverError } from "../../src/errors/driver-error.ts";
 import type { QueryEvent } from "../../src/queries/events.ts";
 import type { ListRowsRequest } from "../../src/queries/list-rows.ts";
+import { EVERYTHING } from "../helpers/access.ts";
 import { aggregate, type OpenedQueryService, openQueryService } from "../helpers/query-service.ts";
 
 let opened: OpenedQueryService;
@@ -22,10 +23,16 @@ const options = () => ({
   lane: "interactive" as const,
   labels: { page: "one" },
   requestedBy: "tester",
+  access: EVERYTHING,
   caller: "tester",
   signal: new AbortController().signal,
 });
-const call = () => ({ caller: "tester", requestedBy: "tester", signal: new AbortController().signal });
+const call = () => ({
+  caller: "tester",
+  requestedBy: "tester",
+  access: EVERYTHING,
+  signal: new AbortController().signal,
+});
 
 async function rejection(work: Promise<unknown>): Promise<DriverError> {
   const error = await work.then(
@@ -257,7 +264,7 @@ describe("explain", () => {
 describe("listRows", () => {
   const request = { dataset: "flights", version: 0, columns: [], pageSize: 0, pageToken: "" };
 
-  async function allRows(first: ListRowsRequest) {
+  async function allRows(first: Omit<ListRowsRequest, "scopeHash">) {
     const rows: (readonly unknown[])[] = [];
     const sizes: number[] = [];
     for (let pageToken = "", pages = 0; pages === 0 || pageToken !== ""; pages += 1) {

@@ -8,7 +8,7 @@ import { DriverError } from "../../errors/driver-error.ts";
 import type { JsonObject, OperationHandle, OperationProgress } from "../../operations/model.ts";
 import type { EventStream } from "../event-stream.ts";
 import { makeFresh } from "../make-fresh.ts";
-import { prepareQuestion } from "../prepare.ts";
+import { type PrepareOptions, prepareQuestion } from "../prepare.ts";
 import { ROW_BATCH } from "../run-query.ts";
 import type { CallOptions } from "../service.ts";
 import { PinnedVersions } from "../versions.ts";
@@ -118,18 +118,18 @@ export class Export {
     begin: (stack: AsyncDisposableStack, prepared: Prepared) => Promise<T>,
   ): Promise<AsyncDisposable & { readonly value: T }> {
     const { signal } = this.#handle;
-    const { caller, requestedBy, whose, wait = true } = this.#options;
+    const { caller, requestedBy, access, wait = true } = this.#options;
     const { subject } = this.#request;
     const onProgress = (progress: OperationProgress) => {
       this.#handle.report({ phase: progress.phase });
       this.#stream.offerProgress(progress);
     };
-    const awaiting = { signal, caller, requestedBy, whose, wait, onProgress };
+    const awaiting = { signal, caller, requestedBy, access, wait, onProgress };
     const start = async () => {
       if (subject.kind === "question") await makeFresh(subject.question, this.#parts, awaiting);
       await using stack = new AsyncDisposableStack();
       stack.use(await this.#parts.pool.acquire({ signal, lane: "batch", caller }));
-      const prepared = stack.use(await prepare(subject, this.#parts, { signal }));
+      const prepared = stack.use(await prepare(subject, this.#parts, { signal, access }));
       this.#handle.begin();
       try {
         const value = await begin(stack, prepared);
@@ -174,11 +174,7 @@ interface Prepared extends AsyncDisposable {
   readonly rowBytes: number;
 }
 
-async function prepare(
-  subject: ExportSubject,
-  parts: ExportParts,
-  options: { readonly signal: AbortSignal },
-): Promise<Prepared> {
+async function prepare(subject: ExportSubject, parts: ExportParts, options: PrepareOptions): Promise<Prepared> {
   if (subject.kind === "question") {
     const prepared = await prepareQuestion(subject.question, parts, options);
     const { versions } = prepared;
@@ -192,7 +188,7 @@ async function prepare(
     return {
       versions,
       statement: parts.engine.render(plan, (dataset) => versions.readable(dataset)),
-      ...(subject.filter === undefined && { rows: Math.min(rows, subject.limit || rows) }),
+      ...(subject.filter === undefined && !versions.isPartial && { rows: Math.min(rows, subject.limit || rows) }),
       rowBytes: rows > 0 ? bytes / rows : 0,
       [Symbol.asyncDispose]: () => versions[Symbol.asyncDispose](),
     };

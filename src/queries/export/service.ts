@@ -53,7 +53,7 @@ async function* runExport(
       kind: "export",
       dataset: datasetOf(request),
       requestedBy: options.requestedBy,
-      whose: options.whose,
+      whose: options.access,
       labels,
       configuration: { ...asked(subject), layout: request.layout },
     },

@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { requireGranted, requireWritable } from "../../access/require.ts";
 import {
   type Append,
   AppendFormat,
@@ -21,6 +22,7 @@ export function appendHandlers(
     appendRows: async (requests, call) => {
       const iterator = requests[Symbol.asyncIterator]();
       const start = await first(iterator);
+      requireWritable(call.access, start.dataset);
       const format = start.format === AppendFormat.ARROW ? "arrow" : "json";
       const status = await appends.append(
         { ...requestOf(start), format, requestedBy: call.requestedBy, whose: call.access },
@@ -34,8 +36,10 @@ export function appendHandlers(
       );
       return create(AppendRowsResponseSchema, { append: fromStatus(status) });
     },
-    getAppend: async ({ dataset, appendId }, { access }) =>
-      create(GetAppendResponseSchema, { append: fromStatus(await appends.status(dataset, appendId, access)) }),
+    getAppend: async ({ dataset, appendId }, { access }) => {
+      requireGranted(access, dataset);
+      return create(GetAppendResponseSchema, { append: fromStatus(await appends.status(dataset, appendId, access)) });
+    },
   };
 }
 

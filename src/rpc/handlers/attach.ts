@@ -1,5 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { Access } from "../../access/model.ts";
 import type { DriverError } from "../../errors/driver-error.ts";
 import {
   type AttachRequest,
@@ -40,7 +41,7 @@ export async function* attach(
     lease[Symbol.dispose]();
     call.abort(() => error);
   };
-  using queue = new EventQueue(events, { maxEvents: MAX_UNREAD_EVENTS, onOverflow });
+  using queue = new EventQueue(seenEvents(events, call.access), { maxEvents: MAX_UNREAD_EVENTS, onOverflow });
   yield response({
     case: "attached",
     value: { leaseId: lease.id, heartbeatInterval: durationFromMs(HEARTBEAT_INTERVAL_MS) },
@@ -51,6 +52,22 @@ export async function* attach(
     const event = await queue.next({ signal, timeoutMs: HEARTBEAT_INTERVAL_MS });
     yield response(event ? fromDriverEvent(event) : { case: "heartbeat", value: {} });
   }
+}
+
+/** Events of datasets that the caller may read, without what tells how much there is that he doesn't see. */
+function seenEvents(events: Pick<DriverEvents, "listen">, access: Access): Pick<DriverEvents, "listen"> {
+  if (access.unbounded) return events;
+  return {
+    listen: (listener) =>
+      events.listen((event) => {
+        if (!("dataset" in event)) return listener(event);
+        if (!access.mayRead(event.dataset)) return;
+        const isPart = access.restriction(event.dataset) !== undefined;
+        if (isPart && event.type === "datasetEvicted") return listener({ ...event, bytes: 0 });
+        if (isPart && event.type === "datasetPinRefused") return listener({ ...event, message: "" });
+        listener(event);
+      }),
+  };
 }
 
 const EVICTION_REASONS: Readonly<Record<string, EvictionReason>> = {

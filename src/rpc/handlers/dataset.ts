@@ -1,5 +1,9 @@
 import { create } from "@bufbuild/protobuf";
-import type { DatasetInfo, DatasetStore } from "../../datasets/model.ts";
+import type { Access } from "../../access/model.ts";
+import { requireChangeable, requireUnbounded, requireWritable } from "../../access/require.ts";
+import { type ScopedDatasets, type SeenDataset, scopedDatasets } from "../../access/scoped-datasets.ts";
+import { seenOperation } from "../../access/seen-operation.ts";
+import type { DatasetStore } from "../../datasets/model.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import {
   DatasetService,
@@ -61,7 +65,10 @@ export function datasetService({
   scheduler,
   ...exporting
 }: DatasetHandlerParts): readonly BoundMethod[] {
-  const detailed = async (info: DatasetInfo) => {
+  const seenBy = (access: Access) => scopedDatasets(datasets, access);
+  const detailed = async (info: SeenDataset) => {
+    // What a refresh has met with may quote the rows.
+    if (info.current.partial) return fromDataset(info, { columns: true });
     const [status, freshTime] = [await refresh.status(info), await refresh.freshTime(info)];
     return { ...fromDataset(info, { columns: true }), refresh: fromRefreshStatus(status, freshTime) };
   };
@@ -84,6 +91,7 @@ export function datasetService({
         appendRows: "loader",
         getAppend: "loader",
       },
+      sources: ["loadDataset"],
       work: [
         "loadDataset",
         "deleteDataset",
@@ -100,6 +108,7 @@ export function datasetService({
     {
       ...appendHandlers(appends),
       loadDataset: async ({ dataset, source, operationId, labels, filter, limit, increment }, call) => {
+        requireWritable(call.access, dataset);
         const wanted = toWantedRows({ filter, limit });
         const rule = toIncrement(increment);
         const request = {
@@ -116,7 +125,10 @@ export function datasetService({
         if (operationId) await operations.recall(operationId);
         const { operation, joined } = await loads.load(request);
         call.operationId = operation.id;
-        return create(LoadDatasetResponseSchema, { operation: fromOperation(operation), joined });
+        return create(LoadDatasetResponseSchema, {
+          operation: fromOperation(seenOperation(operation, call.access)),
+          joined,
+        });
       },
       async *watchLoad({ operationId }, call): AsyncGenerator<WatchLoadResponse> {
         call.operationId = operationId;
@@ -127,16 +139,16 @@ export function datasetService({
           // Later states are told by the progress's phase and by the end.
           if (event.type === "state" && accepted) continue;
           accepted = true;
-          yield fromLoadEvent(event, (operation) => loadedDataset(datasets, operation));
+          yield fromLoadEvent(event, call.access, (operation) => loadedDataset(seenBy(call.access), operation));
         }
       },
-      getDataset: async ({ dataset }) => {
+      getDataset: async ({ dataset }, { access }) => {
         await datasets.refresh();
-        return create(GetDatasetResponseSchema, { dataset: await detailed(datasets.get(dataset)) });
+        return create(GetDatasetResponseSchema, { dataset: await detailed(seenBy(access).get(dataset)) });
       },
-      listDatasets: async ({ pageSize: asked, pageToken, labels }) => {
+      listDatasets: async ({ pageSize: asked, pageToken, labels }, { access }) => {
         await datasets.refresh();
-        const all = datasets.list({ labels });
+        const all = seenBy(access).list({ labels });
         const { items, nextPageToken } = pageOf(all, ({ name }) => name, {
           size: pageSize(asked, PAGE),
           token: pageToken,
@@ -147,11 +159,13 @@ export function datasetService({
           nextPageToken,
         });
       },
-      deleteDataset: async ({ dataset }) => {
+      deleteDataset: async ({ dataset }, { access }) => {
+        requireChangeable(access, dataset);
         await datasets.delete(dataset);
         return create(DeleteDatasetResponseSchema, {});
       },
       refreshDataset: async ({ dataset, mode, increment, operationId }, call) => {
+        requireChangeable(call.access, dataset);
         const rule = toIncrement(increment);
         const wanted = toMode(mode);
         const { operation, joined } = await refresh.refresh({
@@ -161,9 +175,13 @@ export function datasetService({
           ...(wanted && { mode: wanted }),
         });
         call.operationId = operation.id;
-        return create(RefreshDatasetResponseSchema, { operation: fromOperation(operation), joined });
+        return create(RefreshDatasetResponseSchema, {
+          operation: fromOperation(seenOperation(operation, call.access)),
+          joined,
+        });
       },
-      async *refreshDueDatasets(_request, { signal }): AsyncGenerator<RefreshDueDatasetsResponse> {
+      async *refreshDueDatasets(_request, { signal, access }): AsyncGenerator<RefreshDueDatasetsResponse> {
+        requireUnbounded(access);
         for await (const { dataset, operation, error } of scheduler.runDue({ signal })) {
           yield create(RefreshDueDatasetsResponseSchema, {
             dataset,
@@ -172,16 +190,19 @@ export function datasetService({
           });
         }
       },
-      setSchedule: async ({ dataset, schedule }) => {
+      setSchedule: async ({ dataset, schedule }, { access }) => {
+        requireChangeable(access, dataset);
         const info = await refresh.setSchedule(dataset, toSchedule(schedule));
         return create(SetScheduleResponseSchema, { dataset: await detailed(info) });
       },
-      rollbackDataset: async ({ dataset, version }, { signal }) => {
+      rollbackDataset: async ({ dataset, version }, { signal, access }) => {
+        requireChangeable(access, dataset);
         const restored = await datasets.rollback(dataset, toCount(version), { signal });
         await refresh.noteRestored(restored);
         return create(RollbackDatasetResponseSchema, { dataset: fromDataset(restored, { columns: true }) });
       },
-      setStorageLevel: async ({ dataset, storageLevel }, { signal }) => {
+      setStorageLevel: async ({ dataset, storageLevel }, { signal, access }) => {
+        requireChangeable(access, dataset);
         const found = await datasets.setStorageLevel(dataset, toStorageLevel(storageLevel), { signal });
         return create(SetStorageLevelResponseSchema, { dataset: fromDataset(found, { columns: true }) });
       },
@@ -192,8 +213,8 @@ export function datasetService({
         for await (const event of exported(exporting, { kind: "dataset", ...rows }, request, call))
           yield { $typeName: "drover.v1.ExportDatasetResponse", event };
       },
-      listVersions: async ({ dataset, pageSize: asked, pageToken }) => {
-        const { items, nextPageToken } = pageOf(await datasets.versions(dataset), ({ number }) => -number, {
+      listVersions: async ({ dataset, pageSize: asked, pageToken }, { access }) => {
+        const { items, nextPageToken } = pageOf(await seenBy(access).versions(dataset), ({ number }) => -number, {
           size: pageSize(asked, PAGE),
           token: pageToken,
           request: ["versions", dataset],
@@ -215,7 +236,7 @@ function requireLoad(operations: Operations, id: string, asker: Whose): void {
 }
 
 /** The dataset of a load that succeeded; it may be gone by now. */
-function loadedDataset(datasets: DatasetStore, { state, dataset }: OperationSnapshot): DatasetInfo | undefined {
+function loadedDataset(datasets: ScopedDatasets, { state, dataset }: OperationSnapshot): SeenDataset | undefined {
   if (state !== "succeeded") return undefined;
   return datasets.list({ labels: {} }).find(({ name }) => name === dataset);
 }

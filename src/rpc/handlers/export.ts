@@ -26,7 +26,7 @@ export async function* exported(
   call: Call,
 ): AsyncGenerator<ExportEvent, void, undefined> {
   const request = { subject, layout: toLayout(layout), labels, ...(operationId && { operationId }) };
-  const who = { requestedBy: call.requestedBy, whose: call.access, caller: call.turn };
+  const who = { requestedBy: call.requestedBy, access: call.access, caller: call.turn };
   const run = (signal: AbortSignal) => exports.run(request, { ...who, wait: !noWait, signal });
   for await (const event of whileRead(run, { signal: call.signal, timeoutMs: readerTimeoutMs })) {
     if (event.type === "accepted") call.operationId = event.operationId;

@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { seenOperation } from "../../access/seen-operation.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import {
   CancelOperationResponseSchema,
@@ -34,12 +35,17 @@ export function operationService(
           dataset: request.dataset,
           asker: access,
         });
-        return create(ListOperationsResponseSchema, { operations: found.map(fromOperation), nextPageToken });
+        return create(ListOperationsResponseSchema, {
+          operations: found.map((operation) => fromOperation(seenOperation(operation, access))),
+          nextPageToken,
+        });
       },
       getOperation: async ({ id }, { access }) => {
         // Of an earlier process, whose history may not have been read yet.
         await operations.recall(id);
-        return create(GetOperationResponseSchema, { operation: fromOperation(operations.get(id, access)) });
+        return create(GetOperationResponseSchema, {
+          operation: fromOperation(seenOperation(operations.get(id, access), access)),
+        });
       },
       cancelOperation: async ({ id, everybody }, { principal, requestedBy, access }) => {
         await operations.recall(id);
@@ -55,7 +61,10 @@ export function operationService(
         const others = everybody ? 0 : loads.others(id);
         if (everybody) await loads.cancelForAll(id, reason);
         const operation = await operations.cancel(id, reason);
-        return create(CancelOperationResponseSchema, { operation: fromOperation(operation), others });
+        return create(CancelOperationResponseSchema, {
+          operation: fromOperation(seenOperation(operation, access)),
+          others,
+        });
       },
     },
   );

@@ -56,7 +56,7 @@ export function queryService({
     return await work({
       caller: call.turn,
       requestedBy: call.requestedBy,
-      whose: call.access,
+      access: call.access,
       signal: limit.signal,
       wait: !noWait,
     });
@@ -89,7 +89,7 @@ export function queryService({
           lane: toLane(lane),
           labels,
           requestedBy: call.requestedBy,
-          whose: call.access,
+          access: call.access,
           caller: call.turn,
           wait: !noWait,
           format: toFormat(format, call),
@@ -108,7 +108,7 @@ export function queryService({
       },
       async *watchQuery({ operationId, afterEventId }, call): AsyncGenerator<WatchQueryResponse> {
         call.operationId = operationId;
-        const who = { requestedBy: call.requestedBy, whose: call.access };
+        const who = { requestedBy: call.requestedBy, access: call.access };
         const after = toCount(afterEventId);
         const watch = (signal: AbortSignal) => queries.watch(operationId, after, { ...who, signal });
         for await (const event of whileRead(watch, { signal: call.signal, timeoutMs: readerTimeoutMs })) {

@@ -83,6 +83,17 @@ export function sourceService({ definitions, probe, uploads }: SourceHandlerPart
         exportSources: "admin",
         importSources: "admin",
       },
+      sources: [
+        "testConnection",
+        "createSource",
+        "getSource",
+        "listSources",
+        "updateSource",
+        "deleteSource",
+        "testSource",
+        "previewSource",
+        "listTables",
+      ],
       work: ["testConnection", "testSource", "previewSource", "listTables", "importSources"],
     },
     {

@@ -20,6 +20,7 @@ export function uploadService(uploads: Pick<Uploads, "of">): readonly BoundMetho
     UploadService,
     {
       roles: { uploadFile: "loader", getUpload: "loader", listUploads: "loader", deleteUpload: "loader" },
+      sources: ["uploadFile", "getUpload", "listUploads", "deleteUpload"],
       work: ["uploadFile", "deleteUpload"],
     },
     {

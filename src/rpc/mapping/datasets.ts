@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import type { DatasetInfo, VersionManifest } from "../../datasets/model.ts";
+import type { SeenDataset, SeenVersion } from "../../access/scoped-datasets.ts";
 import type { RejectedRow as EngineRejectedRow } from "../../engine/file-scan.ts";
 import {
   type Dataset,
@@ -27,7 +27,7 @@ export function toStorageLevel(level: StorageLevel): keyof typeof LEVELS {
 }
 
 /** Lists leave the columns out: thousands of datasets may have thousands each. */
-export function fromDataset(dataset: DatasetInfo, { columns }: { readonly columns: boolean }): Dataset {
+export function fromDataset(dataset: SeenDataset, { columns }: { readonly columns: boolean }): Dataset {
   return create(DatasetSchema, {
     name: dataset.name,
     version: fromVersion(dataset.current),
@@ -41,7 +41,7 @@ export function fromDataset(dataset: DatasetInfo, { columns }: { readonly column
   });
 }
 
-export function fromVersion(version: VersionManifest): Version {
+export function fromVersion(version: SeenVersion): Version {
   const {
     operationId,
     readTime = version.createTime,
@@ -62,6 +62,7 @@ export function fromVersion(version: VersionManifest): Version {
     sourceBytes: BigInt(version.sourceBytes),
     warnings: [...version.warnings],
     rejectedRows: BigInt(version.rejectedRows),
+    partial: version.partial === true,
     readTime: timestampFromDate(new Date(readTime)),
     restoredFrom: BigInt(restoredFrom),
     ...(increment && { increment: fromIncrement(increment) }),

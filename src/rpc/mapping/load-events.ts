@@ -1,5 +1,7 @@
 import { create } from "@bufbuild/protobuf";
-import type { DatasetInfo } from "../../datasets/model.ts";
+import type { Access } from "../../access/model.ts";
+import type { SeenDataset } from "../../access/scoped-datasets.ts";
+import { seenOperation } from "../../access/seen-operation.ts";
 import type { RejectedRow } from "../../engine/file-scan.ts";
 import {
   type LoadCompleted,
@@ -10,17 +12,17 @@ import type { OperationEvent, OperationSnapshot } from "../../operations/model.t
 import { fromDataset, fromRejectedRow } from "./datasets.ts";
 import { fromOperation, fromProgress } from "./operations.ts";
 
-type DatasetOf = (operation: OperationSnapshot) => DatasetInfo | undefined;
+type DatasetOf = (operation: OperationSnapshot) => SeenDataset | undefined;
 
 /** An event of a load as the contract carries it. */
-export function fromLoadEvent(event: OperationEvent, datasetOf: DatasetOf): WatchLoadResponse {
-  return { $typeName: "drover.v1.WatchLoadResponse", event: eventOf(event, datasetOf) };
+export function fromLoadEvent(event: OperationEvent, access: Access, datasetOf: DatasetOf): WatchLoadResponse {
+  return { $typeName: "drover.v1.WatchLoadResponse", event: eventOf(event, access, datasetOf) };
 }
 
-function eventOf(event: OperationEvent, datasetOf: DatasetOf): WatchLoadResponse["event"] {
+function eventOf(event: OperationEvent, access: Access, datasetOf: DatasetOf): WatchLoadResponse["event"] {
   switch (event.type) {
     case "state": {
-      const operation = fromOperation(event.operation);
+      const operation = fromOperation(seenOperation(event.operation, access));
       return { case: "accepted", value: { $typeName: "drover.v1.LoadAccepted", operation } };
     }
     case "progress":
@@ -28,11 +30,14 @@ function eventOf(event: OperationEvent, datasetOf: DatasetOf): WatchLoadResponse
     case "warning":
       return { case: "warning", value: { $typeName: "drover.v1.LoadWarning", message: event.message } };
     case "ended":
-      return { case: "completed", value: completed(event.operation, datasetOf(event.operation)) };
+      return {
+        case: "completed",
+        value: completed(seenOperation(event.operation, access), datasetOf(event.operation)),
+      };
   }
 }
 
-function completed(operation: OperationSnapshot, dataset: DatasetInfo | undefined): LoadCompleted {
+function completed(operation: OperationSnapshot, dataset: SeenDataset | undefined): LoadCompleted {
   const { rejectedRows = 0, rejectedSamples = [], unchanged = false } = (operation.outcome ?? {}) as LoadOutcome;
   return create(LoadCompletedSchema, {
     operation: fromOperation(operation),

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { DriverError } from "../../../src/errors/driver-error.ts";
 import { createLoadFinder } from "../../../src/loading/load-finder.ts";
 import { LoadWaits } from "../../../src/queries/await-load.ts";
+import { EVERYTHING } from "../../helpers/access.ts";
 import { sendSignal } from "../../helpers/driver-processes.ts";
 import { type LoadBench, openLoadBench } from "../../helpers/load-service.ts";
 
@@ -230,7 +231,7 @@ describe("a load that many have asked for", () => {
       return pinned.manifest.rows;
     };
     const waits = new LoadWaits(finder, { maxWaiting: 1 });
-    const reading = waits.run(read, { requestedBy: "test", caller: "test", wait: true, signal });
+    const reading = waits.run(read, { requestedBy: "test", access: EVERYTHING, caller: "test", wait: true, signal });
     for (const id of leaving) {
       await setTimeout(20);
       await operations.cancel(id, cancelled);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DriverError } from "../../../src/errors/driver-error.ts";
 import type { ExportEvent, ExportLayout, ExportService } from "../../../src/queries/export/model.ts";
 import { createExportService } from "../../../src/queries/export/service.ts";
+import { EVERYTHING } from "../../helpers/access.ts";
 import { type OpenedQueryService, openQueryService } from "../../helpers/query-service.ts";
 
 let opened: OpenedQueryService;
@@ -36,7 +37,10 @@ afterAll(() => opened[Symbol.asyncDispose]());
 
 function run(dataset: string, layout: ExportLayout, signal = new AbortController().signal): AsyncIterable<ExportEvent> {
   const subject = { kind: "dataset", dataset, version: 0, columns: [], limit: 0 } as const;
-  return exports.run({ subject, layout, labels: {} }, { requestedBy: "test", caller: "test", signal });
+  return exports.run(
+    { subject, layout, labels: {} },
+    { requestedBy: "test", access: EVERYTHING, caller: "test", signal },
+  );
 }
 
 async function whole(dataset: string, layout: ExportLayout): Promise<{ bytes: Buffer; events: ExportEvent[] }> {
@@ -100,7 +104,12 @@ describe("an export", () => {
       const request = { subject: { kind: "question", question }, layout: { format: "parquet" }, labels: {} } as const;
       const { signal } = new AbortController();
       const reading = (async () => {
-        for await (const _ of exports.run(request, { requestedBy: "test", caller: "test", signal }));
+        for await (const _ of exports.run(request, {
+          requestedBy: "test",
+          access: EVERYTHING,
+          caller: "test",
+          signal,
+        }));
       })();
       await expect(reading).rejects.toMatchObject({ reason: "DISK_FULL" });
       expect(await readdir(directory)).toEqual([]);

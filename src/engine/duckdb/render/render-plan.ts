@@ -2,7 +2,7 @@ import type { ReadableVersion, Statement } from "../../engine.ts";
 import type { AggregatePlan, Expr, LimitPlan, NamedExpr, Plan, ScanPlan, SortKey, TopPlan } from "../../plan.ts";
 import { columnsOf } from "../../plan-columns.ts";
 import { quoteIdentifier } from "../quoting.ts";
-import { segmentsRelation, versionRelation } from "../version-relation.ts";
+import { onlyRows, segmentsRelation, versionRelation } from "../version-relation.ts";
 import { renderExpr } from "./expressions.ts";
 import { renderMeasure } from "./measures.ts";
 import { Parameters } from "./parameters.ts";
@@ -78,8 +78,14 @@ class Renderer {
       references.set(position.segment, `(${alias}.file_index + ${segments.from})`);
       references.set(position.row, `${alias}.file_row_number`);
     }
+    const names = [...places.values()];
     const paths = readable.segmentPaths.slice(segments.from, segments.to);
-    const from = `${segmentsRelation(paths)} AS ${alias}(${[...places.values()].join(", ")})`;
+    const stored = `${segmentsRelation(paths)} AS ${alias}(${names.join(", ")})`;
+    const rows = readable.view?.rows;
+    if (rows === undefined) return { from: stored, columns: references, where: [] };
+    const given = position === undefined ? names : [...names, "file_index", "file_row_number"];
+    const only = onlyRows(rows, (name) => `${alias}.${places.get(name)}`);
+    const from = `(SELECT ${given.map((name) => `${alias}.${name}`).join(", ")} FROM ${stored}${only}) AS ${alias}`;
     return { from, columns: references, where: [] };
   }
 

@@ -88,7 +88,7 @@ export declare type Dataset = Message<"drover.v1.Dataset"> & {
   storageLevelProblem: string;
 
   /**
-   * Its refreshes; absent in lists.
+   * Its refreshes; absent in lists, and where the caller sees only a part of the dataset.
    *
    * @generated from field: drover.v1.RefreshStatus refresh = 10;
    */
@@ -218,6 +218,14 @@ export declare type Version = Message<"drover.v1.Version"> & {
    * @generated from field: drover.v1.UsedLibraries libraries = 16;
    */
   libraries?: UsedLibraries | undefined;
+
+  /**
+   * Whether the caller's token holds back rows or columns of the dataset. Rows, bytes, segments, warnings and the source are then
+   * not told (0, or empty), and `columns` has those that the caller sees.
+   *
+   * @generated from field: bool partial = 17;
+   */
+  partial: boolean;
 };
 
 /**

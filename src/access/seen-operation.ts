@@ -1,0 +1,20 @@
+import type { OperationSnapshot } from "../operations/model.ts";
+import type { Access } from "./model.ts";
+
+const NO_PROGRESS = { fraction: undefined, rows: 0, bytes: 0, totalBytes: 0, rowsPerSecond: 0, bytesPerSecond: 0 };
+
+/**
+ * An operation as its owner may see it now: what it was asked, and what it found, may have been more than what he may see of the
+ * dataset today, or on behalf of the end user that he names now.
+ */
+export function seenOperation(operation: OperationSnapshot, access: Access): OperationSnapshot {
+  if (access.unbounded || isWhole(operation, access)) return operation;
+  const { error: _error, outcome: _outcome, ...rest } = operation;
+  return { ...rest, configuration: {}, labels: {}, progress: { ...NO_PROGRESS, phase: operation.progress.phase } };
+}
+
+function isWhole({ kind, dataset, scopeHash }: OperationSnapshot, access: Access): boolean {
+  // A query or an export under the same scope has found nothing else than it would find now.
+  if ((kind === "query" || kind === "export") && (scopeHash ?? "") === access.scopeHash) return true;
+  return dataset !== "" && access.mayRead(dataset) && access.restriction(dataset) === undefined;
+}
