@@ -55,10 +55,18 @@ export class PackageGuard {
 
 function messageOf(thrown: unknown): string {
   try {
-    const text = thrown instanceof Error ? thrown.message || thrown.name : String(thrown);
+    const text = deniedAccess(thrown) ?? (thrown instanceof Error ? thrown.message || thrown.name : String(thrown));
     const [line = ""] = text.trim().split("\n");
     return line.toWellFormed().slice(0, MAX_SHOWN);
   } catch {
     return "it threw something that has no text";
   }
+}
+
+/** Node's own words advise flags that nobody can give. */
+function deniedAccess(thrown: unknown): string | undefined {
+  const { code, permission, resource } = (thrown ?? {}) as Readonly<Record<string, unknown>>;
+  if (code !== "ERR_ACCESS_DENIED" || typeof permission !== "string") return undefined;
+  const what = typeof resource === "string" && resource !== "" ? `${permission} of ${resource}` : permission;
+  return `${what} is not for packages; context.files() gives the files of the source`;
 }

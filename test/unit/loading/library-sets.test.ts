@@ -178,6 +178,29 @@ describe("modules of a library set", () => {
     });
   });
 
+  test("may include the parsers that the settings name, which lie outside", async () => {
+    const parsers = join(bench.path, "parsers.mjs");
+    await writeFile(parsers, "export const half = (text) => (text === null ? null : Number(text) / 2);");
+    await using own = await openSetBench({ parsers: { modules: [parsers], timeoutMs: 5_000 } });
+    const uri = join(own.path, "rows.csv");
+    await writeFile(uri, "a\n4\n6\n");
+    const set = await own.makeSet("any", { packages: { "any@1.0.0": {} } });
+    const source = { kind: "csv", uri, options: { parsers: { a: "js:half" } } };
+    expect(await own.load(source, set)).toMatchObject({ rows: 2, ranWith: { packages: [] } });
+  });
+
+  test("that open what is not their source's are told so", async () => {
+    const index = `
+      import { readFileSync } from "node:fs";
+      export const connector = { kind: "stray", open: async () => readFileSync("/etc/hostname") };`;
+    const set = await made("opens", { "index.mjs": index });
+    expect(await bench.test(kind("stray"), set).catch((error: unknown) => error)).toMatchObject({
+      reason: "CONNECTOR_FAILED",
+      message:
+        "stray@1.0.0: FileSystemRead of /etc/hostname is not for packages; context.files() gives the files of the source",
+    });
+  });
+
   test("may do without what is not there, as packages that have a choice do", async () => {
     const index = `
       import { createRequire } from "node:module";
