@@ -7,6 +7,7 @@ import { Leases } from "../../../src/lifecycle/leases.ts";
 import { type DriverState, Readiness } from "../../../src/lifecycle/readiness.ts";
 import { ActiveCall, clientGone } from "../../../src/rpc/call.ts";
 import { attach } from "../../../src/rpc/handlers/attach.ts";
+import { EVERYTHING } from "../../helpers/access.ts";
 
 function open(state: DriverState = "serving") {
   const parts = {
@@ -24,6 +25,7 @@ function open(state: DriverState = "serving") {
     peer: () => "peer",
     watch: () => undefined,
   });
+  call.access = EVERYTHING;
   const stream = attach(parts, create(AttachRequestSchema, { clientName: "dashboard-1" }), call);
   const kind = async () => (await stream.next()).value?.event.case;
   return { ...parts, call, stream, kind };
