@@ -156,6 +156,30 @@ describe("the Node client", () => {
     await expect.poll(async () => (await admin.driver()).leases.length, PATIENT).toBe(0);
   });
 
+  test("hears of the end of its token in the middle of what it sends", async () => {
+    const { token } = await admin.tokens.create({ name: "sender", role: "loader" });
+    await using sender = await open(token);
+    const arrived = async () => {
+      for await (const { id, receivedBytes } of admin.uploads()) if (id === "endless") return receivedBytes;
+      return 0;
+    };
+    const more = Promise.withResolvers<void>();
+    async function* endless() {
+      yield Buffer.alloc(1_000);
+      await more.promise;
+    }
+    const sending = sender.upload(endless(), { id: "endless", name: "endless.csv" });
+    const failure = sending.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    await expect.poll(arrived, PATIENT).toBe(1_000);
+    await admin.tokens.revoke("sender");
+    expect(await failure).toMatchObject({ reason: "TOKEN_REVOKED" });
+    more.resolve();
+    await admin.deleteUpload("endless");
+  });
+
   test("tells of a token what the driver knows", async () => {
     const { token, ...made } = await admin.tokens.create({
       ...{ name: "known", role: "loader", lifetimeMs: 60_000 },

@@ -8,7 +8,9 @@ import { DriverService } from "../src/gen/drover/v1/driver_service_pb.js";
 import { OperationService } from "../src/gen/drover/v1/operation_service_pb.js";
 import { QueryService, ResultFormat } from "../src/gen/drover/v1/query_service_pb.js";
 import { SourceService } from "../src/gen/drover/v1/source_service_pb.js";
+import { TokenService } from "../src/gen/drover/v1/token_service_pb.js";
 import { UploadService } from "../src/gen/drover/v1/upload_service_pb.js";
+import { where } from "../src/query/filter.ts";
 import type { Permissions, RouterOptions, RouterUser } from "../src/router/index.ts";
 import type { FaultPeer } from "./fault-peer.ts";
 import {
@@ -33,6 +35,7 @@ const users: Readonly<Record<string, RouterUser | undefined>> = {
   picky: { user: "picky", may: { read: (dataset) => dataset !== "hidden" } },
   ünï: { user: "Jürgen % Ünï" },
   broken: { user: "" },
+  scoped: { user: "scoped", scope: { datasets: ["d"], rows: [{ dataset: "*", where: where("a").equals(1) }] } },
 };
 
 const seen: SeenCall[] = [];
@@ -160,6 +163,10 @@ const rules: Readonly<Record<string, Rule>> = {
   "UploadService.DeleteUpload": never,
   "DatasetService.ExportDataset": never,
   "SourceService.PreviewSource": never,
+  "TokenService.CreateToken": never,
+  "TokenService.ListTokens": never,
+  "TokenService.RotateToken": never,
+  "TokenService.RevokeToken": never,
   "QueryService.ExportQuery": never,
   "OperationService.ListOperations": adminOnly,
   "OperationService.GetOperation": { request: other, ...adminOnly },
@@ -171,7 +178,15 @@ const rules: Readonly<Record<string, Rule>> = {
   "DriverService.Stop": never,
 };
 
-const services = [QueryService, DatasetService, SourceService, UploadService, OperationService, DriverService];
+const services = [
+  QueryService,
+  DatasetService,
+  SourceService,
+  UploadService,
+  OperationService,
+  DriverService,
+  TokenService,
+];
 const methods = services.flatMap((service) =>
   service.methods.map(
     (method) => [`${service.typeName.replace("drover.v1.", "")}.${method.name}`, method as Method] as const,
@@ -270,6 +285,7 @@ describe("what goes to the driver", () => {
     authorization: "Bearer guessed",
     "drover-end-user": "admin",
     "drover-end-user-bin": "YWRtaW4",
+    "drover-scope": Buffer.from('{"datasets":["*"]}').toString("base64url"),
     "x-forwarded-for": "1.2.3.4",
     traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     "user-agent": "browser",
@@ -286,6 +302,19 @@ describe("what goes to the driver", () => {
       const known = ["authorization", "drover-end-user", "user-agent"];
       expect(Object.keys(sent).filter((name) => !known.includes(name))).toEqual([]);
       expect(sent["user-agent"]).toContain("grpc-node");
+    },
+  );
+
+  test.each([QueryService.method.query, QueryService.method.runQuery] as Method[])(
+    "says what its user may see, whatever the caller says",
+    async (method) => {
+      expect(typeof (await call(method, "scoped", { request: aggregate, headers }))).toBe("object");
+      expect(seen.length).toBeGreaterThan(0);
+      for (const { headers: sent } of seen) {
+        const scope = JSON.parse(Buffer.from(String(sent["drover-scope"]), "base64url").toString());
+        const filter = { compare: { column: "a", op: "COMPARISON_OP_EQUAL", value: 1 } };
+        expect(scope).toEqual({ datasets: ["d"], rows: [{ dataset: "*", filter }] });
+      }
     },
   );
 
