@@ -59,7 +59,7 @@ export async function readArchive(
 ): Promise<{ readonly hash: string; readonly manifest: LibrarySetManifest }> {
   try {
     let unpacking: Unpacking | undefined;
-    for await (const entry of readTar(gunzip(archive))) {
+    for await (const entry of readTar(gunzip(archive, { signal }))) {
       signal.throwIfAborted();
       if (unpacking === undefined) {
         unpacking = await Unpacking.begin(folder, entry);

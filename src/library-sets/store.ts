@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { folderMode } from "../config/file-modes.ts";
+import { formatDuration } from "../config/units.ts";
 import { asStorageError, makeFolder, namesIn } from "../datasets/files.ts";
 import { Space } from "../datasets/space.ts";
 import { DriverError } from "../errors/driver-error.ts";
@@ -181,18 +182,20 @@ class FolderStore implements LibrarySetStore {
 
   /** Works in a folder that nobody sees, with an eye on the disk; removes it where the work fails. */
   async #staged<T>(asked: AbortSignal, work: (folder: string, signal: AbortSignal) => Promise<T>): Promise<T> {
+    const late = new AbortController();
     using _ = await this.#options.pool.acquire({ signal: asked, lane: "interactive", caller: "library-sets" });
     await this.#space.check();
     const folder = this.#newStage();
     await mkdir(folder, { mode: folderMode() });
-    const deadline = AbortSignal.timeout(INSTALL_TIMEOUT_MS);
-    using watch = watchSpace(() => this.#space.check(), { signal: AbortSignal.any([asked, deadline]) });
+    using watch = watchSpace(() => this.#space.check(), { signal: AbortSignal.any([asked, late.signal]) });
+    const timer = setTimeout(() => late.abort(tooLate()), INSTALL_TIMEOUT_MS);
     try {
       return await work(folder, watch.signal);
     } catch (error) {
       watch.signal.throwIfAborted();
       throw asPackageUnsafe(asStorageError(error));
     } finally {
+      clearTimeout(timer);
       for (const name of await readdir(this.#staging))
         if (join(this.#staging, name).startsWith(folder))
           await rm(join(this.#staging, name), { recursive: true, force: true });
@@ -231,6 +234,10 @@ function checkName(name: string): void {
     `${JSON.stringify(name)} is no name of a library set: lower case letters, digits, dots, dashes and underscores`,
     { metadata: { librarySet: name } },
   );
+}
+
+function tooLate(): DriverError {
+  return new DriverError("INSTALL_FAILED", `it took longer than ${formatDuration(INSTALL_TIMEOUT_MS)}`);
 }
 
 function requireThisPlatform(platform: string | undefined): void {

@@ -103,7 +103,6 @@ test("a set goes to another machine as one archive", async () => {
 
 test.each([
   [["-p", "acme"], "PACKAGE_VERSION_INEXACT"],
-  [["-p", "acme@2.0.0"], "PACKAGE_VERSION_NOT_FOUND"],
   [["-p", "acme@1.0.0", "--setting", "postgres.warp=9"], "INVALID_LIBRARY_SET"],
 ])("what can't be made fails with its reason: %j, %s", async (flags, reason) => {
   const failed = await run("library-sets", "create", "never", "--folder", "packages", ...flags);

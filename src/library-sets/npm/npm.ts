@@ -112,9 +112,10 @@ function noConfiguration(workFolder: string): readonly string[] {
 }
 
 /** A service's user may have a home that is not there, or may not be written. */
-async function hasHome({ HOME, npm_config_cache }: NodeJS.ProcessEnv): Promise<boolean> {
-  if (npm_config_cache !== undefined) return true;
-  return access(HOME ?? homedir(), constants.W_OK).then(
+async function hasHome(environment: NodeJS.ProcessEnv): Promise<boolean> {
+  // npm reads such variables in any case.
+  if (Object.keys(environment).some((name) => name.toLowerCase() === "npm_config_cache")) return true;
+  return access(environment.HOME ?? homedir(), constants.W_OK).then(
     () => true,
     () => false,
   );

@@ -26,7 +26,7 @@ export async function inspectTarball(
   const hash = createHash("sha512");
   let manifest: string | undefined;
   try {
-    for await (const entry of readTar(gunzip(hashed(createReadStream(path, { signal }), hash)))) {
+    for await (const entry of readTar(gunzip(hashed(createReadStream(path, { signal }), hash), { signal }))) {
       if (entry.type === "other") throw unsafe(shown, `holds a link or device: ${JSON.stringify(entry.path)}`);
       if (leaves(entry.path)) throw unsafe(shown, `holds a path that leaves its folder: ${JSON.stringify(entry.path)}`);
       // npm takes the first folder of each path away, whatever it is called.

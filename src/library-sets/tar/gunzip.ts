@@ -2,15 +2,17 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 
 /** What gzip has made smaller; throws Node's errors of zlib (`Z_DATA_ERROR`, `Z_BUF_ERROR`) where it is damaged or ends early. */
-export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* gunzip(
+  source: AsyncIterable<Uint8Array>,
+  { signal }: { readonly signal: AbortSignal },
+): AsyncGenerator<Uint8Array, void, undefined> {
   const unzip = createGunzip();
-  // Its error comes out of the iteration.
-  const feeding = pipeline(source, unzip).catch(() => undefined);
+  // Its error comes out of the iteration. Nobody waits for its end: a source may give neither bytes nor an end for long.
+  pipeline(source, unzip, { signal }).catch(() => undefined);
   try {
     yield* unzip;
   } finally {
     unzip.destroy();
-    await feeding;
   }
 }
 
