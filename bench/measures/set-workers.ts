@@ -10,7 +10,7 @@ import { folderSet } from "../../test/helpers/set-folder.ts";
 import type { Bench, MeasureGroup } from "../support/measure.ts";
 import { median } from "../support/statistics.ts";
 
-const RUNS = 15;
+const RUNS = 25;
 const driver = join(import.meta.dirname, "../../packages/driver/dist/driver.mjs");
 /** What pg needs, as this repository has it installed. */
 const PACKAGES = [
@@ -48,13 +48,11 @@ async function ratio(bench: Bench, work: Work): Promise<number> {
   await using pool = await openPool(folder);
   const measured = (own: LibrarySet | undefined) => timeOfStart(pool, own, work);
   for (const own of [set, undefined]) await measured(own);
-  const [withSet, builtIn]: [number[], number[]] = [[], []];
-  for (let run = 0; run < RUNS; run++) {
-    builtIn.push(await measured(undefined));
-    withSet.push(await measured(set));
-  }
+  const pairs: { readonly builtIn: number; readonly withSet: number }[] = [];
+  for (let run = 0; run < RUNS; run++) pairs.push({ builtIn: await measured(undefined), withSet: await measured(set) });
+  const [withSet, builtIn] = [pairs.map((pair) => pair.withSet), pairs.map((pair) => pair.builtIn)];
   bench.note(`${median(withSet).toFixed(0)} ms with the set, ${median(builtIn).toFixed(0)} ms without`);
-  return median(withSet) / median(builtIn);
+  return median(pairs.map((pair) => pair.withSet / pair.builtIn));
 }
 
 async function timeOfStart(pool: WorkerPool, set: LibrarySet | undefined, work: Work): Promise<number> {

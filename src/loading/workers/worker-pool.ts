@@ -8,7 +8,7 @@ import { HandedFiles } from "./handed-files.ts";
 import type { LeaseOptions, LeasePurpose, RunnableSet, WorkerLease, WorkerPool, WorkerPoolStatus } from "./model.ts";
 import { type SetStart, SetWorkers, type SetWorkersOptions } from "./set-workers.ts";
 import { type Waiter, WaitingLine } from "./waiting-line.ts";
-import { WorkerProcess } from "./worker-process.ts";
+import { isFault, WorkerProcess } from "./worker-process.ts";
 
 export interface WorkerPoolOptions {
   readonly min: number;
@@ -390,11 +390,6 @@ class ElasticPool implements WorkerPool {
     await member.process.close();
     await member.gone;
   }
-}
-
-/** Whether it is nothing that a connector would say. */
-function isFault({ reason }: DriverError): boolean {
-  return reason === "INTERNAL" || reason === "CONNECTOR_FAILED";
 }
 
 function isFree({ state, process }: Member): boolean {

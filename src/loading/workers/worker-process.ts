@@ -320,6 +320,11 @@ export function isWorkerFailure({ reason }: DriverError): boolean {
   return reason === "WORKER_CRASHED" || reason === "WORKER_HUNG" || reason === "WORKER_OUT_OF_MEMORY";
 }
 
+/** Whether a call failed in a way that no connector foresees. */
+export function isFault({ reason }: DriverError): boolean {
+  return reason === "INTERNAL" || reason === "CONNECTOR_FAILED";
+}
+
 const OUT_OF_MEMORY = /heap out of memory|bad_alloc|Cannot allocate memory|allocation failed/i;
 
 function crash(how: string, output: string): DriverError {
