@@ -28,6 +28,7 @@ import { openRpcServer, type RpcServer } from "../rpc/rpc-server.ts";
 import { createPool } from "../scheduling/pool.ts";
 import type { SourceKind } from "../sources/connector.ts";
 import { holdSets, readSetsAtStart } from "./bound-sets.ts";
+import { checkSetWith } from "./check-set.ts";
 import { clientReach, NO_REACH } from "./client-reach.ts";
 import { openDriverSets } from "./library-sets.ts";
 import { openDriverLife } from "./life.ts";
@@ -108,7 +109,11 @@ export async function compose(
   });
   let reach = NO_REACH;
   const driverSets = parts.use(
-    await openDriverSets({ dataDirectory, settings, instance, catalog, reach: () => reach, logger }),
+    await openDriverSets({
+      ...{ dataDirectory, settings, instance, catalog, logger },
+      reach: () => reach,
+      workers: () => loading.workers,
+    }),
   );
   await holdSets(librarySets, { uses: catalog.librarySets, sets: driverSets.store, identity });
   const loading = await composeLoading(parts, {
@@ -172,6 +177,8 @@ export async function compose(
     ...uploadService(uploads),
     ...libraryService({
       librarySets: driverSets.store,
+      uploads,
+      check: checkSetWith({ ...loading, sets: driverSets.store }),
       allowedFolder: driverSets.allowedFolder,
       readerTimeoutMs: limits.readerTimeout,
     }),

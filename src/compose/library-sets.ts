@@ -4,10 +4,11 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { Instance } from "../catalog/instance.ts";
 import type { Settings } from "../config/settings.ts";
 import { DriverError } from "../errors/driver-error.ts";
-import { describeDeclared } from "../library-sets/describe.ts";
+import { createDescribeSet } from "../library-sets/describe.ts";
 import type { LibrarySetStore } from "../library-sets/model.ts";
 import { openLibrarySets } from "../library-sets/store.ts";
 import { createFindUsers } from "../library-sets/users.ts";
+import type { WorkerPool } from "../loading/workers/model.ts";
 import type { Logger } from "../observability/logger.ts";
 import { createPool } from "../scheduling/pool.ts";
 import { sourceKinds } from "../sources/kinds.ts";
@@ -21,6 +22,8 @@ export interface DriverSetsOptions {
   readonly instance: Instance;
   readonly catalog: Catalog;
   readonly reach: () => ClientReach;
+  /** Known once the driver is composed; nothing is installed before. */
+  readonly workers: () => Pick<WorkerPool, "lease">;
   readonly logger: Logger;
 }
 
@@ -37,9 +40,10 @@ export interface DriverSets extends Disposable {
 const INSTALLS = { name: "installs", size: 2, maxQueued: 16 };
 
 export async function openDriverSets(options: DriverSetsOptions): Promise<DriverSets> {
-  const { dataDirectory, settings, instance, catalog, reach, logger } = options;
+  const { dataDirectory, settings, instance, catalog, reach, workers, logger } = options;
   const store = await openLibrarySets({
-    ...{ dataDirectory, instanceId: instance.id, describe: describeDeclared, kinds: sourceKinds },
+    ...{ dataDirectory, instanceId: instance.id, kinds: sourceKinds },
+    describe: (set, describing) => createDescribeSet(workers())(set, describing),
     isAlive: (id) => instance.isAlive(id),
     users: createFindUsers({ dataDirectory, uses: catalog.librarySets }),
     registry: settings.librarySets.registry,

@@ -24,6 +24,8 @@ export interface Definitions extends SourceResolver {
   export(
     names: readonly string[],
   ): Promise<{ readonly connections: readonly Connection[]; readonly sources: readonly StoredSource[] }>;
+  /** The same as if these kinds were served, whatever the configuration says. */
+  servedBy(kinds: ServedKinds): SourceResolver;
   /** Takes all of a document, or nothing. Throws CONNECTION_EXISTS, SOURCE_EXISTS, and what is wrong with one of them. */
   import(document: Portable, options: ImportOptions): Promise<Imported>;
 }
@@ -47,6 +49,7 @@ export function createDefinitions(options: DefinitionParts): Definitions {
     connections: createConnections(parts, catalog),
     sources: createStoredSources(parts, catalog),
     resolveConnection: (draft, password) => draftServer(parts, catalog, draft, password),
+    servedBy: (others) => createSourceResolver({ ...parts, kinds: others }, catalog),
     export: (names) => exportDefinitions(catalog, names),
     import: (document, options) => importDefinitions(parts, catalog, document, options),
   };

@@ -180,11 +180,20 @@ export type UnlessUsed = (hash: string, takeAway: () => Promise<void>) => Promis
 export type FindUsers = (set: LibrarySetPointer) => Promise<readonly string[]>;
 
 /** The built-in kinds with their client libraries: a set that holds one of these serves the kind with it. */
-const CLIENT_LIBRARIES: Readonly<Record<string, string>> = { postgres: "pg", mysql: "mysql2" };
+export const CLIENT_LIBRARIES: Readonly<Record<string, ClientLibraries>> = {
+  postgres: { library: "pg", companions: ["pg-copy-streams", "pg-cursor"] },
+  mysql: { library: "mysql2", companions: [] },
+};
+
+export interface ClientLibraries {
+  readonly library: string;
+  /** What is used with it, of the set or else the driver's own. */
+  readonly companions: readonly string[];
+}
 
 /** The kinds of source that can be read with a set. */
 export function kindsOf({ connectors, packages }: Pick<LibrarySetManifest, "connectors" | "packages">): string[] {
   const names = new Set(packages.filter(({ path, name }) => path === `node_modules/${name}`).map(({ name }) => name));
-  const builtIn = Object.entries(CLIENT_LIBRARIES).flatMap(([kind, library]) => (names.has(library) ? [kind] : []));
+  const builtIn = Object.entries(CLIENT_LIBRARIES).flatMap(([kind, { library }]) => (names.has(library) ? [kind] : []));
   return [...new Set([...builtIn, ...connectors.map(({ kind }) => kind)])].sort();
 }

@@ -32,6 +32,12 @@ export async function clientLibrary<N extends Name>(name: N): Promise<Library<N>
   return library;
 }
 
+/** The versions that the driver brings along. */
+export function ownLibraries(): Readonly<Record<Name, string>> {
+  const versions = Object.keys(bundled).map((name) => [name, packageJson.dependencies[name as Name]]);
+  return Object.fromEntries(versions) as Record<Name, string>;
+}
+
 /** The bundled libraries that this process has loaded, by name. */
 export function bundledLibraries(): readonly { readonly name: string; readonly version: string }[] {
   return [...loaded].sort().map((name) => ({ name, version: packageJson.dependencies[name] }));

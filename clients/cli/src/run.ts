@@ -13,7 +13,9 @@ export async function run(args: readonly string[], env: NodeJS.ProcessEnv, versi
   const program = createProgram(output, interrupts, env, version);
   try {
     await program.parseAsync(args, { from: "user" });
-    return interrupts.name === undefined ? exitCodes.done : signalExitCode(interrupts.name);
+    if (interrupts.name !== undefined) return signalExitCode(interrupts.name);
+    // A command that has done its work may have found what is a failure to whoever asked.
+    return Number(process.exitCode ?? exitCodes.done);
   } catch (thrown) {
     if (interrupts.name !== undefined) {
       output.note("drover: CANCELLED: interrupted");

@@ -85,6 +85,8 @@ export interface WorkerCalls extends AppendCalls {
   };
   /** Throws SOURCE_CHANGED. */
   requireUnchanged: { readonly params: Record<never, never>; readonly result: undefined };
+  /** Loads a kind's connector and nothing else. Answers the packages whose code the worker has run then. */
+  loadConnector: { readonly params: { readonly kind: string }; readonly result: readonly PackageVersion[] };
   /** What the worker's library set offers, with every module of it loaded. Throws CONNECTOR_INVALID. */
   describeConnectors: { readonly params: Record<never, never>; readonly result: SetDescription };
   /** The packages whose code the worker has run so far. */

@@ -7,13 +7,23 @@ import { previewSource } from "./preview-source.ts";
 
 const TABLES_AT_ONCE = 500;
 
-type SourceCall = "testSource" | "previewSource" | "listTables" | "endStatement" | "describeConnectors";
+type SourceCall =
+  | "testSource"
+  | "previewSource"
+  | "listTables"
+  | "endStatement"
+  | "describeConnectors"
+  | "loadConnector";
 
 /** Calls about sources that load nothing. */
 export const sourceCalls: CallHandlers<SourceCall> = {
   testSource: ({ source }, context) => withSession(source, context, (session) => session.test()),
   previewSource,
   describeConnectors: (_, { libraries }) => libraries.describe(),
+  loadConnector: async ({ kind }, { libraries }) => {
+    await libraries.connector(kind);
+    return libraries.packagesInUse();
+  },
   listTables: ({ source }, context) =>
     withSession(source, context, async (session) => {
       if (session.listTables === undefined)

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import {
+  CheckLibrarySetResponseSchema,
   type CreateLibrarySetResponse,
   CreateLibrarySetResponseSchema,
   DeleteLibrarySetResponseSchema,
@@ -11,25 +12,42 @@ import {
   LibraryService,
   ListLibrarySetsResponseSchema,
 } from "../../gen/drover/v1/library_service_pb.js";
+import type { CheckSetOptions } from "../../library-sets/check/check-set.ts";
+import type { SetCheck } from "../../library-sets/check/model.ts";
 import type { InstallProgress, LibrarySet, LibrarySetDraft, LibrarySetStore } from "../../library-sets/model.ts";
+import type { SourceSpec } from "../../sources/connector.ts";
+import type { Uploads } from "../../uploads/model.ts";
 import { invalidField } from "../mapping/invalid-field.ts";
-import { fromInstallProgress, fromLibrarySet, toLibrarySetDraft } from "../mapping/library-sets.ts";
+import { fromInstallProgress, fromLibrarySet, fromSetCheck, toLibrarySetDraft } from "../mapping/library-sets.ts";
 import { pageOf, pageSize } from "../mapping/pages.ts";
+import { toSourceSpec } from "../mapping/sources.ts";
 import { type BoundMethod, bindService } from "../service.ts";
 import { whileRead } from "../while-read.ts";
+import { requireOwnUpload } from "./source-spec.ts";
 
 export interface LibraryHandlerParts {
   readonly librarySets: LibrarySetStore;
+  readonly uploads: Pick<Uploads, "of">;
+  readonly check: (name: string, options: CheckOptions) => Promise<SetCheck>;
   /** The real path of a folder that a client names. Throws PATH_NOT_ALLOWED. */
   readonly allowedFolder: (path: string) => Promise<string>;
   /** The `limits.readerTimeout` setting; 0 for none. */
   readonly readerTimeoutMs: number;
 }
 
+export interface CheckOptions extends Pick<CheckSetOptions, "signal"> {
+  /** A source to be tested with the set. */
+  readonly source: SourceSpec | undefined;
+  /** Whose turn it is where statements wait. */
+  readonly caller: string;
+}
+
 const PAGE = { fallback: 100, max: 1_000 };
 
 export function libraryService({
   librarySets,
+  check,
+  uploads,
   allowedFolder,
   readerTimeoutMs,
 }: LibraryHandlerParts): readonly BoundMethod[] {
@@ -40,11 +58,12 @@ export function libraryService({
         createLibrarySet: "admin",
         getLibrarySet: "admin",
         listLibrarySets: "admin",
+        checkLibrarySet: "admin",
         deleteLibrarySet: "admin",
         exportLibrarySet: "admin",
         importLibrarySet: "admin",
       },
-      work: ["createLibrarySet", "deleteLibrarySet", "exportLibrarySet", "importLibrarySet"],
+      work: ["createLibrarySet", "checkLibrarySet", "deleteLibrarySet", "exportLibrarySet", "importLibrarySet"],
     },
     {
       async *createLibrarySet(request, call): AsyncGenerator<CreateLibrarySetResponse> {
@@ -64,6 +83,12 @@ export function libraryService({
         });
         const found = items.map((set) => fromLibrarySet(set, { packages: false }));
         return create(ListLibrarySetsResponseSchema, { librarySets: found, nextPageToken });
+      },
+      checkLibrarySet: async ({ name, source: given }, call) => {
+        const source = given && toSourceSpec(given);
+        if (source !== undefined) await requireOwnUpload(source.uri, uploads, call);
+        const checked = await check(name, { signal: call.signal, caller: call.turn, source });
+        return create(CheckLibrarySetResponseSchema, fromSetCheck(checked));
       },
       deleteLibrarySet: async ({ name }, { signal }) => {
         await librarySets.remove(name, { signal });

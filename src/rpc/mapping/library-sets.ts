@@ -1,15 +1,18 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
+  type CheckLibrarySetResponseSchema,
   type CreateLibrarySetRequest,
   InstallPhase,
   type InstallProgress,
   InstallProgressSchema,
   InstallScripts,
   type KindSettings,
+  LibraryProblem_Severity,
   type LibrarySet,
   LibrarySetSchema,
 } from "../../gen/drover/v1/library_service_pb.js";
+import type { Problem, SetCheck } from "../../library-sets/check/model.ts";
 import {
   kindsOf,
   type LibrarySetDraft,
@@ -86,4 +89,24 @@ function toSettings(settings: readonly KindSettings[]): LibrarySetDraft["setting
     found.set(kind, { ...options });
   }
   return Object.fromEntries(found);
+}
+
+const severities = {
+  error: LibraryProblem_Severity.ERROR,
+  warning: LibraryProblem_Severity.WARNING,
+} as const satisfies Record<Problem["severity"], LibraryProblem_Severity>;
+
+export function fromSetCheck(checked: SetCheck): MessageInitShape<typeof CheckLibrarySetResponseSchema> {
+  const { set, node, kinds, parsers, source, problems } = checked;
+  return {
+    librarySet: fromLibrarySet(set, { packages: true }),
+    nodeVersion: node,
+    kinds: kinds.map(({ packages, ...kind }) => ({ ...kind, packages: packages.map((each) => ({ ...each })) })),
+    parsers: parsers.map((each) => ({ packageName: each.package, functions: [...each.functions] })),
+    ...(source?.test && { source: { kind: source.kind, description: source.test.description } }),
+    problems: problems.map(({ severity, reason = "", ...problem }) => ({
+      ...problem,
+      ...{ reason, severity: severities[severity] },
+    })),
+  };
 }

@@ -4,14 +4,17 @@ import type { Command } from "commander";
 import type { InstallProgress, LibrarySet, LibrarySetDraft, LibrarySetSummary } from "../../../node/src/index.ts";
 import { collect } from "../collect.ts";
 import type { Act, Context } from "../context.ts";
+import { exitCodes } from "../exit.ts";
 import { writeWhole } from "../export-file.ts";
 import { parseKindSettings, parsePackage } from "../grammar/library-set.ts";
 import { repeatable } from "../options.ts";
 import { printable } from "../render/cell.ts";
 import { installProgress, librarySetFacts, packageTable } from "../render/library-set.ts";
 import { ProgressBar } from "../render/progress-bar.ts";
+import { setCheckText } from "../render/set-check.ts";
 import { pairs, table } from "../render/table.ts";
 import { bytesText, plural, timeText } from "../render/units.ts";
+import { namedOr, type SourceFlags, sourceOf, withSourceFlags } from "../source-flags.ts";
 import { UsageError } from "../usage-error.ts";
 
 interface CreateFlags {
@@ -60,6 +63,12 @@ Examples:
     .description("show a set with all of its packages")
     .option("--lockfile", "print its package-lock.json instead")
     .action(act(show));
+  withSourceFlags(
+    group
+      .command("check <name>")
+      .description("try a set: load all of its connectors, and test a source with it")
+      .option("--source <SOURCE>", "a source's name, a path or a URL; other options of it as for `drover load`"),
+  ).action(act(check));
   group.command("rm <name>").description("delete a set that no driver and no profile needs").action(act(remove));
   group
     .command("export <name> <file>")
@@ -134,6 +143,23 @@ async function show(
   await output.write(pairs(librarySetFacts(set), output.style));
   await output.write("\n");
   await output.write(packageTable(set, output.style));
+}
+
+interface CheckFlags extends SourceFlags {
+  readonly source?: string;
+}
+
+async function check(context: Context, name: string, flags: CheckFlags): Promise<void> {
+  const { connect, call, globals, output } = context;
+  const { source: place, connection, format, option } = flags;
+  const isGiven = place !== undefined || connection !== undefined;
+  if (!isGiven && (format !== undefined || option.length > 0)) throw new UsageError("give --source or --connection");
+  await using drover = await connect();
+  const source = isGiven ? sourceOf(namedOr(place), flags) : undefined;
+  const checked = await drover.librarySets.check(name, { ...call, source });
+  if (globals.json) await output.document(checked);
+  else await output.write(setCheckText(checked, place ?? connection ?? "", output.style));
+  if (checked.problems.some(({ severity }) => severity === "error")) process.exitCode = exitCodes.failed;
 }
 
 async function remove({ connect, call, globals, output }: Context, name: string): Promise<void> {

@@ -1,4 +1,6 @@
 import {
+  type CheckLibrarySetResponse,
+  LibraryProblem_Severity as Severity,
   type LibraryPackage as WirePackage,
   InstallPhase as WirePhase,
   type InstallProgress as WireProgress,
@@ -6,7 +8,15 @@ import {
   type LibrarySet as WireSet,
 } from "../gen/drover/v1/library_service_pb.js";
 import { dateFrom } from "../times.ts";
-import type { InstallPhase, InstallProgress, LibraryPackage, LibrarySet, LibrarySetSummary } from "./model.ts";
+import type {
+  InstallPhase,
+  InstallProgress,
+  LibraryPackage,
+  LibraryProblem,
+  LibrarySet,
+  LibrarySetCheck,
+  LibrarySetSummary,
+} from "./model.ts";
 
 const phases: Readonly<Record<number, InstallPhase>> = {
   [WirePhase.RESOLVING]: "resolving",
@@ -24,6 +34,27 @@ const scripts: Readonly<Record<number, LibraryPackage["scripts"]>> = {
 
 export function installProgressFrom({ phase, packages, totalPackages }: WireProgress): InstallProgress {
   return { phase: phases[phase] ?? "unknown", packages, totalPackages: totalPackages || undefined };
+}
+
+const severities: Readonly<Record<number, LibraryProblem["severity"]>> = {
+  [Severity.ERROR]: "error",
+  [Severity.WARNING]: "warning",
+};
+
+export function setCheckFrom(answer: CheckLibrarySetResponse, set: WireSet): LibrarySetCheck {
+  const { nodeVersion, kinds, parsers, source, problems } = answer;
+  return {
+    librarySet: librarySetFrom(set),
+    nodeVersion,
+    kinds: kinds.map(({ kind, loads, packages }) => ({ kind, loads, packages: packages.map(versionFrom) })),
+    parsers: parsers.map(({ packageName, functions }) => ({ package: packageName, functions })),
+    source: source && { kind: source.kind, description: source.description },
+    problems: problems.map(({ severity, subject, message, reason }) => ({
+      severity: severities[severity] ?? "unknown",
+      ...{ subject, message },
+      reason: reason || undefined,
+    })),
+  };
 }
 
 export function librarySetFrom(set: WireSet): LibrarySet {

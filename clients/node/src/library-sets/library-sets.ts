@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { clientError } from "../errors.ts";
+import { sourceToWire } from "../from-wire.ts";
 import {
   type ImportLibrarySetRequestSchema,
   LibraryService,
@@ -8,10 +9,12 @@ import {
 import { paged } from "../pages.ts";
 import type { CallOptions, Transport } from "../transport/transport.ts";
 import { openContent, type UploadContent } from "../upload/content.ts";
-import { installProgressFrom, librarySetFrom, summaryFrom } from "./from-wire.ts";
+import { installProgressFrom, librarySetFrom, setCheckFrom, summaryFrom } from "./from-wire.ts";
 import type {
+  CheckLibrarySetOptions,
   CreateLibrarySetOptions,
   LibrarySet,
+  LibrarySetCheck,
   LibrarySetDraft,
   LibrarySetSummary,
   ReplaceOptions,
@@ -55,6 +58,17 @@ export class LibrarySets {
       const { librarySets, nextPageToken } = await this.#transport.unary(method.listLibrarySets, request, options);
       return { items: librarySets.map(summaryFrom), nextPageToken };
     });
+  }
+
+  /**
+   * Tries a set before a configuration names it: loads all of its connectors, and tests a source with it. What is wrong stands in the
+   * answer.
+   */
+  async check(name: string, options: CheckLibrarySetOptions = {}): Promise<LibrarySetCheck> {
+    const { source } = options;
+    const request = { name, ...(source && { source: sourceToWire(source) }) };
+    const answer = await this.#transport.unary(method.checkLibrarySet, request, options);
+    return setCheckFrom(answer, required(answer.librarySet));
   }
 
   /** Errors: LIBRARY_SET_IN_USE, with who uses it. */

@@ -1,4 +1,4 @@
-import type { PackageVersion } from "../model.ts";
+import type { PackageVersion, Source } from "../model.ts";
 import type { CallOptions } from "../transport/transport.ts";
 
 /** What sources get where they don't say it themselves: values of options by kind of source and option. */
@@ -88,4 +88,42 @@ export interface LibraryPackage extends PackageVersion {
   readonly scripts: "none" | "skipped" | "ran" | "unknown";
   readonly engines: Readonly<Record<string, string>>;
   readonly peerDependencies: Readonly<Record<string, string>>;
+}
+
+/** What a check of a set found. */
+export interface LibrarySetCheck {
+  readonly librarySet: LibrarySet;
+  /** The version of Node that workers run on. */
+  readonly nodeVersion: string;
+  readonly kinds: readonly CheckedKind[];
+  /** Functions that packages offer as value parsers. */
+  readonly parsers: readonly { readonly package: string; readonly functions: readonly string[] }[];
+  /** Undefined where no source was given, or its test failed. */
+  readonly source: { readonly kind: string; readonly description: string } | undefined;
+  /** Errors first. */
+  readonly problems: readonly LibraryProblem[];
+}
+
+export interface CheckedKind {
+  readonly kind: string;
+  /** Whether its connector could be loaded; else a problem says why not. */
+  readonly loads: boolean;
+  /** The packages whose code ran for that, the driver's own included. */
+  readonly packages: readonly PackageVersion[];
+}
+
+/** Something that should be known of a set before it is used. */
+export interface LibraryProblem {
+  /** `unknown` is one of a newer driver. */
+  readonly severity: "error" | "warning" | "unknown";
+  /** What it is about: `pg@8.11.3`, `kind acme`, a source. */
+  readonly subject: string;
+  readonly message: string;
+  /** Why something failed; undefined for what is known without a trial. */
+  readonly reason: string | undefined;
+}
+
+export interface CheckLibrarySetOptions extends CallOptions {
+  /** A source to be tested as it would be read with the set. */
+  readonly source?: Source | undefined;
 }

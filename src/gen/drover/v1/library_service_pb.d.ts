@@ -5,7 +5,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { PackageVersion } from "./types_pb.js";
+import type { PackageVersion, Source } from "./types_pb.js";
 
 /**
  * Describes the file drover/v1/library_service.proto.
@@ -524,6 +524,250 @@ export declare type ListLibrarySetsResponse = Message<"drover.v1.ListLibrarySets
 export declare const ListLibrarySetsResponseSchema: GenMessage<ListLibrarySetsResponse>;
 
 /**
+ * Request of CheckLibrarySet.
+ *
+ * @generated from message drover.v1.CheckLibrarySetRequest
+ */
+export declare type CheckLibrarySetRequest = Message<"drover.v1.CheckLibrarySetRequest"> & {
+  /**
+   * The set's name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * A source to be tested as it would be read with this set, whichever one the configuration names for it. Left out, none is.
+   *
+   * @generated from field: drover.v1.Source source = 2;
+   */
+  source?: Source | undefined;
+};
+
+/**
+ * Describes the message drover.v1.CheckLibrarySetRequest.
+ * Use `create(CheckLibrarySetRequestSchema)` to create a new message.
+ */
+export declare const CheckLibrarySetRequestSchema: GenMessage<CheckLibrarySetRequest>;
+
+/**
+ * Response of CheckLibrarySet.
+ *
+ * @generated from message drover.v1.CheckLibrarySetResponse
+ */
+export declare type CheckLibrarySetResponse = Message<"drover.v1.CheckLibrarySetResponse"> & {
+  /**
+   * The set with its packages, their versions and licences.
+   *
+   * @generated from field: drover.v1.LibrarySet library_set = 1;
+   */
+  librarySet?: LibrarySet | undefined;
+
+  /**
+   * The version of Node that workers run on.
+   *
+   * @generated from field: string node_version = 2;
+   */
+  nodeVersion: string;
+
+  /**
+   * The kinds of source that can be read with it, by name.
+   *
+   * @generated from field: repeated drover.v1.CheckedKind kinds = 3;
+   */
+  kinds: CheckedKind[];
+
+  /**
+   * The packages that offer value parsers.
+   *
+   * @generated from field: repeated drover.v1.CheckedParsers parsers = 4;
+   */
+  parsers: CheckedParsers[];
+
+  /**
+   * What the test of the source told. Not set where none was given, or its test failed.
+   *
+   * @generated from field: drover.v1.CheckedSource source = 5;
+   */
+  source?: CheckedSource | undefined;
+
+  /**
+   * What should be known before the set is used, errors first.
+   *
+   * @generated from field: repeated drover.v1.LibraryProblem problems = 6;
+   */
+  problems: LibraryProblem[];
+};
+
+/**
+ * Describes the message drover.v1.CheckLibrarySetResponse.
+ * Use `create(CheckLibrarySetResponseSchema)` to create a new message.
+ */
+export declare const CheckLibrarySetResponseSchema: GenMessage<CheckLibrarySetResponse>;
+
+/**
+ * A kind of source whose connector was loaded with a set.
+ *
+ * @generated from message drover.v1.CheckedKind
+ */
+export declare type CheckedKind = Message<"drover.v1.CheckedKind"> & {
+  /**
+   * The kind.
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * Whether its connector could be loaded; else a problem says why not.
+   *
+   * @generated from field: bool loads = 2;
+   */
+  loads: boolean;
+
+  /**
+   * The packages whose code ran for that; those that the set does not hold are the driver's own.
+   *
+   * @generated from field: repeated drover.v1.PackageVersion packages = 3;
+   */
+  packages: PackageVersion[];
+};
+
+/**
+ * Describes the message drover.v1.CheckedKind.
+ * Use `create(CheckedKindSchema)` to create a new message.
+ */
+export declare const CheckedKindSchema: GenMessage<CheckedKind>;
+
+/**
+ * Value parsers of a package.
+ *
+ * @generated from message drover.v1.CheckedParsers
+ */
+export declare type CheckedParsers = Message<"drover.v1.CheckedParsers"> & {
+  /**
+   * The package.
+   *
+   * @generated from field: string package_name = 1;
+   */
+  packageName: string;
+
+  /**
+   * Its functions, as the option `parsers` of a source names them after `js:`.
+   *
+   * @generated from field: repeated string functions = 2;
+   */
+  functions: string[];
+};
+
+/**
+ * Describes the message drover.v1.CheckedParsers.
+ * Use `create(CheckedParsersSchema)` to create a new message.
+ */
+export declare const CheckedParsersSchema: GenMessage<CheckedParsers>;
+
+/**
+ * The test of a source with a set.
+ *
+ * @generated from message drover.v1.CheckedSource
+ */
+export declare type CheckedSource = Message<"drover.v1.CheckedSource"> & {
+  /**
+   * The kind of source.
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * What is at the other end, in words.
+   *
+   * @generated from field: string description = 2;
+   */
+  description: string;
+};
+
+/**
+ * Describes the message drover.v1.CheckedSource.
+ * Use `create(CheckedSourceSchema)` to create a new message.
+ */
+export declare const CheckedSourceSchema: GenMessage<CheckedSource>;
+
+/**
+ * Something that should be known of a set before it is used.
+ *
+ * @generated from message drover.v1.LibraryProblem
+ */
+export declare type LibraryProblem = Message<"drover.v1.LibraryProblem"> & {
+  /**
+   * How bad it is.
+   *
+   * @generated from field: drover.v1.LibraryProblem.Severity severity = 1;
+   */
+  severity: LibraryProblem_Severity;
+
+  /**
+   * What it is about: a package with its version, a kind, a source.
+   *
+   * @generated from field: string subject = 2;
+   */
+  subject: string;
+
+  /**
+   * What is wrong, in words.
+   *
+   * @generated from field: string message = 3;
+   */
+  message: string;
+
+  /**
+   * The reason of what failed, as in errors; empty for what is known without a trial.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message drover.v1.LibraryProblem.
+ * Use `create(LibraryProblemSchema)` to create a new message.
+ */
+export declare const LibraryProblemSchema: GenMessage<LibraryProblem>;
+
+/**
+ * How bad it is. More may be added.
+ *
+ * @generated from enum drover.v1.LibraryProblem.Severity
+ */
+export enum LibraryProblem_Severity {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: SEVERITY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Something may not work, or needs a decision.
+   *
+   * @generated from enum value: SEVERITY_WARNING = 1;
+   */
+  WARNING = 1,
+
+  /**
+   * Something does not work.
+   *
+   * @generated from enum value: SEVERITY_ERROR = 2;
+   */
+  ERROR = 2,
+}
+
+/**
+ * Describes the enum drover.v1.LibraryProblem.Severity.
+ */
+export declare const LibraryProblem_SeveritySchema: GenEnum<LibraryProblem_Severity>;
+
+/**
  * Request of DeleteLibrarySet.
  *
  * @generated from message drover.v1.DeleteLibrarySetRequest
@@ -866,6 +1110,18 @@ export declare const LibraryService: GenService<{
     methodKind: "unary";
     input: typeof ListLibrarySetsRequestSchema;
     output: typeof ListLibrarySetsResponseSchema;
+  },
+  /**
+   * Tries a set before a configuration names it: reads all of its files, loads every connector in a worker, and tests a source with it
+   * if one is given. What is wrong with the set is not an error but a problem in the answer. Errors: LIBRARY_SET_NOT_FOUND,
+   * LIBRARY_SET_DAMAGED, and those of a source whose kind, names or options are wrong.
+   *
+   * @generated from rpc drover.v1.LibraryService.CheckLibrarySet
+   */
+  checkLibrarySet: {
+    methodKind: "unary";
+    input: typeof CheckLibrarySetRequestSchema;
+    output: typeof CheckLibrarySetResponseSchema;
   },
   /**
    * Deletes a set. Errors: LIBRARY_SET_NOT_FOUND, LIBRARY_SET_IN_USE.
