@@ -1,6 +1,7 @@
 import {
   create,
   type DescMethod,
+  type DescMethodClientStreaming,
   type DescMethodServerStreaming,
   type DescMethodUnary,
   fromBinary,
@@ -98,6 +99,26 @@ export class GrpcClient implements Disposable {
       this.#metadata(headers),
       options,
     );
+  }
+
+  /** Sends a client's stream. */
+  sendAll<I extends MessageShapeOf, O extends MessageShapeOf>(
+    method: DescMethodClientStreaming<I, O>,
+    requests: readonly MessageInitShape<I>[],
+    { headers = {}, ...options }: CallOptions & { readonly headers?: Readonly<Record<string, string>> } = {},
+  ): Promise<MessageShape<O>> {
+    return new Promise((resolve, reject) => {
+      const call = this.raw.makeClientStreamRequest(
+        pathOf(method),
+        (value: Buffer) => value,
+        (value: Buffer) => fromBinary(method.output, value),
+        this.#metadata(headers),
+        options,
+        (error, response) => (error ? reject(error) : resolve(response as MessageShape<O>)),
+      );
+      for (const request of requests) call.write(Buffer.from(toBinary(method.input, create(method.input, request))));
+      call.end();
+    });
   }
 
   #metadata(headers: Readonly<Record<string, string>>): Metadata {
