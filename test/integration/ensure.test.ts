@@ -102,14 +102,21 @@ describe("a driver is found or started", () => {
   test("settings of the client's environment do not reach the driver", async () => {
     await using profile = await testProfile();
     process.env.DROVER_THREADS = "7";
+    const { no_proxy: before } = process.env;
+    process.env.no_proxy = "warehouse.internal";
     try {
       await using drover = await ensureDriver(profile.options);
       expect((await drover.driver()).threads).not.toBe(7);
     } finally {
       delete process.env.DROVER_THREADS;
+      if (before === undefined) delete process.env.no_proxy;
+      else process.env.no_proxy = before;
     }
     const [pid] = await profile.processes();
-    expect(await readFile(`/proc/${pid}/environ`, "utf8")).not.toContain("DROVER_");
+    const environment = await readFile(`/proc/${pid}/environ`, "utf8");
+    expect(environment).not.toContain("DROVER_");
+    // But how the network is reached does.
+    expect(environment).toContain("no_proxy=warehouse.internal");
     const token = (await readFile(join(profile.dataDirectory, "token"), "utf8")).trim();
     expect(await readFile(`/proc/${pid}/cmdline`, "utf8")).not.toContain(token);
   });

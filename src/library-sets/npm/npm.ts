@@ -29,6 +29,8 @@ const ALWAYS = [
   ...["--global=false", "--dry-run=false", "--save", "--package-lock", "--lockfile-version=3", "--omit=dev"],
   ...["--audit=false", "--fund=false", "--update-notifier=false", "--json", "--loglevel=http", "--color=false"],
   ...["--progress=false", "--logs-max=0", "--omit-lockfile-registry-resolved"],
+  // Somebody waits: by default a registry that can't be reached is told after one and a half minutes.
+  ...["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=10000"],
 ];
 const FETCHED = /^npm http (?:fetch GET 200|cache) \S+\.tgz\b/;
 

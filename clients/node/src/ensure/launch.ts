@@ -74,10 +74,14 @@ function startProcess(plan: LaunchPlan, log: { readonly path: string; readonly d
   });
 }
 
+const OF_THE_USER = /^(PATH|HOME|USER|LOGNAME|LANG|LC_.*|TZ|TMPDIR|XDG_.*)$/;
+/** How the machine reaches the network: without it a registry behind a company's proxy or certificate answers nobody. */
+const OF_THE_NETWORK = /^(NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR|(https?|no)_proxy|(HTTPS?|NO)_PROXY)$/;
+
 /** Settings come from the profile only: whichever app server starts the driver, it is the same one. */
 function scrubbedEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(
-    Object.entries(env).filter(([name]) => /^(PATH|HOME|USER|LOGNAME|LANG|LC_.*|TZ|TMPDIR|XDG_.*)$/.test(name)),
+    Object.entries(env).filter(([name]) => OF_THE_USER.test(name) || OF_THE_NETWORK.test(name)),
   );
 }
 
