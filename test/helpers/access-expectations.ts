@@ -84,6 +84,11 @@ export const ownLoads: About = {
     reach === "unbounded" || reach === "granted" || reach === "narrowed" ? undefined : "OPERATION_NOT_FOUND",
 };
 
+/** What the caller has asked before it gave anything up. */
+export const broadBefore: About = {
+  refusal: ({ reach }) => (reach === "unbounded" || reach === "narrowed" ? undefined : "OPERATION_NOT_FOUND"),
+};
+
 /** What administrators keep to themselves. */
 export function others(reason: string): About {
   return { refusal: ({ role }) => (role === "admin" ? undefined : reason) };

@@ -5,7 +5,7 @@ import { QueryService } from "../../src/gen/drover/v1/query_service_pb.js";
 import { type UploadFileRequestSchema, UploadService } from "../../src/gen/drover/v1/upload_service_pb.js";
 import { type Caller, holdCallers, type Reach, withoutScope } from "./access-callers.ts";
 import { startDriver, type TestDriver } from "./driver.ts";
-import { GrpcClient } from "./grpc-client.ts";
+import { failure, GrpcClient } from "./grpc-client.ts";
 
 const { loadDataset, watchLoad } = DatasetService.method;
 const { query, runQuery } = QueryService.method;
@@ -36,6 +36,9 @@ const FEW_TEXT = `${HEAD}${line("secret-us-region", "secret-us-4711", SALARY.us)
 const LEDGER_TEXT = `${HEAD}${line("ledger", "secret-gold", SALARY.ledger).repeat(3)}`;
 const OPTIONS = { types: "salary=BIGINT", badRows: "skip" };
 
+/** A source that needs nothing. */
+export const PASTED = { text: "a\n1\n", format: "csv" };
+
 /** Something by which an answer gives away what it has been made of. */
 export interface Sign {
   isIn(text: string): boolean;
@@ -54,7 +57,8 @@ function binary(value: number): string {
   return bytes.toString("latin1");
 }
 
-const NUMBER_OF_ROWS = new RegExp(`[:[,]"?${ROWS.eu + ROWS.us}"?[\\],}]`);
+/** As a value; a process may have any number. */
+const NUMBER_OF_ROWS = new RegExp(`(?<!"pid")[:[,]"?${ROWS.eu + ROWS.us}"?[\\],}]`);
 
 /** By name, with those to whose eyes they may come. */
 export const signs = {
@@ -110,6 +114,7 @@ export async function setScene(): Promise<Scene> {
     client.unary(query, { question: sql("SELECT 1 AS one"), operationId: ownQuery(name) }, { headers }),
   );
   await Promise.all([...loads, ...own, others, upload(admin, OTHERS)]);
+  await Promise.all(callers.filter(({ reach }) => reach === "unbounded" || reach === "narrowed").map(askBroadly));
   return scene(driver, admin, callers);
 }
 
@@ -139,6 +144,28 @@ function scene(driver: TestDriver, admin: GrpcClient, callers: readonly Caller[]
 
 export function sql(text: string) {
   return { kind: { case: "sql" as const, value: { sql: text } } };
+}
+
+/** What a caller has asked before it gave up to see everything: of the ledger, with an error that quotes a value, and reattachably. */
+export function broad(what: "ledger" | "error" | "sales-answer", { name }: Caller): string {
+  return `${what}-${name}`;
+}
+
+async function askBroadly(caller: Caller): Promise<void> {
+  const { client } = caller;
+  const headers = withoutScope(caller);
+  const ask = (what: Parameters<typeof broad>[0], text: string) =>
+    client.unary(query, { question: sql(text), operationId: broad(what, caller) }, { headers });
+  const answer = {
+    question: sql(`SELECT * FROM "${SALES}"`),
+    operationId: broad("sales-answer", caller),
+    reattachable: true,
+  };
+  await Promise.all([
+    ask("ledger", `SELECT * FROM "${LEDGER}"`),
+    failure(ask("error", `SELECT sum(CAST(note AS INTEGER)) FROM "${SALES}"`)),
+    client.stream(runQuery, answer, { headers }).toArray(),
+  ]);
 }
 
 /** The id of a query that a caller has made. */
