@@ -99,6 +99,19 @@ describe("drover tokens", () => {
     expect((await drover("tokens", "list", "--revoked")).stdout).toMatch(/turned .*revoked 2/);
   });
 
+  test("shows of a dataset what the token leaves, and how large the rest is to nobody", async () => {
+    const file = join(driver.dataDir, "pay.csv");
+    await writeFile(file, "region,pay\nEU,1\nEU,2\nUS,3\n");
+    expect(await drover("load", "pay", file)).toMatchObject({ code: 0 });
+    const flags = ["--role", "reader", "--dataset", "pay", "--rows", "pay: region = EU", "--hide", "pay: pay"];
+    const token = (await drover("tokens", "create", "europe", ...flags)).stdout.trim();
+    expect((await drovers(token, "rows", "pay")).stdout).toBe("region\n──────\nEU\nEU\n");
+    const { stdout } = await drovers(token, "describe", "pay");
+    expect(stdout).toContain("the token shows only some");
+    expect(stdout).not.toMatch(/pay\.csv|BIGINT|on disk|\bB\b/);
+    expect((await drovers(token, "datasets")).stdout).toMatch(/^pay +1 +- +- +- /m);
+  });
+
   test.each([
     ["a role that there is not", ["--role", "king"]],
     ["rows without a pattern", ["--rows", "region = EU"]],

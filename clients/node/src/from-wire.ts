@@ -200,6 +200,7 @@ export function versionFrom(version: datasets.Version | undefined): Version {
     sourceBytes: Number(version?.sourceBytes ?? 0),
     warnings: version?.warnings ?? [],
     rejectedRows: Number(version?.rejectedRows ?? 0),
+    partial: version?.partial ?? false,
     readTime: dateFrom(version?.readTime),
     restoredFrom: Number(version?.restoredFrom ?? 0),
     increment: version?.increment && incrementFrom(version.increment),

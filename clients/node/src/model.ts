@@ -249,6 +249,8 @@ export interface Version {
   readonly sourceBytes: number;
   readonly warnings: readonly string[];
   readonly rejectedRows: number;
+  /** Whether the token shows only a part of it: rows, sizes, source and warnings are then not told (0, or empty). */
+  readonly partial: boolean;
   /** When its source began to be read: its rows are as old as that. */
   readonly readTime: Date | undefined;
   /** The version that a rollback made current again as this one; 0 for all others. */

@@ -34,9 +34,9 @@ async function datasets({ connect, call, globals, output }: Context, flags: { re
   const rows = found.map(({ name, version, resident, residentBytes, storageLevel, storageLevelProblem }) => [
     printable(name),
     String(version.number),
-    countText(version.rows),
-    bytesText(version.bytes),
-    resident ? bytesText(residentBytes) : "-",
+    version.partial ? "-" : countText(version.rows),
+    version.partial ? "-" : bytesText(version.bytes),
+    resident && !version.partial ? bytesText(residentBytes) : "-",
     storageLevelProblem === "" ? storageLevel : `${storageLevel}, not held`,
     timeText(version.createTime),
   ]);

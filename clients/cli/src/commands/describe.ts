@@ -22,19 +22,27 @@ async function describe({ connect, call, globals, output }: Context, name: strin
   await output.write(`${pairs(facts(dataset), output.style)}\n${table(columns, rows, output.style)}`);
 }
 
+/** What is told of a dataset to those who may see all of it. */
+function sizes({ version, resident, residentBytes }: Dataset): [string, string][] {
+  const { libraries } = version;
+  return [
+    ["rows", countText(version.rows)],
+    ["source", printable(`${version.source?.uri ?? "-"} (${bytesText(version.sourceBytes)})`)],
+    ...(libraries === undefined ? [] : [["read with", usedLibrariesText(libraries)] satisfies [string, string]]),
+    ["on disk", `${bytesText(version.bytes)} in ${plural(version.segments, "segment")}`],
+    ["in memory", resident ? bytesText(residentBytes) : "no"],
+  ];
+}
+
 function facts(dataset: Dataset): [string, string][] {
-  const { name, version, labels, resident, residentBytes, storageLevel, storageLevelProblem } = dataset;
+  const { name, version, labels, storageLevel, storageLevelProblem } = dataset;
   const labelText = Object.entries(labels).map(([key, value]) => printable(`${key}=${value}`));
   const entries: [string, string][] = [
     ["name", printable(name)],
     ["version", `${version.number}, loaded ${timeText(version.createTime)}`],
-    ["rows", countText(version.rows)],
-    ["source", printable(`${version.source?.uri ?? "-"} (${bytesText(version.sourceBytes)})`)],
-    ...(version.libraries === undefined
-      ? []
-      : [["read with", usedLibrariesText(version.libraries)] as [string, string]]),
-    ["on disk", `${bytesText(version.bytes)} in ${plural(version.segments, "segment")}`],
-    ["in memory", resident ? bytesText(residentBytes) : "no"],
+    ...(version.partial
+      ? ([["rows", "the token shows only some, or not all columns"]] satisfies [string, string][])
+      : sizes(dataset)),
     ["level", storageLevel],
   ];
   if (storageLevelProblem !== "") entries.push(["problem", printable(storageLevelProblem)]);

@@ -27,10 +27,10 @@ async function versions({ connect, call, globals, output }: Context, dataset: st
   ];
   const rows = found.map((version) => [
     String(version.number),
-    countText(version.rows),
-    bytesText(version.bytes),
+    version.partial ? "-" : countText(version.rows),
+    version.partial ? "-" : bytesText(version.bytes),
     timeText(version.createTime),
-    printable(version.source?.uri ?? "-"),
+    printable(version.source?.uri || "-"),
   ]);
   await output.write(table(columns, rows, output.style));
 }
