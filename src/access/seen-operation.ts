@@ -1,3 +1,4 @@
+import { DriverError } from "../errors/driver-error.ts";
 import type { OperationSnapshot } from "../operations/model.ts";
 import type { Access } from "./model.ts";
 
@@ -9,11 +10,22 @@ const NO_PROGRESS = { fraction: undefined, rows: 0, bytes: 0, totalBytes: 0, row
  */
 export function seenOperation(operation: OperationSnapshot, access: Access): OperationSnapshot {
   if (access.unbounded || isWhole(operation, access)) return operation;
-  const { error: _error, outcome: _outcome, ...rest } = operation;
-  return { ...rest, configuration: {}, labels: {}, progress: { ...NO_PROGRESS, phase: operation.progress.phase } };
+  const { error, outcome: _outcome, ...rest } = operation;
+  return {
+    ...rest,
+    dataset: access.mayRead(operation.dataset) ? operation.dataset : "",
+    configuration: {},
+    labels: {},
+    progress: { ...NO_PROGRESS, phase: operation.progress.phase },
+    // Its message and its metadata may quote what is not to be seen.
+    ...(error && {
+      error: new DriverError(error.reason, "what went wrong is not told, as the call sees only a part of the data"),
+    }),
+  };
 }
 
-function isWhole({ kind, dataset, scopeHash }: OperationSnapshot, access: Access): boolean {
+/** Whether all that an operation says may be told. */
+export function isWhole({ kind, dataset, scopeHash }: OperationSnapshot, access: Access): boolean {
   // A query or an export under the same scope has found nothing else than it would find now.
   if ((kind === "query" || kind === "export") && (scopeHash ?? "") === access.scopeHash) return true;
   return dataset !== "" && access.mayRead(dataset) && access.restriction(dataset) === undefined;

@@ -15,7 +15,7 @@ import {
   row,
   seen,
 } from "./access-expectations.ts";
-import { broad, LEDGER_LOAD, OTHERS, ownLoad, ownQuery, SALES, sql } from "./access-scene.ts";
+import { broad, LEDGER_LOAD, lateLoad, OTHERS, ownLoad, ownQuery, SALES, sql } from "./access-scene.ts";
 
 const dataset = DatasetService.method;
 const query = QueryService.method;
@@ -85,6 +85,7 @@ export const reads: readonly Row[] = [
       request: ({ caller }) => ({ operationId: ownLoad(caller.name) }),
       shows: ["us", "salaryName", "rows"],
     },
+    { about: ownLoads, request: ({ caller }) => ({ operationId: lateLoad(caller.name) }), shows: ["us"] },
     { about: others("OPERATION_NOT_FOUND"), request: () => ({ operationId: LEDGER_LOAD }), shows: ["ledgerName"] },
   ),
 

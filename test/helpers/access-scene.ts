@@ -1,7 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { DatasetService } from "../../src/gen/drover/v1/dataset_service_pb.js";
 import { DriverService } from "../../src/gen/drover/v1/driver_service_pb.js";
-import { QueryService } from "../../src/gen/drover/v1/query_service_pb.js";
+import { MeasureOp } from "../../src/gen/drover/v1/query_pb.js";
+import { QueryService, type QuestionSchema } from "../../src/gen/drover/v1/query_service_pb.js";
 import { type UploadFileRequestSchema, UploadService } from "../../src/gen/drover/v1/upload_service_pb.js";
 import { type Caller, holdCallers, type Reach, withoutScope } from "./access-callers.ts";
 import { startDriver, type TestDriver } from "./driver.ts";
@@ -33,6 +34,8 @@ const SALES_TEXT = [
   line("EU", "plain-eu", SALARY.eu).repeat(ROWS.eu),
 ].join("");
 const FEW_TEXT = `${HEAD}${line("secret-us-region", "secret-us-4711", SALARY.us)}${line("EU", "plain-eu", SALARY.eu)}`;
+/** A value that shows late what its column is: the load warns, and quotes it. */
+const LATE_TEXT = `code\n${"1\n".repeat(10_000)}secret-us-late\n`;
 const LEDGER_TEXT = `${HEAD}${line("ledger", "secret-gold", SALARY.ledger).repeat(3)}`;
 const OPTIONS = { types: "salary=BIGINT", badRows: "skip" };
 
@@ -107,7 +110,7 @@ export async function setScene(): Promise<Scene> {
     load(admin, { dataset: SALES, source: { text: SALES_TEXT, format: "csv", options: OPTIONS } }),
     load(admin, ledger(LEDGER_LOAD)),
     ...WRITTEN.map((dataset) => load(admin, { dataset, source: { text: FEW_TEXT, format: "csv" } })),
-    ...callers.filter(mayLoad).map(async (caller) => watched(caller)),
+    ...callers.filter(mayLoad).flatMap(watched),
   ];
   const others = admin.unary(query, { question: sql("SELECT 2 AS two"), operationId: OTHERS });
   const own = callers.map(({ client, headers, name }) =>
@@ -154,16 +157,17 @@ export function broad(what: "ledger" | "error" | "sales-answer", { name }: Calle
 async function askBroadly(caller: Caller): Promise<void> {
   const { client } = caller;
   const headers = withoutScope(caller);
-  const ask = (what: Parameters<typeof broad>[0], text: string) =>
-    client.unary(query, { question: sql(text), operationId: broad(what, caller) }, { headers });
+  const ask = (what: Parameters<typeof broad>[0], question: MessageInitShape<typeof QuestionSchema>) =>
+    client.unary(query, { question, operationId: broad(what, caller) }, { headers });
+  const aggregate = { dataset: LEDGER, measures: [{ op: MeasureOp.COUNT }] };
   const answer = {
     question: sql(`SELECT * FROM "${SALES}"`),
     operationId: broad("sales-answer", caller),
     reattachable: true,
   };
   await Promise.all([
-    ask("ledger", `SELECT * FROM "${LEDGER}"`),
-    failure(ask("error", `SELECT sum(CAST(note AS INTEGER)) FROM "${SALES}"`)),
+    ask("ledger", { kind: { case: "aggregate", value: aggregate } }),
+    failure(ask("error", sql(`SELECT sum(CAST(note AS INTEGER)) FROM "${SALES}"`))),
     client.stream(runQuery, answer, { headers }).toArray(),
   ]);
 }
@@ -172,6 +176,8 @@ async function askBroadly(caller: Caller): Promise<void> {
 export const ownQuery = (caller: string) => `own-${caller}`;
 /** The id of a caller's load, and its dataset. */
 export const ownLoad = (caller: string) => `load-${caller}`;
+/** The id of a load of a caller that has warned. */
+export const lateLoad = (caller: string) => `late-${caller}`;
 export const ownDataset = (caller: string) => `sales-of-${caller}`;
 
 const ledger = (operationId: string) => ({
@@ -185,10 +191,15 @@ function mayLoad({ role, reach }: Caller): boolean {
   return role !== "reader" && (reach === "unbounded" || reach === "granted" || reach === "narrowed");
 }
 
-function watched(caller: Caller): Promise<void> {
-  const source = { text: SALES_TEXT, format: "csv", options: OPTIONS };
-  const request = { dataset: ownDataset(caller.name), source, operationId: ownLoad(caller.name) };
-  return load(caller.client, request, withoutScope(caller));
+function watched(caller: Caller): readonly Promise<void>[] {
+  const { client, name } = caller;
+  const headers = withoutScope(caller);
+  const all = { text: SALES_TEXT, format: "csv", options: OPTIONS };
+  const late = { text: LATE_TEXT, format: "csv" };
+  return [
+    load(client, { dataset: ownDataset(name), source: all, operationId: ownLoad(name) }, headers),
+    load(client, { dataset: `${ownDataset(name)}.late`, source: late, operationId: lateLoad(name) }, headers),
+  ];
 }
 
 async function load(

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Access } from "../../access/model.ts";
 import { requireChangeable, requireUnbounded, requireWritable } from "../../access/require.ts";
 import { type ScopedDatasets, type SeenDataset, scopedDatasets } from "../../access/scoped-datasets.ts";
-import { seenOperation } from "../../access/seen-operation.ts";
+import { isWhole, seenOperation } from "../../access/seen-operation.ts";
 import type { DatasetStore } from "../../datasets/model.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import {
@@ -139,6 +139,9 @@ export function datasetService({
           // Later states are told by the progress's phase and by the end.
           if (event.type === "state" && accepted) continue;
           accepted = true;
+          // Progress counts rows, and warnings quote them.
+          const isStep = event.type === "progress" || event.type === "warning";
+          if (isStep && !call.access.unbounded && !isWhole(operations.get(operationId), call.access)) continue;
           yield fromLoadEvent(event, call.access, (operation) => loadedDataset(seenBy(call.access), operation));
         }
       },
@@ -152,7 +155,7 @@ export function datasetService({
         const { items, nextPageToken } = pageOf(all, ({ name }) => name, {
           size: pageSize(asked, PAGE),
           token: pageToken,
-          request: ["datasets", Object.entries(labels).sort()],
+          request: ["datasets", Object.entries(labels).sort(), access.scopeHash],
         });
         return create(ListDatasetsResponseSchema, {
           datasets: items.map((dataset) => fromDataset(dataset, { columns: false })),
@@ -217,7 +220,7 @@ export function datasetService({
         const { items, nextPageToken } = pageOf(await seenBy(access).versions(dataset), ({ number }) => -number, {
           size: pageSize(asked, PAGE),
           token: pageToken,
-          request: ["versions", dataset],
+          request: ["versions", dataset, access.scopeHash],
         });
         return create(ListVersionsResponseSchema, { versions: items.map(fromVersion), nextPageToken });
       },
