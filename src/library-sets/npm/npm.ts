@@ -28,6 +28,8 @@ const ALWAYS = [
   ...["--allow-git=none", "--allow-remote=none", "--allow-file=none", "--allow-directory=none"],
   ...["--global=false", "--dry-run=false", "--save", "--package-lock", "--lockfile-version=3", "--omit=dev"],
   ...["--audit=false", "--fund=false", "--update-notifier=false", "--json", "--loglevel=http", "--color=false"],
+  // npm itself waits for a minute before its third try, for each package.
+  ...["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=10000"],
   ...["--progress=false", "--logs-max=0", "--omit-lockfile-registry-resolved"],
   // Somebody waits: by default a registry that can't be reached is told after one and a half minutes.
   ...["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=10000"],

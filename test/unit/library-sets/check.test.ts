@@ -106,13 +106,14 @@ describe("a set that is tried", () => {
   let set: LibrarySet;
   beforeAll(async () => {
     bench = await openSetBench();
-    set = await bench.makeSet("unruly", {
-      fixtures: ["unruly"],
-      connectors: {
-        steady: "unruly-connector/steady.js",
-        breaks: "unruly-connector/breaks.js",
-        "no-connector": "unruly-connector/no-connector.js",
-      },
+    const modules = {
+      "steady.js": "exports.connector = { open() {} };",
+      "breaks.js": "throw new Error('not today');",
+      "no-connector.js": "exports.connector = {};",
+    };
+    set = await bench.makeSet("acme", {
+      packages: { "acme@1.0.0": modules },
+      connectors: { steady: "acme/steady.js", breaks: "acme/breaks.js", "no-connector": "acme/no-connector.js" },
     });
   });
   afterAll(() => bench[Symbol.asyncDispose]());
@@ -129,8 +130,8 @@ describe("a set that is tried", () => {
 
   test("tells of each kind whether it loads, and why not, whatever the others do", async () => {
     const { signal } = new AbortController();
-    const { kinds, problems, node } = await checkSet("unruly", parts(), { signal });
-    const packages = [{ name: "unruly-connector", version: "1.0.0" }];
+    const { kinds, problems, node } = await checkSet("acme", parts(), { signal });
+    const packages = [{ name: "acme", version: "1.0.0" }];
     expect(kinds).toEqual([
       { kind: "breaks", loads: false, packages: [] },
       { kind: "no-connector", loads: false, packages: [] },
@@ -140,7 +141,7 @@ describe("a set that is tried", () => {
     expect(problems.map(({ severity, subject, reason }) => [severity, subject, reason])).toEqual([
       ["error", "kind breaks", "CONNECTOR_FAILED"],
       ["error", "kind no-connector", "CONNECTOR_INVALID"],
-      ["warning", "unruly-connector@1.0.0", undefined],
+      ["warning", "acme@1.0.0", undefined],
     ]);
     expect(bench.workers.status().busy).toBe(0);
   });
@@ -149,6 +150,6 @@ describe("a set that is tried", () => {
     const controller = new AbortController();
     const reason = new Error("enough");
     controller.abort(reason);
-    await expect(checkSet("unruly", parts(), { signal: controller.signal })).rejects.toBe(reason);
+    await expect(checkSet("acme", parts(), { signal: controller.signal })).rejects.toBe(reason);
   });
 });

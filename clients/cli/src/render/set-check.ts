@@ -8,8 +8,13 @@ import { plural } from "./units.ts";
 /** What a check found: what loads, the packages with their licences, and problems. */
 export function setCheckText(checked: LibrarySetCheck, source: string, style: Style): string {
   const { librarySet, nodeVersion, kinds, parsers, problems } = checked;
-  const versions = (packages: LibrarySetCheck["kinds"][number]["packages"]) =>
-    packages.map((each) => `${each.name} ${each.version}`).join(", ");
+  // What those that were asked for need in turn stands in the table below.
+  const needed = new Set(librarySet.packages.filter(({ direct }) => !direct).map(({ name }) => name));
+  const versions = (packages: LibrarySetCheck["kinds"][number]["packages"]) => {
+    const shown = packages.filter(({ name }) => !needed.has(name)).map((each) => `${each.name} ${each.version}`);
+    const more = packages.length - shown.length;
+    return `${shown.join(", ")}${more === 0 ? "" : ` and ${plural(more, "package")} that they need`}`;
+  };
   const found: [string, string][] = [
     ...kinds.map(({ kind, loads, packages }): [string, string] => [
       `kind ${printable(kind)}`,
