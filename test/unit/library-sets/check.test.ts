@@ -153,3 +153,18 @@ describe("a set that is tried", () => {
     await expect(checkSet("acme", parts(), { signal: controller.signal })).rejects.toBe(reason);
   });
 });
+
+test("what a connector says of its source's password when it fails reaches nobody", async () => {
+  await using bench = await openSetBench();
+  const failing = `exports.connector = { async open({ server }) { throw new Error("no login with " + server.password); } };`;
+  const set = await bench.makeSet("acme", {
+    packages: { "acme@1.0.0": { "acme.js": failing } },
+    connectors: { acme: "acme/acme.js" },
+  });
+  const server = { name: "warehouse", uri: "acme://db1", options: {}, password: "open sesame" };
+  await expect(bench.test({ kind: "acme", uri: "", options: {}, server }, set)).rejects.toMatchObject({
+    reason: "CONNECTOR_FAILED",
+    message: "acme@1.0.0: no login with …",
+  });
+  expect(JSON.stringify(bench.events)).not.toContain("open sesame");
+});
