@@ -31,8 +31,6 @@ const ALWAYS = [
   // npm itself waits for a minute before its third try, for each package.
   ...["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=10000"],
   ...["--progress=false", "--logs-max=0", "--omit-lockfile-registry-resolved"],
-  // Somebody waits: by default a registry that can't be reached is told after one and a half minutes.
-  ...["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=10000"],
 ];
 const FETCHED = /^npm http (?:fetch GET 200|cache) \S+\.tgz\b/;
 
