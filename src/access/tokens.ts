@@ -87,7 +87,9 @@ export class Tokens {
   /** What of a token the driver has to prove itself with to whoever holds the token. */
   proofKey(key: string): string | undefined {
     const found = this.#catalog.find(key);
-    return typeof found === "object" ? found.sha256 : undefined;
+    // With another proof the holder would take the driver for somebody else.
+    if (found === "busy") throw new DriverError("CATALOG_BUSY", "the token can't be looked up just now");
+    return found?.sha256;
   }
 
   /** Throws TOKEN_EXISTS. */

@@ -34,9 +34,22 @@ export async function clientReach(
   const allowed = httpSources.length === 0 ? usual : httpSources.map(checkedRule);
   return {
     fileRoots: fileRoots.includes("*") ? undefined : roots,
-    reserved: [settings.tokenFile, ...RESERVED.map((name) => join(dataDirectory, name))],
+    // As paths are compared: with links followed, and as it is said.
+    reserved: [
+      settings.tokenFile,
+      ...(await realOf(settings.tokenFile)),
+      ...RESERVED.map((name) => join(dataDirectory, name)),
+    ],
     http: { allowed: httpSources.includes("*") ? undefined : allowed, maxBytes: limits.maxFetchBytes },
   };
+}
+
+/** Nothing where it can't be told. */
+function realOf(path: string): Promise<readonly string[]> {
+  return realpath(path).then(
+    (real) => [real],
+    () => [],
+  );
 }
 
 function realRoot(folder: string): Promise<string> {

@@ -64,7 +64,11 @@ export async function composeLoading(parts: AsyncDisposableStack, options: Loadi
   const upkeep = parts.use(await openDriverUploads({ dataDirectory, settings, instance, catalog, datasets, logger }));
   const { uploads } = upkeep;
   const definitions = createDefinitions({
-    secrets: createSecrets({ environment: process.env, fileRoots: () => reach().fileRoots }),
+    secrets: createSecrets({
+      environment: process.env,
+      fileRoots: () => reach().fileRoots,
+      reserved: () => reach().reserved,
+    }),
     vault: createVault({ keyFile: join(dataDirectory, "secrets.key"), group }),
     statementLimit: settings.limits.statements,
     uploads,

@@ -167,7 +167,9 @@ export class ReattachableQueries {
     const { id } = request;
     const earlier = id === undefined ? undefined : this.#operations.find(id);
     if (earlier?.endTime === undefined || this.#operations.mayReplace(request)) return;
-    if (isSameRequest(earlier, request)) throw this.#expired(earlier.id);
+    // What another has asked is not to be found out by guessing.
+    if (request.whose?.owns(earlier.owner) !== false && isSameRequest(earlier, request))
+      throw this.#expired(earlier.id);
   }
 
   #expired(id: string): DriverError {

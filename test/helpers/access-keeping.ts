@@ -4,7 +4,7 @@ import { SourceService } from "../../src/gen/drover/v1/source_service_pb.js";
 import { Role, TokenService } from "../../src/gen/drover/v1/token_service_pb.js";
 import { UploadService } from "../../src/gen/drover/v1/upload_service_pb.js";
 import type { Caller } from "./access-callers.ts";
-import { both, others, type Row, row, seen, sources } from "./access-expectations.ts";
+import { both, everything, others, type Row, row, seen, sources } from "./access-expectations.ts";
 import { OTHERS, PASTED, uploadOf } from "./access-scene.ts";
 
 const source = SourceService.method;
@@ -51,7 +51,7 @@ export const keeping: readonly Row[] = [
   }),
   row(source.listSources, "loader", { about: sources, request: () => ({}) }),
   row(source.updateSource, "loader", {
-    about: sources,
+    about: everything,
     request: ({ caller }) => ({ source: { name: madeSource(caller), labels: { a: "b" } } }),
   }),
   row(source.testSource, "loader", { about: sources, request: ({ caller }) => ({ source: uploaded(caller) }) }),
@@ -61,7 +61,7 @@ export const keeping: readonly Row[] = [
     request: () => ({ source: NOWHERE }),
     ends: "CONNECTION_NOT_DEFINED",
   }),
-  row(source.deleteSource, "loader", { about: sources, request: ({ caller }) => ({ name: madeSource(caller) }) }),
+  row(source.deleteSource, "loader", { about: everything, request: ({ caller }) => ({ name: madeSource(caller) }) }),
   row(source.exportSources, "admin", { about: seen, request: () => ({}) }),
   row(source.importSources, "admin", { about: seen, request: () => ({ definitions: {} }) }),
 

@@ -51,7 +51,7 @@ export async function openDefinitionBench(sets?: BoundSets): Promise<DefinitionB
   await mkdir(allowed);
   await mkdir(dataDirectory);
   const environment: Record<string, string | undefined> = {};
-  const secrets = createSecrets({ environment, fileRoots: () => [allowed] });
+  const secrets = createSecrets({ environment, fileRoots: () => [allowed], reserved: () => [] });
   const open = async (id: string) => {
     const instance = parts.use(await claimInstance({ dataDirectory, id }));
     const catalog = parts.use(await openCatalog({ dataDirectory, instance }));

@@ -99,7 +99,7 @@ export async function openLoadBench(options: LoadBenchOptions = {}): Promise<Loa
   );
   const operations = parts.use(createOperations({ progressIntervalMs: 10 }));
   const pool = createPool({ name: "loaders", size: 2, maxQueued: 10 });
-  const secrets = createSecrets({ environment: {}, fileRoots: () => undefined });
+  const secrets = createSecrets({ environment: {}, fileRoots: () => undefined, reserved: () => [] });
   const uploads = await openTestUploads(dataDirectory, instance, catalog);
   const loads = createLoadService({
     workers,

@@ -1,7 +1,7 @@
 import { constants, type Stats } from "node:fs";
 import { open, realpath } from "node:fs/promises";
 import { DriverError } from "../../errors/driver-error.ts";
-import { requireAllowed, requireAllowedFolder } from "../../sources/path-roots.ts";
+import { isBelow, requireAllowed, requireAllowedFolder } from "../../sources/path-roots.ts";
 
 const MAX_BYTES = 64 * 1024;
 const GROUP_AND_OTHERS = 0o077;
@@ -10,12 +10,17 @@ const GROUP_AND_OTHERS = 0o077;
  * Reads a secret from a file that only the driver's user can read, without the line end that editors add.
  * Throws PATH_NOT_ALLOWED, SECRET_FORBIDDEN, SECRET_UNAVAILABLE.
  */
-export async function readSecretFile(path: string, fileRoots: readonly string[] | undefined): Promise<string> {
+export async function readSecretFile(
+  path: string,
+  fileRoots: readonly string[] | undefined,
+  reserved: readonly string[] = [],
+): Promise<string> {
   await requireAllowedFolder(path, path, fileRoots);
   let text: string;
   try {
     const real = await realpath(path);
     requireAllowed(real, path, fileRoots);
+    requireForeign(real, path, reserved);
     // A pipe is not waited for.
     await using file = await open(real, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
     requirePrivate(path, await file.stat());
@@ -28,6 +33,17 @@ export async function readSecretFile(path: string, fileRoots: readonly string[] 
   const secret = text.replace(/\r?\n$/, "");
   if (secret === "") throw unavailable(path, "it is empty");
   return secret;
+}
+
+/** What the system tells of processes, an environment for example, belongs to the driver's user as well. */
+const OF_THE_SYSTEM = ["/proc", "/sys", "/dev"];
+
+/** Whoever may name a server of his own could otherwise have the driver's token sent there. */
+function requireForeign(real: string, path: string, reserved: readonly string[]): void {
+  if (![...reserved, ...OF_THE_SYSTEM].some((own) => isBelow(real, own))) return;
+  throw new DriverError("SECRET_FORBIDDEN", `${path} belongs to the driver itself or to the system`, {
+    metadata: { file: path },
+  });
 }
 
 function requirePrivate(path: string, stats: Stats): void {

@@ -6,19 +6,21 @@ export interface SecretsOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Folders that the files of secrets must lie under, made real; undefined allows any. */
   readonly fileRoots: () => readonly string[] | undefined;
+  /** The driver's own files and folders, made real: none of them is a secret for others. */
+  readonly reserved: () => readonly string[];
 }
 
 /** Whoever may name a server of their own could otherwise have the whole environment sent there. */
 const VARIABLE = /^DROVER_SECRET_[A-Z0-9_]+$/;
 
 /** Secrets by reference: `env:DROVER_SECRET_…`, `file:/…`. They are read when they are used, so that a new one takes effect at once. */
-export function createSecrets({ environment, fileRoots }: SecretsOptions): Secrets {
+export function createSecrets({ environment, fileRoots, reserved }: SecretsOptions): Secrets {
   return {
     check: (reference) => void parse(reference),
     read: async (reference, { signal }) => {
       const { from, name } = parse(reference);
       signal.throwIfAborted();
-      if (from === "file") return readSecretFile(name, fileRoots());
+      if (from === "file") return readSecretFile(name, fileRoots(), reserved());
       const secret = environment[name];
       if (secret) return secret;
       throw new DriverError("SECRET_UNAVAILABLE", `the driver's environment has no ${name}`, {

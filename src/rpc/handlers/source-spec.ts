@@ -1,3 +1,4 @@
+import { DriverError } from "../../errors/driver-error.ts";
 import type { Source } from "../../gen/drover/v1/types_pb.js";
 import type { SourceSpec } from "../../sources/connector.ts";
 import { type Uploads, uploadId } from "../../uploads/model.ts";
@@ -14,6 +15,7 @@ export async function sourceSpec(
   call: Pick<Call, "requestedBy" | "access" | "signal">,
 ): Promise<SourceSpec> {
   const spec = toSourceSpec(source);
+  requireOwnSecrets(spec.options, call);
   const text = source?.text ?? "";
   if (text === "") {
     await requireOwnUpload(spec.uri, uploads, call);
@@ -23,6 +25,17 @@ export async function sourceSpec(
     throw invalidField("source.text", "can't be given together with a URI or a connection");
   const { access, requestedBy, signal } = call;
   return { ...spec, uri: (await uploads.of(access).keepText(text, { requestedBy, signal })).uri };
+}
+
+/**
+ * Throws ACCESS_DENIED where somebody else than an administrator names a secret: he could have it sent to a server of his own.
+ * Stored sources and connections have theirs.
+ */
+export function requireOwnSecrets(options: SourceSpec["options"], { access }: Pick<Call, "access">): void {
+  if (options.secret === undefined || access.role === "admin") return;
+  throw new DriverError("ACCESS_DENIED", "only an administrator names secrets: use a stored source or connection", {
+    metadata: { needed: "admin", role: access.role, principal: access.principal },
+  });
 }
 
 /**

@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { requireUnbounded } from "../../access/require.ts";
 import type { Definitions } from "../../definitions/definitions.ts";
 import {
   CreateConnectionResponseSchema,
@@ -42,7 +43,7 @@ import { fromPreview } from "../mapping/previews.ts";
 import { fromSourceKind } from "../mapping/source-kinds.ts";
 import { toSourceSpec } from "../mapping/sources.ts";
 import { type BoundMethod, bindService } from "../service.ts";
-import { requireOwnUpload, sourceSpec } from "./source-spec.ts";
+import { requireOwnSecrets, requireOwnUpload, sourceSpec } from "./source-spec.ts";
 
 export interface SourceHandlerParts {
   readonly definitions: Definitions;
@@ -57,6 +58,7 @@ export function sourceService({ definitions, probe, uploads }: SourceHandlerPart
   const { connections, sources } = definitions;
   const given = async (source: Source | undefined, call: Call) => {
     const spec = toSourceSpec(source);
+    requireOwnSecrets(spec.options, call);
     await requireOwnUpload(spec.uri, uploads, call);
     return spec;
   };
@@ -123,6 +125,7 @@ export function sourceService({ definitions, probe, uploads }: SourceHandlerPart
         return create(DeleteConnectionResponseSchema, {});
       },
       testConnection: async ({ connection, password }, call) => {
+        if (connection?.secret) requireOwnSecrets({ secret: connection.secret }, call);
         const tested =
           connection === undefined || connection.uri === ""
             ? await definitions.resolve(serverOf(connection?.name ?? ""), { server: true })
@@ -130,6 +133,7 @@ export function sourceService({ definitions, probe, uploads }: SourceHandlerPart
         return create(TestConnectionResponseSchema, fromTest(await probe.test(tested, asker(call))));
       },
       createSource: async ({ source }, call) => {
+        requireOwnSecrets(toSourceSpec(source?.source).options, call);
         await requireOwnUpload(source?.source?.uri ?? "", uploads, call);
         const created = await sources.create(toSourceDraft(source, "source"));
         return create(CreateSourceResponseSchema, { source: fromStoredSource(created) });
@@ -141,12 +145,18 @@ export function sourceService({ definitions, probe, uploads }: SourceHandlerPart
         return create(ListSourcesResponseSchema, { sources: items.map(fromStoredSource), nextPageToken });
       },
       updateSource: async ({ source, updateMask }, call) => {
+        // Datasets that the caller may not see may be loaded from it.
+        requireUnbounded(call.access);
         await requireOwnUpload(source?.source?.uri ?? "", uploads, call);
         const { name = "", etag = "" } = source ?? {};
+        // What it has is sent to wherever it leads from now on.
+        for (const options of [toSourceSpec(source?.source).options, (await sources.get(name)).source.options])
+          requireOwnSecrets(options, call);
         const updated = await sources.update(name, toSourceChange(source, updateMask), { etag });
         return create(UpdateSourceResponseSchema, { source: fromStoredSource(updated) });
       },
-      deleteSource: async ({ name, etag }) => {
+      deleteSource: async ({ name, etag }, { access }) => {
+        requireUnbounded(access);
         await sources.delete(name, { etag });
         return create(DeleteSourceResponseSchema, {});
       },

@@ -1,5 +1,5 @@
 import { realpathSync } from "node:fs";
-import { syncBuiltinESMExports } from "node:module";
+import module, { syncBuiltinESMExports } from "node:module";
 import os from "node:os";
 import { isForbidden } from "./forbidden.ts";
 
@@ -40,6 +40,11 @@ export function confine({ mayOpen }: Confinement): void {
     if (isForbidden(name)) throw denied(`the module ${name}`);
     return builtIn(name);
   }) as typeof process.getBuiltinModule;
+  // Hooks that come later are asked first: one could say what the gate then takes for its own answer.
+  const noHooks = () => {
+    throw denied("a hook of modules");
+  };
+  Object.assign(module, { registerHooks: noHooks, register: noHooks });
   os.setPriority = () => {
     throw denied("another priority");
   };

@@ -58,6 +58,7 @@ class ModuleGate {
   };
 
   readonly load: LoadHookSync = (url, context, next) => {
+    if (isForbidden(url)) throw refused(url, "it is not for packages");
     const path = url.startsWith("file:") ? fileURLToPath(url) : undefined;
     const inSet = path === undefined ? undefined : this.#inSet(path);
     if (path !== undefined && inSet !== undefined) this.#take(path, inSet);
