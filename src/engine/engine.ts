@@ -67,8 +67,20 @@ export interface CheckedSql {
   readonly datasets: readonly string[];
   /** The places that name a dataset as a table, in the order of the text. */
   readonly tables: readonly SqlTable[];
+  /** Where its datasets are defined when it is run. */
+  readonly definitions: SqlDefinitions;
   /** How many values `?` or `$1`, `$2`, … ask for. */
   readonly placeholders: number;
+}
+
+/** A place in a user's SELECT for definitions of common table expressions that all of it can see. */
+export interface SqlDefinitions {
+  /** In UTF-16 units; before every table. */
+  readonly at: number;
+  /** Whether `WITH` has to be written there, as the SELECT has none of its own. */
+  readonly opens: boolean;
+  /** What their names begin with: no name in the text does. */
+  readonly prefix: string;
 }
 
 /** One place in a user's SELECT that names a dataset as a table. */

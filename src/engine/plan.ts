@@ -18,6 +18,8 @@ export interface ScanPlan {
   readonly dataset: string;
   readonly version: number;
   readonly columns: readonly string[];
+  /** Gives the rows as they are stored, one after the other. */
+  readonly ordered?: true;
   /** Reads the stored segments `from` up to and without `to` (indexes in the manifest's order), even if the version is in memory. */
   readonly segments?: { readonly from: number; readonly to: number };
   /** Names for two more columns, with `segments` only: the segment's index and the row's number in its file, both from 0. */

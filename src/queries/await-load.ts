@@ -104,7 +104,10 @@ export class LoadWaits {
   ): Promise<AwaitedLoad | undefined> {
     const { dataset = "" } = error.metadata;
     if (!access.mayRead(dataset)) return undefined;
-    if (wait) return this.#loads?.mending(error, { requestedBy, caller, whose: access });
+    if (wait)
+      return this.#loads?.mending(error, { requestedBy, caller, whose: access }).catch((failure: unknown) => {
+        throw seenLoadError(failure, access);
+      });
     const load = error.reason === "DATASET_NOT_FOUND" ? await this.#loads?.running(dataset) : undefined;
     if (load === undefined) return undefined;
     throw new DriverError("DATASET_LOADING", `operation "${load.operationId}" loads "${dataset}" for the first time`, {

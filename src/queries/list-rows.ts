@@ -4,7 +4,7 @@ import { decodePageToken, encodePageToken } from "../operations/page-token.ts";
 import { jsonBytes } from "./answer.ts";
 import { fetchRows } from "./fetch.ts";
 import type { Freshness } from "./model.ts";
-import { planRows, type RowsQuery, type RowsRange } from "./plan-rows.ts";
+import { planRows, planSomeRows, type RowsQuery, type RowsRange } from "./plan-rows.ts";
 import type { PinnedVersions } from "./versions.ts";
 
 /** A request for raw rows. */
@@ -28,9 +28,11 @@ export interface RowsPage {
   readonly version: number;
 }
 
-/** The last row that was given: its version, segment and number in it. */
-export interface RowsPosition {
-  readonly version: number;
+/** The version that is paged, and the last row that was given, or, where its place would tell of rows left out, how many were given. */
+export type RowsPosition = { readonly version: number } & (StoredPlace | { readonly skip: number });
+
+/** A segment, and the row's number in it. */
+interface StoredPlace {
   readonly segment: number;
   readonly row: number;
 }
@@ -48,22 +50,73 @@ export function rowsPosition(request: ListRowsRequest): RowsPosition | undefined
   return decodePageToken(request.pageToken, identity(request));
 }
 
-/**
- * Reads one page. Segments are read one after the other, twice as many at a time as before, so that an unfiltered page touches
- * one and a rare match still is found in few statements.
- */
+interface ListOptions {
+  readonly signal: AbortSignal;
+  readonly maxBytes: number;
+}
+
+/** Reads one page. */
 export async function listRows(
   engine: ReadEngine,
   versions: PinnedVersions,
   request: ListRowsRequest,
   position: RowsPosition | undefined,
-  { signal, maxBytes }: { readonly signal: AbortSignal; readonly maxBytes: number },
+  options: ListOptions,
 ): Promise<RowsPage> {
+  const schema = versions.schema(request.dataset);
+  const page = new Page(pageLimit(request.pageSize), options.maxBytes);
+  const some = versions.hidesRows(request.dataset);
+  const { columns, next } = some
+    ? await readSome(engine, versions, request, position, page, options)
+    : await readAll(engine, versions, request, position, page, options);
+  const token = { version: schema.version, ...next };
+  return {
+    columns,
+    rows: page.rows,
+    nextPageToken: next ? encodePageToken(token, identity(request)) : "",
+    version: schema.version,
+  };
+}
+
+interface ReadPage {
+  readonly columns: readonly Column[];
+  /** Where the next page begins, if there is one. */
+  readonly next: StoredPlace | { readonly skip: number } | undefined;
+}
+
+/** Of a version of which only some rows may be read, by the number of those before: the engine stops when it has found enough. */
+async function readSome(
+  engine: ReadEngine,
+  versions: PinnedVersions,
+  request: ListRowsRequest,
+  position: RowsPosition | undefined,
+  page: Page,
+  { signal, maxBytes }: ListOptions,
+): Promise<ReadPage> {
+  const skip = position !== undefined && "skip" in position ? position.skip : 0;
+  const { plan, columns } = planSomeRows(request, versions.schema(request.dataset), { skip, limit: page.room + 1 });
+  const { rows } = await fetchRows(engine, plan, versions, { signal, enough: (some) => jsonBytes(some) > maxBytes });
+  page.add(rows.map((row) => [...row, null, null]));
+  return { columns, next: page.full ? { skip: skip + page.rows.length } : undefined };
+}
+
+/**
+ * Segments are read one after the other, twice as many at a time as before, so that an unfiltered page touches
+ * one and a rare match still is found in few statements.
+ */
+async function readAll(
+  engine: ReadEngine,
+  versions: PinnedVersions,
+  request: ListRowsRequest,
+  position: RowsPosition | undefined,
+  page: Page,
+  { signal, maxBytes }: ListOptions,
+): Promise<ReadPage> {
   const schema = versions.schema(request.dataset);
   const segments = versions.get(request.dataset).segmentPaths.length;
   const limit = pageLimit(request.pageSize);
-  const page = new Page(limit, maxBytes);
-  let [from, after, count] = [position?.segment ?? 0, position?.row ?? -1, 1];
+  const start = position !== undefined && "segment" in position ? position : { segment: 0, row: -1 };
+  let [from, after, count] = [start.segment, start.row, 1];
   // Also checks the request, if there are no segments.
   const { columns } = planRows(request, schema, { from, to: from, after, limit });
   while (from < segments && !page.full) {
@@ -74,13 +127,7 @@ export async function listRows(
     page.add(rows);
     [from, after, count] = [range.to, -1, count * 2];
   }
-  const next = page.next;
-  return {
-    columns,
-    rows: page.rows,
-    nextPageToken: next ? encodePageToken({ version: schema.version, ...next }, identity(request)) : "",
-    version: schema.version,
-  };
+  return { columns, next: page.next };
 }
 
 /** Rows up to a number and a size; at least one row. */
@@ -89,7 +136,7 @@ class Page {
   readonly #limit: number;
   readonly #maxBytes: number;
   #bytes = 0;
-  #last: Omit<RowsPosition, "version"> | undefined;
+  #last: StoredPlace | undefined;
   /** A row was left out, so there is another page. */
   full = false;
 
@@ -103,7 +150,7 @@ class Page {
   }
 
   /** Where the next page begins, if there is one. */
-  get next(): Omit<RowsPosition, "version"> | undefined {
+  get next(): StoredPlace | undefined {
     return this.full ? this.#last : undefined;
   }
 

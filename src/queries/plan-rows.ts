@@ -45,14 +45,39 @@ export function planRows(query: RowsQuery, schema: DatasetSchema, range: RowsRan
     nullsFirst: false,
   }));
   const sorted: Plan = { op: "limit", input: { op: "sort", input: rows, keys }, limit: range.limit };
-  const types = new Map(schema.columns.map((each) => [each.name, columnType(each)]));
   return {
     plan: { op: "project", input: sorted, columns: [...names, position.segment, position.row].map(column) },
-    columns: names.flatMap((name) => {
-      const type = types.get(name);
-      return type === undefined ? [] : [resultColumn(name, type)];
-    }),
+    columns: resultColumns(names, schema),
   };
+}
+
+/** Plans raw rows in stored order behind a number of them, without their places. Throws as `planRows`. */
+export function planSomeRows(
+  query: RowsQuery,
+  schema: DatasetSchema,
+  { skip, limit }: { readonly skip: number; readonly limit: number },
+): PlannedQuery {
+  const columns = new Columns(schema);
+  const root = new Place();
+  const names = wantedColumns(query.columns, columns, schema, root);
+  const condition = query.filter && planFilter(query.filter, columns.scope, root.at("filter"));
+  const used = new Set(names);
+  if (condition) columnsOf(condition, used);
+  const source = columns.source(used, { ordered: true });
+  const input: Plan = condition ? { op: "filter", input: source, condition } : source;
+  const rows: Plan = { op: "project", input, columns: names.map(column) };
+  return {
+    plan: { op: "limit", input: rows, limit, ...(skip > 0 && { offset: skip }) },
+    columns: resultColumns(names, schema),
+  };
+}
+
+function resultColumns(names: readonly string[], schema: DatasetSchema): PlannedQuery["columns"] {
+  const types = new Map(schema.columns.map((each) => [each.name, columnType(each)]));
+  return names.flatMap((name) => {
+    const type = types.get(name);
+    return type === undefined ? [] : [resultColumn(name, type)];
+  });
 }
 
 /** The columns asked for, each once; all of the dataset's when none are. */

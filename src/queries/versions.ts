@@ -74,6 +74,11 @@ export class PinnedVersions implements AsyncDisposable {
     return this.#views.size > 0;
   }
 
+  /** Whether only some rows of a dataset may be seen: then where they are stored, and how many there are, is not for the asker. */
+  hidesRows(dataset: string): boolean {
+    return this.#views.get(dataset)?.rows !== undefined;
+  }
+
   numbers(): Readonly<Record<string, number>> {
     return Object.fromEntries([...this.#pins].map(([dataset, { manifest }]) => [dataset, manifest.number]));
   }

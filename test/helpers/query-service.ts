@@ -33,7 +33,7 @@ const REATTACH = { detachedTimeoutMs: 15_000, resultTtlMs: 30_000, spoolBytes: 6
 
 export async function openQueryService(
   limits: Partial<QueryLimits> = {},
-  { places = 4 }: { readonly places?: number } = {},
+  { places = 4, memoryBytes = 0 }: { readonly places?: number; readonly memoryBytes?: number } = {},
 ): Promise<OpenedQueryService> {
   const stack = new AsyncDisposableStack();
   const folder = stack.use(await temporaryFolder());
@@ -48,7 +48,9 @@ export async function openQueryService(
       allowedDirectories: [folder.path],
     }),
   );
-  const { store: datasets } = stack.use(await openStore(folder.path, engine));
+  const { store: datasets } = stack.use(
+    await openStore(folder.path, engine, { residency: { budgetBytes: memoryBytes, idleMs: 0 } }),
+  );
   const operations = stack.use(createOperations());
   const pool = createPool({ name: "readers", size: places, maxQueued: 16 });
   const service = createQueryService({

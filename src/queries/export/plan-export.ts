@@ -17,7 +17,7 @@ export function planExport(
   const filter = given && planFilter(given, columns.scope, root.at("filter"));
   const used = new Set(names);
   if (filter) columnsOf(filter, used);
-  const source = columns.source(used);
+  const source = columns.source(used, { ordered: true });
   const rows: Plan = filter ? { op: "filter", input: source, condition: filter } : source;
   const plan: Plan = { op: "project", input: rows, columns: names.map(column) };
   return limit > 0 ? { op: "limit", input: plan, limit } : plan;

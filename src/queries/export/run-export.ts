@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { QueryResult, Statement } from "../../engine/engine.ts";
-import type { Column } from "../../engine/types.ts";
+import type { Column, EngineProgress } from "../../engine/types.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import type { JsonObject, OperationHandle, OperationProgress } from "../../operations/model.ts";
 import type { EventStream } from "../event-stream.ts";
@@ -107,7 +107,10 @@ export class Export {
       using space = this.#parts.watchSpace(signal);
       const columns = await engine.describe(prepared.statement, { signal });
       const options = { file, compression: this.#compression, rowBytes: prepared.rowBytes, signal: space.signal };
-      const written = await engine.exportParquet(prepared.statement, { ...options, onProgress: this.#onProgress });
+      // How many rows are scanned tells of those that are not to be seen.
+      const untold = prepared.versions.isPartial ? { rows: 0 } : {};
+      const onProgress = (progress: EngineProgress) => this.#onProgress({ ...progress, ...untold });
+      const written = await engine.exportParquet(prepared.statement, { ...options, onProgress });
       return { rows: written.rows, columns, versions: prepared.versions.numbers() };
     });
     return started.value;
@@ -152,7 +155,7 @@ export class Export {
     }
   }
 
-  readonly #onProgress = ({ fraction, rows }: { fraction: number | undefined; rows: number }): void => {
+  readonly #onProgress = ({ fraction, rows }: EngineProgress): void => {
     // Rows that the engine has scanned are not those that it has written.
     this.#report(this.#request.layout.format === "parquet" ? { fraction, rows } : {});
   };
@@ -189,7 +192,8 @@ async function prepare(subject: ExportSubject, parts: ExportParts, options: Prep
       versions,
       statement: parts.engine.render(plan, (dataset) => versions.readable(dataset)),
       ...(subject.filter === undefined && !versions.isPartial && { rows: Math.min(rows, subject.limit || rows) }),
-      rowBytes: rows > 0 ? bytes / rows : 0,
+      // It can be told from the file.
+      rowBytes: rows > 0 && !versions.isPartial ? bytes / rows : 0,
       [Symbol.asyncDispose]: () => versions[Symbol.asyncDispose](),
     };
   } catch (error) {

@@ -29,8 +29,38 @@ describe("renderSql", () => {
     const checked = await checkSql(connection, sql, { signal: AbortSignal.timeout(10_000) });
     const { text } = renderSql(checked, [], reader.versions);
     expect(text).toMatch(
-      /^SELECT 'trips' \/\* trips \*\/ , trips\.id FROM \(SELECT \* FROM read_parquet\(.*\)\) AS "trips", \(FROM \(SELECT \* FROM .*\) AS "zones"\) -- trips\n$/,
+      /^WITH "dataset 1" AS NOT MATERIALIZED \(SELECT \* FROM read_parquet\(.*\)\), "dataset 2" AS NOT MATERIALIZED \(SELECT \* FROM .*\) SELECT 'trips' \/\* trips \*\/ , trips\.id FROM "dataset 1" {2}AS "trips", \(FROM "dataset 2" {2}AS "zones"\) -- trips\n$/,
     );
+  });
+
+  it.each([
+    "SELECT (SELECT max(id) FROM trips)",
+    "SELECT EXISTS (FROM trips), 1 IN (SELECT id FROM trips)",
+    "SELECT to_json(t) AS x FROM (SELECT (SELECT max(id) FROM trips AS z)) t",
+    "SELECT t FROM (SELECT (SELECT max(id) FROM trips)) t",
+  ])("tells nothing of where datasets are stored by what columns without a name are called: %s", async (sql) => {
+    await using reader = await openLockedReader();
+    using connection = await reader.connect();
+    const checked = await checkSql(connection, sql, { signal: AbortSignal.timeout(10_000) });
+    const { text } = renderSql(checked, [], reader.versions);
+    const result = await connection.raw.runAndReadAll(text);
+    const told = JSON.stringify([result.columnNames(), result.columnTypes().map(String), result.getRowsJson()]);
+    expect(told).toContain("dataset 1");
+    expect(told).not.toMatch(/parquet|resident/);
+  });
+
+  it.each([
+    ["WITH a AS (FROM trips) SELECT count(*) FROM a"],
+    ["/* ( */ with recursive r AS (SELECT 0 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 2) SELECT n FROM r, trips"],
+    ["((WITH a AS (FROM trips) SELECT count(*) FROM a))"],
+    ["(WITH a AS (FROM trips) SELECT count(*) FROM a) UNION ALL (SELECT 1 FROM trips)"],
+    ['WITH "dataset 1" AS (SELECT 5 AS id) SELECT count(*) FROM "dataset 1", trips'],
+    ['SELECT count(*) FROM trips"t" JOIN trips"u"USING(id)'],
+    ["VALUES ((SELECT count(*) FROM trips))"],
+    ["FROM trips"],
+  ])("defines datasets where all of %s can see them", async (sql) => {
+    await using reader = await openLockedReader();
+    expect((await reader.ask(sql)).length).toBeGreaterThan(0);
   });
 
   it("wants as many values as placeholders, and a version for each dataset", () => {
@@ -38,6 +68,7 @@ describe("renderSql", () => {
       sql: "FROM t WHERE a = ?",
       datasets: ["t"],
       tables: [{ dataset: "t", start: 5, end: 6, hasAlias: false }],
+      definitions: { at: 0, opens: true, prefix: "dataset" },
       placeholders: 1,
     };
     expect(() => renderSql(checked, [], [empty])).toThrow("has 1 placeholders, but 0 values were given");

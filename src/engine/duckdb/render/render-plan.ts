@@ -2,7 +2,7 @@ import type { ReadableVersion, Statement } from "../../engine.ts";
 import type { AggregatePlan, Expr, LimitPlan, NamedExpr, Plan, ScanPlan, SortKey, TopPlan } from "../../plan.ts";
 import { columnsOf } from "../../plan-columns.ts";
 import { quoteIdentifier } from "../quoting.ts";
-import { onlyRows, segmentsRelation, versionRelation } from "../version-relation.ts";
+import { segmentsRelation, versionRelation } from "../version-relation.ts";
 import { renderExpr } from "./expressions.ts";
 import { renderMeasure } from "./measures.ts";
 import { Parameters } from "./parameters.ts";
@@ -64,13 +64,17 @@ class Renderer {
     });
   }
 
-  #scan({ dataset, version, columns, segments, position }: ScanPlan): Select {
+  #scan({ dataset, version, columns, ordered, segments, position }: ScanPlan): Select {
     const alias = this.#aliases.relation();
     const readable = this.#resolve(dataset, version);
     if (segments === undefined) {
       const references = columns.map((name) => [name, `${alias}.${quoteIdentifier(name)}`] as const);
-      return { from: `${versionRelation(readable, columns)} AS ${alias}`, columns: new Map(references), where: [] };
+      const relation = versionRelation(readable, columns, { ordered: ordered === true });
+      return { from: `${relation} AS ${alias}`, columns: new Map(references), where: [] };
     }
+    // Where a row is stored tells of those before it that are left out.
+    if (readable.view?.rows !== undefined)
+      throw new TypeError(`only some rows of ${JSON.stringify(dataset)} can be read`);
     // The columns get other names here, as one of them may be called like DuckDB's own columns for the position.
     const places = new Map(readable.columns.map(({ name }, index) => [name, `c${index}`]));
     const references = new Map(columns.map((name) => [name, `${alias}.${places.get(name)}`]));
@@ -78,14 +82,8 @@ class Renderer {
       references.set(position.segment, `(${alias}.file_index + ${segments.from})`);
       references.set(position.row, `${alias}.file_row_number`);
     }
-    const names = [...places.values()];
     const paths = readable.segmentPaths.slice(segments.from, segments.to);
-    const stored = `${segmentsRelation(paths)} AS ${alias}(${names.join(", ")})`;
-    const rows = readable.view?.rows;
-    if (rows === undefined) return { from: stored, columns: references, where: [] };
-    const given = position === undefined ? names : [...names, "file_index", "file_row_number"];
-    const only = onlyRows(rows, (name) => `${alias}.${places.get(name)}`);
-    const from = `(SELECT ${given.map((name) => `${alias}.${name}`).join(", ")} FROM ${stored}${only}) AS ${alias}`;
+    const from = `${segmentsRelation(paths)} AS ${alias}(${[...places.values()].join(", ")})`;
     return { from, columns: references, where: [] };
   }
 

@@ -1,11 +1,11 @@
-import type { CheckedSql, SqlTable } from "../../engine.ts";
+import type { CheckedSql, SqlDefinitions, SqlTable } from "../../engine.ts";
 import type { Connection } from "../connection.ts";
-import { quoteIdentifier } from "../quoting.ts";
+import { definedNames, placesOfDefinitions, withDefinitions } from "./definitions.ts";
 import { isSameTree } from "./same-tree.ts";
 import { SelectCheck, type TableReference } from "./select-check.ts";
 import { placeOf, sqlError } from "./sql-error.ts";
 import { MAX_SQL_LENGTH, parseSelect, type SyntaxNode } from "./syntax-tree.ts";
-import { findTableNames, replaceTableNames } from "./table-names.ts";
+import { findTableNames } from "./table-names.ts";
 import { withPlainSpaces } from "./tokens.ts";
 
 /**
@@ -23,11 +23,13 @@ export async function checkSql(
   check.run(tree);
   const references = check.tables.toSorted((a, b) => a.byteOffset - b.byteOffset);
   const tables = findTableNames(sql, references);
-  if (tables.length > 0) await proveReplacement(connection, { sql, tree, references, tables }, options);
+  const datasets = [...new Set(tables.map(({ dataset }) => dataset))];
+  const definitions = await findDefinitions(connection, { sql, tree, references, tables, datasets }, options);
   return {
     sql,
-    datasets: [...new Set(tables.map(({ dataset }) => dataset))],
+    datasets,
     tables,
+    definitions,
     placeholders: countPlaceholders(check.placeholders),
   };
 }
@@ -37,39 +39,67 @@ interface Replacement {
   readonly tree: SyntaxNode;
   readonly references: readonly TableReference[];
   readonly tables: readonly SqlTable[];
+  readonly datasets: readonly string[];
 }
 
 /**
- * Proves that replacing the names of the tables in the text changes the tables of the tree and nothing else: a place that was
- * misjudged (inside a comment, of another token) can never run. Stand-ins are numbered, so each must be where it belongs.
+ * Finds where the datasets can be defined, and proves that defining them there and replacing their names in the text changes the tables of
+ * the tree and its definitions, and nothing else: a place that was misjudged (inside a comment, of another token) can never run. Stand-ins
+ * are numbered, so each must be where it belongs.
  */
-async function proveReplacement(
+async function findDefinitions(
   connection: Connection,
-  { sql, tree, references, tables }: Replacement,
+  replacement: Replacement,
   options: { readonly signal: AbortSignal },
-): Promise<void> {
-  const replaced = replaceTableNames(sql, tables, (_, index) => `(SELECT ${index})`, quoteIdentifier);
-  const proof = await parseSelect(connection, replaced, options).catch((error: unknown) => {
-    options.signal.throwIfAborted();
-    return { error };
-  });
-  const numbers = new Map(references.map(({ byteOffset }, index) => [byteOffset, index]));
-  if (isSameTree(tree, proof, (node) => standIn(node as SyntaxNode, numbers))) return;
-  const [first] = references;
+): Promise<SqlDefinitions> {
+  const { sql, references, tables, datasets } = replacement;
+  const [first, ...others] = placesOfDefinitions(sql);
+  if (first === undefined || tables.length === 0) return { at: 0, opens: true, prefix: "" };
+  for (const definitions of [first, ...others]) {
+    const text = withDefinitions({ sql, tables, definitions }, (dataset) => `(SELECT ${datasets.indexOf(dataset)})`);
+    const proof = await parseSelect(connection, text, options).catch(() => {
+      options.signal.throwIfAborted();
+      return undefined;
+    });
+    if (proof !== undefined && isProof(proof, definitions, replacement)) return definitions;
+  }
+  const [table] = references;
   throw sqlError(
     "SQL_FORBIDDEN",
     "a table is named in a way that is not allowed; write FROM with a plain name",
     {},
-    first && placeOf(sql, first.byteOffset),
+    table && placeOf(sql, table.byteOffset),
   );
 }
 
-function standIn(node: SyntaxNode, numbers: ReadonlyMap<number, number>): object | undefined {
+function isProof(proof: SyntaxNode, definitions: SqlDefinitions, { tree, references, datasets }: Replacement): boolean {
+  const names = definedNames(definitions, datasets);
+  const stripped = withoutDefinitions(proof, [...names.values()]);
+  const byPlace = new Map(references.map(({ byteOffset, dataset }) => [byteOffset, names.get(dataset)]));
+  return stripped !== undefined && isSameTree(tree, stripped, (node) => standIn(node as SyntaxNode, byPlace));
+}
+
+/** The tree without these definitions, which must be its first, of `SELECT <number>`; undefined where they are not. */
+function withoutDefinitions(tree: SyntaxNode, names: readonly string[]): SyntaxNode | undefined {
+  const { node, ...rest } = tree as { readonly node?: SyntaxNode };
+  const { cte_map: ctes, ...select } = node ?? {};
+  const { map: entries, ...others } = (ctes ?? {}) as { readonly map?: unknown };
+  if (!Array.isArray(entries) || Object.keys(others).length > 0) return undefined;
+  const isOurs = names.every((name, index) => {
+    const { key, value } = (entries[index] ?? {}) as { key?: unknown; value?: { query?: { node?: unknown } } };
+    return key === name && isSameTree(value?.query?.node, selectOfNumber(index), nowhere);
+  });
+  if (!isOurs) return undefined;
+  const own = entries.slice(names.length);
+  return { ...rest, node: { ...select, ...(own.length > 0 && { cte_map: { map: own } }) } };
+}
+
+const nowhere = () => undefined;
+
+function standIn(node: SyntaxNode, names: ReadonlyMap<number, string | undefined>): object | undefined {
   if (node.type !== "BASE_TABLE") return undefined;
-  const index = numbers.get(Number(node.query_location));
-  if (index === undefined) return undefined;
-  const { table_name: name, type: _, ...rest } = node;
-  return { alias: name, ...rest, type: "SUBQUERY", subquery: { node: selectOfNumber(index) } };
+  const name = names.get(Number(node.query_location));
+  return name === undefined ? undefined : { alias: node.table_name, ...node, table_name: name };
 }
 
 /** The tree of `SELECT <number>`, as the engine writes it without what is empty. */
