@@ -33,6 +33,7 @@ be understood says where (\`SQL_INVALID\`).
 
 - A table is a dataset, by its name: \`FROM flights\`, or in double quotes where it is no plain word: \`FROM "Flights 2024"\`.
   The name is taken exactly as written; \`Flights\` and \`flights\` are two datasets.
+- A column that gets no name is called by the engine after its expression, in which datasets are \`"dataset 1"\`, \`"dataset 2"\`, …
 - It is the dataset's current version, the same one wherever the SELECT names it.
 - A \`WITH\` clause hides a dataset of its name, in small or capital letters. Its own text still sees the dataset:
   \`WITH flights AS (SELECT * FROM flights WHERE delay > 0) SELECT count(*) FROM flights\`. Its name may not hold
