@@ -101,7 +101,7 @@ describe("gRPC", () => {
     const file = await ask({
       messageRequest: { case: "fileContainingSymbol", value: "drover.v1.DriverService.GetDriver" },
     });
-    expect(file?.case === "fileDescriptorResponse" && file.value.fileDescriptorProto.length).toBe(5);
+    expect(file?.case === "fileDescriptorResponse" && file.value.fileDescriptorProto.length).toBe(7);
     const missing = await ask({ messageRequest: { case: "fileByFilename", value: "nothing.proto" } });
     expect(missing?.case === "errorResponse" && missing.value.errorCode).toBe(5);
   });
