@@ -1,7 +1,7 @@
+import { matchesPattern } from "../config/name-pattern.ts";
 import { nameKey } from "../datasets/names.ts";
 import type { RowFilter } from "../sources/row-filter.ts";
 import type { Restriction, Scope } from "./model.ts";
-import { matchesPattern } from "./pattern.ts";
 
 /** A scope whose patterns are ready to be asked: names of datasets and columns are compared as SQL does. */
 export class CompiledScope {
@@ -53,7 +53,6 @@ export function restrictionOf(scopes: readonly CompiledScope[], dataset: string)
   if (filters.length === 0 && patterns.length === 0) return undefined;
   return {
     filters,
-    hidesColumns: patterns.length > 0,
     hides: (column) => {
       const key = nameKey(column);
       return patterns.some((pattern) => matchesPattern(pattern, key));

@@ -34,8 +34,6 @@ export interface HiddenRule {
 export interface Restriction {
   /** All of them hold. */
   readonly filters: readonly RowFilter[];
-  /** Whether any column may be hidden. */
-  readonly hidesColumns: boolean;
   hides(column: string): boolean;
 }
 

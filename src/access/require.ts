@@ -1,12 +1,8 @@
+import { datasetNotFound } from "../datasets/not-found.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { Access } from "./model.ts";
 
-/** The error of a dataset that is not there, word for word: whoever may not read one is not told that there is one. */
-export function datasetNotFound(dataset: string): DriverError {
-  return new DriverError("DATASET_NOT_FOUND", `there is no dataset "${dataset}"`, { metadata: { dataset } });
-}
-
-/** Throws DATASET_NOT_FOUND. */
+/** Throws DATASET_NOT_FOUND, word for word as of a dataset that is not there: whoever may not read one is not told that there is one. */
 export function requireGranted(access: Access, dataset: string): void {
   if (!access.mayRead(dataset)) throw datasetNotFound(dataset);
 }

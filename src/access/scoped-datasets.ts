@@ -13,27 +13,19 @@ export interface SeenDataset extends DatasetInfo {
 
 /** The datasets that somebody may see, as he sees them. */
 export interface ScopedDatasets {
-  refresh(): Promise<void>;
   /** Throws DATASET_NOT_FOUND, VERSION_DAMAGED. */
   get(name: string): SeenDataset;
   list(filter: { readonly labels: Readonly<Record<string, string>> }): readonly SeenDataset[];
   /** Throws DATASET_NOT_FOUND. */
   versions(name: string): Promise<readonly SeenVersion[]>;
-  /** What has come back from a change of a dataset. */
-  seen(dataset: DatasetInfo): SeenDataset;
 }
 
-export function scopedDatasets(
-  store: Pick<DatasetStore, "refresh" | "get" | "list" | "versions">,
-  access: Access,
-): ScopedDatasets {
+export function scopedDatasets(store: Pick<DatasetStore, "get" | "list" | "versions">, access: Access): ScopedDatasets {
   const seen = (info: DatasetInfo): SeenDataset => {
     const restriction = access.restriction(info.name);
     return restriction === undefined ? info : partOfDataset(info, restriction);
   };
   return {
-    seen,
-    refresh: () => store.refresh(),
     get: (name) => {
       requireGranted(access, name);
       try {

@@ -1,6 +1,7 @@
 import { DriverError } from "../errors/driver-error.ts";
 import type { Dataset } from "./dataset.ts";
 import { nameKey } from "./names.ts";
+import { datasetNotFound } from "./not-found.ts";
 
 /** The datasets of this process by name. */
 export class DatasetIndex {
@@ -12,7 +13,7 @@ export class DatasetIndex {
     const dataset = this.#byKey.get(nameKey(name));
     if (dataset?.record.name === name) return dataset;
     const hint = dataset === undefined ? "" : `; there is "${dataset.record.name}"`;
-    throw new DriverError("DATASET_NOT_FOUND", `there is no dataset "${name}"${hint}`, { metadata: { dataset: name } });
+    throw datasetNotFound(name, hint);
   }
 
   get(key: string): Dataset | undefined {

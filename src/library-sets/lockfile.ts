@@ -27,7 +27,6 @@ type Json = { readonly [key: string]: unknown };
 
 /** What npm is told of the set. */
 const ROOT = { name: "library-set", version: "0.0.0" } as const;
-export const MAX_LOCKFILE_BYTES = 32 * 2 ** 20;
 const STRONG = /^sha(?:256|384|512)-[A-Za-z0-9+/]+={0,2}$/;
 /** Of an entry, what decides which bytes are installed and what is shown; where they came from does not. */
 const DROPPED = ["resolved", "funding", "dev", "devOptional", "bin", "deprecated"];

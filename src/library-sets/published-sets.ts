@@ -1,6 +1,6 @@
 import { access, chmod, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { isCode, makeFolder, syncFolder, writeNewFile } from "../datasets/files.ts";
+import { isCode, syncFolder, writeNewFile } from "../datasets/files.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import { isSetHash, LOCK_FILE, librarySetsFolder, MANIFEST_FILE, setFolder } from "./layout.ts";
 import { hashOf, ManifestError, manifestText, parseManifest } from "./manifest.ts";
@@ -135,10 +135,6 @@ export class PublishedSets {
       }),
     );
     return found.filter((each) => each !== undefined);
-  }
-
-  async prepare(): Promise<void> {
-    await makeFolder(librarySetsFolder(this.#dataDirectory));
   }
 }
 

@@ -1,9 +1,9 @@
 import { DriverError } from "../errors/driver-error.ts";
 import type { SourceKind } from "../sources/connector.ts";
 import { type BoundSets, NO_SETS, serves } from "./bind-sets.ts";
+import { closestPatterns } from "./closest-patterns.ts";
 import { describedKind } from "./described-kind.ts";
 import type { LibrarySet } from "./model.ts";
-import { closestPatterns } from "./name-pattern.ts";
 
 /** What a source is called, and the connection that it uses, where they are stored. */
 export interface SourceNames {

@@ -1,4 +1,5 @@
 import type { Access } from "../access/model.ts";
+import { UNTOLD_PROGRESS } from "../access/seen-operation.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { OperationProgress } from "../operations/model.ts";
 import type { Whose } from "../operations/owner.ts";
@@ -45,9 +46,6 @@ export interface AwaitOptions extends Omit<Asker, "whose"> {
   readonly onProgress?: (progress: OperationProgress) => void;
 }
 
-/** What is read by a load tells of rows that somebody may not see. */
-const UNTOLD = { fraction: undefined, rows: 0, bytes: 0, totalBytes: 0, rowsPerSecond: 0, bytesPerSecond: 0 };
-
 /** After so many loads a dataset that still can't be read fails its query. */
 const MAX_LOADS = 3;
 
@@ -89,7 +87,7 @@ export class LoadWaits {
     this.#waiting++;
     try {
       const tell = (progress: OperationProgress) =>
-        onProgress({ ...(access.restricted ? UNTOLD : progress), phase: phaseOf(load, progress) });
+        onProgress({ ...(access.restricted ? UNTOLD_PROGRESS : progress), phase: phaseOf(load, progress) });
       await load.wait({ signal, onProgress: tell });
     } catch (error) {
       throw signal.aborted ? error : seenLoadError(error, access);

@@ -31,8 +31,8 @@ function denied(dataset: string, message: string, cause?: unknown): DriverError 
 }
 
 /** An error of a load that others have begun: it may quote rows that somebody doesn't see. */
-export function seenLoadError(error: unknown, access: Access | undefined): unknown {
-  if (!access?.restricted || !(error instanceof DriverError)) return error;
+export function seenLoadError(error: unknown, access: Access): unknown {
+  if (!access.restricted || !(error instanceof DriverError)) return error;
   const { dataset = "" } = error.metadata;
   return new DriverError(error.reason, `loading "${dataset}" failed`, { metadata: { dataset }, cause: error });
 }

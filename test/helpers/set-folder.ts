@@ -1,5 +1,6 @@
 import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { librarySetsFolder } from "../../src/library-sets/layout.ts";
 import type { LibrarySet, LibrarySetManifest, SetConnector } from "../../src/library-sets/model.ts";
 import { PublishedSets } from "../../src/library-sets/published-sets.ts";
 import { sealTree } from "../../src/library-sets/tree.ts";
@@ -58,8 +59,8 @@ export async function folderSet(
     files: await sealTree(made, { signal }),
   };
   const { manifest: whole, ...named } = librarySet(name, "0", manifest);
+  await mkdir(librarySetsFolder(dataDirectory), { recursive: true });
   const published = new PublishedSets(dataDirectory);
-  await published.prepare();
   return { ...named, hash: await published.publish(made, whole, { signal }), manifest: whole };
 }
 

@@ -4,6 +4,7 @@ import { fileMode } from "../../config/file-modes.ts";
 import { appendOf } from "../../datasets/appends.ts";
 import { asStorageError } from "../../datasets/files.ts";
 import type { DatasetInfo, Lineage, StagedVersion, VersionManifest } from "../../datasets/model.ts";
+import { datasetNotFound } from "../../datasets/not-found.ts";
 import { declaredType } from "../../engine/declared-type.ts";
 import type { WrittenSegments } from "../../engine/file-scan.ts";
 import type { Column } from "../../engine/types.ts";
@@ -70,10 +71,7 @@ export async function flush(
 /** Throws APPEND_OUT_OF_STEP unless so many rows of the append are in the dataset, DATASET_NOT_FOUND if there is none. */
 export function requireStep(request: AppendRequest, base: Base, durable: number): void {
   const { dataset, id, create } = request;
-  if (base === undefined && (durable > 0 || create.length === 0))
-    throw new DriverError("DATASET_NOT_FOUND", `there is no dataset ${JSON.stringify(dataset)}`, {
-      metadata: { dataset },
-    });
+  if (base === undefined && (durable > 0 || create.length === 0)) throw datasetNotFound(dataset);
   const rows = base === undefined ? 0 : (appendOf(base.manifest, appendKey(request))?.rows ?? 0);
   if (rows === durable) return;
   throw new DriverError(

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { DriverError } from "../../../src/errors/driver-error.ts";
 import { bindSets, type SetSettings } from "../../../src/library-sets/bind-sets.ts";
+import { closestPatterns, matchesName } from "../../../src/library-sets/closest-patterns.ts";
 import type { LibrarySet } from "../../../src/library-sets/model.ts";
-import { closestPatterns, matchesName } from "../../../src/library-sets/name-pattern.ts";
 import { createServedKinds } from "../../../src/library-sets/served-kinds.ts";
 import { sourceKinds } from "../../../src/sources/kinds.ts";
 import { librarySet, serverConnector, setPackage } from "../../helpers/set-manifests.ts";

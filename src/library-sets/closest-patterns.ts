@@ -1,19 +1,9 @@
+import { matchesPattern } from "../config/name-pattern.ts";
 import { nameKey } from "../datasets/names.ts";
 
-/** Whether a name is one of a pattern's, in which `*` stands for any characters. Case makes no difference, as it makes none between names. */
+/** Whether a name is one of a pattern's. Case makes no difference, as it makes none between names. */
 export function matchesName(pattern: string, name: string): boolean {
-  const [first = "", ...rest] = nameKey(pattern).split("*");
-  const key = nameKey(name);
-  const last = rest.pop();
-  if (last === undefined) return key === first;
-  if (!key.startsWith(first) || !key.endsWith(last)) return false;
-  let at = first.length;
-  for (const part of rest) {
-    const found = key.indexOf(part, at);
-    if (found < 0) return false;
-    at = found + part.length;
-  }
-  return at + last.length <= key.length;
+  return matchesPattern(nameKey(pattern), nameKey(name));
 }
 
 /** Those that a name is one of, the one that says most of it first: the name itself, then the longest, then the first by its letters. */

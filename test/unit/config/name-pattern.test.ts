@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { matchesPattern } from "../../../src/access/pattern.ts";
+import { matchesPattern } from "../../../src/config/name-pattern.ts";
 
 test.each([
   ["", ""],
