@@ -16,7 +16,7 @@ ${when}
 - The same call may succeed later: ${retryable ? "yes" : "no"}
 `,
     );
-  return `<!-- Generated from src/errors/reasons.ts and clients/node/src/errors.ts; do not edit. -->
+  return `<!-- Generated from src/errors/reasons/ and clients/node/src/errors.ts; do not edit. -->
 # Errors
 
 Every error is a \`google.rpc.Status\` whose details carry an \`ErrorInfo\` with one of these reasons, the domain

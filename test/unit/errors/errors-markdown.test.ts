@@ -1,3 +1,4 @@
+import { readdir, readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { errorsMarkdown } from "../../../src/errors/errors-markdown.ts";
 import { type ReasonEntry, reasons } from "../../../src/errors/reasons.ts";
@@ -15,4 +16,11 @@ test("every reason is a name that ErrorInfo allows, and says what to do", () => 
     expect(when).toMatch(/\.$/);
     expect(help).toMatch(/\.$/);
   }
+});
+
+test("every reason stands in one table", async () => {
+  const folder = new URL("../../../src/errors/reasons/", import.meta.url);
+  const texts = await Promise.all((await readdir(folder)).map((name) => readFile(new URL(name, folder), "utf8")));
+  const names = texts.flatMap((text) => [...text.matchAll(/^ {2}([A-Z][A-Z0-9_]+): \{$/gm)].map(([, name]) => name));
+  expect(names.toSorted()).toEqual(Object.keys(reasons).toSorted());
 });

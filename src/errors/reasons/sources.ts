@@ -1,0 +1,180 @@
+import { Code } from "../code.ts";
+import type { ReasonEntry } from "./model.ts";
+
+/** Of naming and reaching a source. */
+export const sourcesReasons = {
+  UNKNOWN_FORMAT: {
+    code: Code.INVALID_ARGUMENT,
+    when: "No connector is named, and the source's ending tells none, or the named one does not exist.",
+    help: "Give the format: one of those that docs/sources.md lists.",
+    retryable: false,
+  },
+  UNKNOWN_OPTION: {
+    code: Code.INVALID_ARGUMENT,
+    when: "The connector has no option of this name.",
+    help: "docs/sources.md lists the options of each connector.",
+    retryable: false,
+  },
+  INVALID_OPTION: {
+    code: Code.INVALID_ARGUMENT,
+    when: "An option's value can't be used.",
+    help: "Mend the value; docs/sources.md says what each option takes.",
+    retryable: false,
+  },
+  INVALID_SOURCE: {
+    code: Code.INVALID_ARGUMENT,
+    when: "The source's URI is none that its kind can read, or a load from a database names neither table nor query.",
+    help: "Give an absolute path or glob on the driver's machine, or a URL or stored name that docs/sources.md lists; for a database `table` or `query`.",
+    retryable: false,
+  },
+  INVALID_CONNECTION: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A database's URL or an option of its connection can't be used, or a password stands in it.",
+    help: "Mend what the message names; docs/sources.md says what each kind takes, and how passwords are given.",
+    retryable: false,
+  },
+  CONNECTION_NOT_DEFINED: {
+    code: Code.NOT_FOUND,
+    when: "There is no connection of this name.",
+    help: "`drover connections list` shows those that there are; names are case-sensitive.",
+    retryable: false,
+  },
+  CONNECTION_EXISTS: {
+    code: Code.ALREADY_EXISTS,
+    when: "There is a connection of this name, or of one that differs only by upper and lower case.",
+    help: "Update it, or choose another name.",
+    retryable: false,
+  },
+  CONNECTION_IN_USE: {
+    code: Code.FAILED_PRECONDITION,
+    when: "A connection that sources use can't be deleted.",
+    help: "Delete the sources that the message names, or give them another connection.",
+    retryable: false,
+  },
+  SOURCE_NOT_DEFINED: {
+    code: Code.NOT_FOUND,
+    when: "There is no stored source of this name.",
+    help: "`drover sources list` shows those that there are; names are case-sensitive.",
+    retryable: false,
+  },
+  SOURCE_EXISTS: {
+    code: Code.ALREADY_EXISTS,
+    when: "There is a stored source of this name, or of one that differs only by upper and lower case.",
+    help: "Update it, or choose another name.",
+    retryable: false,
+  },
+  SOURCE_DISABLED: {
+    code: Code.FAILED_PRECONDITION,
+    when: "The stored source is disabled: nothing is loaded from it. Datasets that were made of it still answer.",
+    help: "Enable it with `drover sources enable`, or load another source.",
+    retryable: false,
+  },
+  DEFINITION_CHANGED: {
+    code: Code.ABORTED,
+    when: "Somebody has changed the connection or source since the `etag` was read.",
+    help: "Read it again, and decide whether the change is still wanted.",
+    retryable: false,
+  },
+  PASSWORD_REQUIRED: {
+    code: Code.FAILED_PRECONDITION,
+    when: "The URL or options of a connection change, and with them where the password goes that the driver keeps for it.",
+    help: "Give the password again with the change.",
+    retryable: false,
+  },
+  SECRET_FORBIDDEN: {
+    code: Code.PERMISSION_DENIED,
+    when: "A secret's reference names something that may be none: a variable without the prefix, a file that others may read.",
+    help: "Use a variable that begins with DROVER_SECRET_, or a file of the driver's user with mode 0600.",
+    retryable: false,
+  },
+  SECRET_UNAVAILABLE: {
+    code: Code.FAILED_PRECONDITION,
+    when: "The variable or file of a secret is not there or empty, or a stored password can't be opened.",
+    help: "Set the variable before the driver starts, make the file, or give the connection its password again.",
+    retryable: false,
+  },
+  UNKNOWN_URL_PARAMETER: {
+    code: Code.INVALID_ARGUMENT,
+    when: "The URL of a database has a parameter that the connector does not know.",
+    help: "Take it out, or write it as docs/sources.md lists it.",
+    retryable: false,
+  },
+  INVALID_URL_PARAMETER: {
+    code: Code.INVALID_ARGUMENT,
+    when: "A parameter of a database's URL has a value that can't be honoured, contradicts an option, or asks for something that the connector does not do.",
+    help: "Take it out, or mend its value.",
+    retryable: false,
+  },
+  CONNECTION_FAILED: {
+    code: Code.UNAVAILABLE,
+    when: "The database's server can't be reached, refuses connections, or closed one in the middle.",
+    help: "Check host, port and TLS as the driver's machine sees them, and whether the server runs.",
+    retryable: true,
+  },
+  CONNECTION_TLS_FAILED: {
+    code: Code.FAILED_PRECONDITION,
+    when: "The database's server and the connection do not agree on TLS, or the certificate is not to be trusted.",
+    help: "Check `tls` and `tlsCaFile`: the message says what did not fit.",
+    retryable: false,
+  },
+  LOGIN_REFUSED: {
+    code: Code.PERMISSION_DENIED,
+    when: "The database's server does not accept the user, the password or the database.",
+    help: "Check the user's name and what the password's reference holds now; `drover sources test` tries again.",
+    retryable: false,
+  },
+  SOURCE_ACCESS_DENIED: {
+    code: Code.PERMISSION_DENIED,
+    when: "The login may not read the table.",
+    help: "Have it granted, or use another login.",
+    retryable: false,
+  },
+  SOURCE_QUERY_FAILED: {
+    code: Code.FAILED_PRECONDITION,
+    when: "The database refused a statement or broke it off; the metadata has its own code (SQLSTATE).",
+    help: "The message is the database's own: mend the query, the filter or the types that it speaks of.",
+    retryable: false,
+  },
+  PATH_NOT_ALLOWED: {
+    code: Code.PERMISSION_DENIED,
+    when: "The path, links resolved, lies outside of the folders that the driver may read, or belongs to the driver itself.",
+    help: "Move the file under one of `fileRoots`, or have the administrator add its folder there.",
+    retryable: false,
+  },
+  URL_NOT_ALLOWED: {
+    code: Code.PERMISSION_DENIED,
+    when: "The driver may not fetch from the server that a URL, or a redirect on the way, names; or a redirect leads from https to http or goes on for too long.",
+    help: "Have the administrator add the server's origin to `httpSources`.",
+    retryable: false,
+  },
+  SOURCE_FETCH_FAILED: {
+    code: Code.UNAVAILABLE,
+    when: "An http(s) source could not be fetched, although it was tried several times: no connection, a connection that broke, silence, or a status that may pass.",
+    help: "Look whether the driver's machine reaches the URL; try again later.",
+    retryable: true,
+  },
+  SOURCE_TOO_LARGE: {
+    code: Code.RESOURCE_EXHAUSTED,
+    when: "An http(s) source has more bytes than may be fetched.",
+    help: "Raise `limits.maxFetchBytes`, or put the file where the driver can read it.",
+    retryable: false,
+  },
+  SOURCE_NOT_FOUND: {
+    code: Code.NOT_FOUND,
+    when: "There is no file at the path, or the glob matches none.",
+    help: "Check the path as the driver's machine sees it.",
+    retryable: false,
+  },
+  SOURCE_IS_FOLDER: {
+    code: Code.INVALID_ARGUMENT,
+    when: "The path is a folder.",
+    help: "Name the files by a glob, for example `folder/*.csv`.",
+    retryable: false,
+  },
+  SOURCE_UNREADABLE: {
+    code: Code.FAILED_PRECONDITION,
+    when: "The operating system refuses to read the file.",
+    help: "Check the file's permissions, its links and its disk.",
+    retryable: false,
+  },
+} as const satisfies Record<string, ReasonEntry>;
