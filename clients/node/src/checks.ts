@@ -50,3 +50,9 @@ export function checkLeaseName(name: string): void {
 export function isToken(text: string): boolean {
   return /^[\x21-\x7e]+$/.test(text);
 }
+
+/** A part that every answer has. Throws UNEXPECTED_MESSAGE where it is missing. */
+export function required<T>(part: T | undefined): T {
+  if (part === undefined) throw clientError("UNEXPECTED_MESSAGE", "the driver's answer lacks its content");
+  return part;
+}

@@ -1,34 +1,37 @@
 import { randomUUID } from "node:crypto";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Tokens } from "./access/tokens.ts";
-import { columnFrom, columnsFrom } from "./answers-from-wire.ts";
+import { columnsFrom } from "./answers-from-wire.ts";
 import { type AppendOptions, type AppendStatus, append, appendStatus } from "./append/append.ts";
 import type { AppendSource } from "./append/batches.ts";
-import { wholeNumber } from "./checks.ts";
-import { clientError, statusError } from "./errors.ts";
+import { required, wholeNumber } from "./checks.ts";
+import {
+  listValues,
+  type Statistics,
+  type StatisticsOptions,
+  statistics,
+  type ValueCount,
+  type ValuesOptions,
+} from "./column-content.ts";
+import { statusError } from "./errors.ts";
 import { type DatasetExportOptions, type Export, type ExportOptions, exportDataset, exportQuestion } from "./export.ts";
 import {
   datasetFrom,
   driverFrom,
-  kindToWire,
   levelToWire,
   operationFrom,
   sourceToWire,
-  stateToWire,
-  statisticsFrom,
   uploadFrom,
   versionFrom,
 } from "./from-wire.ts";
 import { DatasetService } from "./gen/drover/v1/dataset_service_pb.js";
 import { type DrainResponse, DriverService, type StopResponse } from "./gen/drover/v1/driver_service_pb.js";
-import { OperationService } from "./gen/drover/v1/operation_service_pb.js";
 import { QueryService, type Question } from "./gen/drover/v1/query_service_pb.js";
 import { UploadService } from "./gen/drover/v1/upload_service_pb.js";
 import { Lease } from "./lease.ts";
 import { LibrarySets } from "./library-sets/library-sets.ts";
 import { type AskForLoad, Load, type LoadOptions } from "./load.ts";
 import type {
-  ColumnStatistics,
   Dataset,
   DriverEvent,
   DriverInfo,
@@ -36,19 +39,23 @@ import type {
   Explanation,
   Labels,
   Operation,
-  OperationKind,
-  OperationState,
   Source,
   StorageLevel,
   TextSource,
   Upload,
   Version,
 } from "./model.ts";
-import { paged } from "./pages.ts";
+import {
+  type CancelAnswer,
+  type CancelOptions,
+  cancel,
+  listOperations,
+  type OperationListOptions,
+  operation,
+} from "./operations.ts";
+import { maxPageSize, paged } from "./pages.ts";
 import { type Preview, type PreviewOptions, preview } from "./preview.ts";
-import type { Filter } from "./query/filter.ts";
-import { type FreshnessOptions, freshnessToWire } from "./query/freshness.ts";
-import { Query, type QueryOptions, type WaitOptions } from "./query/query.ts";
+import { Query, type QueryOptions } from "./query/query.ts";
 import { aggregateQuestion, type QuerySpec, questionFromJson, type SqlSpec, sqlQuestion } from "./query/spec.ts";
 import {
   type DueRefresh,
@@ -65,65 +72,12 @@ import { dateFrom } from "./times.ts";
 import type { CallOptions, Transport } from "./transport/transport.ts";
 import type { UploadContent } from "./upload/content.ts";
 import { type UploadOptions, upload } from "./upload/upload.ts";
-import { decoderOf, type IntegerMode, type JsonObject, type ResultValue } from "./values.ts";
+import type { JsonObject } from "./values.ts";
 
 /** Which datasets are listed. */
 export interface DatasetListOptions extends CallOptions {
   /** Only datasets that carry every one of these. */
   readonly labels?: Labels | undefined;
-}
-
-/** Which operations are listed, newest first. */
-export interface OperationListOptions extends CallOptions {
-  readonly kinds?: readonly OperationKind[] | undefined;
-  readonly states?: readonly OperationState[] | undefined;
-  readonly labels?: Labels | undefined;
-  readonly dataset?: string | undefined;
-  /** At most this many. Default: all. */
-  readonly limit?: number | undefined;
-}
-
-/** Which values of a column are listed. */
-export interface ValuesOptions extends WaitOptions, FreshnessOptions {
-  /** Only values whose text starts with this, whatever the case. */
-  readonly prefix?: string | undefined;
-  readonly where?: Filter | undefined;
-  readonly version?: number | undefined;
-  /** At most this many. Default: all. */
-  readonly limit?: number | undefined;
-  readonly integers?: IntegerMode | undefined;
-}
-
-/** A value and in how many rows it is. */
-export interface ValueCount {
-  readonly value: ResultValue;
-  readonly count: number;
-}
-
-/** Which columns and rows are described. */
-export interface StatisticsOptions extends WaitOptions, FreshnessOptions {
-  readonly columns?: readonly string[] | undefined;
-  readonly where?: Filter | undefined;
-  readonly version?: number | undefined;
-  readonly integers?: IntegerMode | undefined;
-}
-
-/** What columns hold. */
-export interface Statistics {
-  readonly rows: number;
-  readonly version: number;
-  readonly columns: readonly ColumnStatistics[];
-}
-
-export interface CancelOptions extends CallOptions {
-  /** Whether to cancel all operations that share its load, too, whoever asked for them. */
-  readonly everybody?: boolean | undefined;
-}
-
-/** A cancelled operation. */
-export interface CancelAnswer extends Operation {
-  /** How many operations shared its load, which goes on for them. */
-  readonly others: number;
 }
 
 /** Why a driver is asked to end. */
@@ -137,8 +91,6 @@ export interface DrainOptions extends StopOptions {
   /** How long what runs may take to finish, in milliseconds. Default: the driver's `drainTimeout` setting. */
   readonly timeoutMs?: number | undefined;
 }
-
-const maxPageSize = 1000;
 
 /**
  * The transport of a client, for this package's own parts: index.ts does not export it. The class assigns it, since nobody
@@ -416,70 +368,21 @@ export class Drover implements AsyncDisposable {
 
   /** The different values of a column with their counts, in the order of the values, NULL last. */
   values(dataset: string, column: string, options: ValuesOptions = {}): AsyncGenerator<ValueCount, void, undefined> {
-    const { prefix = "", where, version = 0, limit, integers = "bigint" } = options;
-    const freshness = freshnessToWire(options);
-    return paged(async (pageToken) => {
-      const request = {
-        dataset,
-        column,
-        prefix,
-        version: wholeNumber("version", version),
-        ...(where && { filter: where.wire }),
-        ...(freshness && { freshness }),
-        pageSize: Math.min(limit ?? maxPageSize, maxPageSize),
-        pageToken,
-        noWait: options.noWait ?? false,
-      };
-      const response = await this.#transport.unary(QueryService.method.listValues, request, options);
-      const decode = decoderOf(columnFrom(required(response.column)), integers);
-      const items = response.values.map(({ value, count }) => ({
-        value: value === undefined ? null : decode(value),
-        count: Number(count),
-      }));
-      return { items, nextPageToken: response.nextPageToken };
-    }, limit);
+    return listValues(this.#transport, dataset, column, options);
   }
 
   /** Counts, bounds and quantiles of columns. */
   async statistics(dataset: string, options: StatisticsOptions = {}): Promise<Statistics> {
-    const { columns = [], where, version = 0, integers = "bigint" } = options;
-    const freshness = freshnessToWire(options);
-    const request = {
-      dataset,
-      columns: [...columns],
-      version: wholeNumber("version", version),
-      ...(where && { filter: where.wire }),
-      noWait: options.noWait ?? false,
-      ...(freshness && { freshness }),
-    };
-    const response = await this.#transport.unary(QueryService.method.getStatistics, request, options);
-    return {
-      rows: Number(response.rows),
-      version: Number(response.version),
-      columns: response.columns.map((column) => statisticsFrom(column, integers)),
-    };
+    return statistics(this.#transport, dataset, options);
   }
 
   /** Running and finished operations, newest first. */
   operations(options: OperationListOptions = {}): AsyncGenerator<Operation, void, undefined> {
-    const { kinds = [], states = [], labels = {}, dataset = "", limit } = options;
-    return paged(async (pageToken) => {
-      const request = {
-        kinds: kinds.map(kindToWire),
-        states: states.map(stateToWire),
-        labels: { ...labels },
-        dataset,
-        pageSize: Math.min(limit ?? maxPageSize, maxPageSize),
-        pageToken,
-      };
-      const response = await this.#transport.unary(OperationService.method.listOperations, request, options);
-      return { items: response.operations.map(operationFrom), nextPageToken: response.nextPageToken };
-    }, limit);
+    return listOperations(this.#transport, options);
   }
 
   async operation(id: string, options: CallOptions = {}): Promise<Operation> {
-    const { operation } = await this.#transport.unary(OperationService.method.getOperation, { id }, options);
-    return operationFrom(required(operation));
+    return operation(this.#transport, id, options);
   }
 
   /**
@@ -487,9 +390,7 @@ export class Drover implements AsyncDisposable {
    * others share goes on for them unless `everybody` is set.
    */
   async cancel(id: string, options: CancelOptions = {}): Promise<CancelAnswer> {
-    const request = { id, everybody: options.everybody === true };
-    const response = await this.#transport.unary(OperationService.method.cancelOperation, request, options);
-    return { ...operationFrom(required(response.operation)), others: response.others };
+    return cancel(this.#transport, id, options);
   }
 
   /** Ends the connection; calls under way are cancelled and fail with CLIENT_CLOSED. May be called twice. */
@@ -515,9 +416,4 @@ export class Drover implements AsyncDisposable {
 
 function endFrom({ deadline, runningOperations }: DrainResponse | StopResponse): EndAnswer {
   return { deadline: required(dateFrom(deadline)), runningOperations };
-}
-
-function required<T>(part: T | undefined): T {
-  if (part === undefined) throw clientError("UNEXPECTED_MESSAGE", "the driver's answer lacks its content");
-  return part;
 }

@@ -10,19 +10,8 @@ export {
 export type { AppendOptions, AppendProgress, AppendStatus } from "./append/append.ts";
 export type { AppendSource } from "./append/batches.ts";
 export type { AppendRow, AppendValue } from "./append/row-text.ts";
-export {
-  type CancelAnswer,
-  type CancelOptions,
-  type DatasetListOptions,
-  type DrainOptions,
-  Drover,
-  type OperationListOptions,
-  type Statistics,
-  type StatisticsOptions,
-  type StopOptions,
-  type ValueCount,
-  type ValuesOptions,
-} from "./client.ts";
+export { type DatasetListOptions, type DrainOptions, Drover, type StopOptions } from "./client.ts";
+export type { Statistics, StatisticsOptions, ValueCount, ValuesOptions } from "./column-content.ts";
 export { type ConnectOptions, connect, connectByAddressFile } from "./connect.ts";
 export { ensureDriver } from "./ensure/ensure-driver.ts";
 export { endOf, type ListDriversOptions, type ListedDriver, listDrivers } from "./ensure/list-drivers.ts";
@@ -46,6 +35,7 @@ export type * from "./library-sets/library-sets.ts";
 export type * from "./library-sets/model.ts";
 export { Load, type LoadCompletedEvent, type LoadEvent, type LoadOptions, type LoadResult, resultOf } from "./load.ts";
 export type * from "./model.ts";
+export type { CancelAnswer, CancelOptions, OperationListOptions } from "./operations.ts";
 export { Preview, type PreviewOptions } from "./preview.ts";
 export { Dimension, dim, type WeekOptions, type ZoneOptions } from "./query/dimension.ts";
 export type * from "./query/events.ts";

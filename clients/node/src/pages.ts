@@ -1,3 +1,6 @@
+/** As many items as a page may have. */
+export const maxPageSize = 1000;
+
 /** One page of a list. */
 export interface Page<T> {
   readonly items: readonly T[];

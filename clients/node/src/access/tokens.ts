@@ -1,5 +1,5 @@
 import { type Duration, durationFromMs } from "@bufbuild/protobuf/wkt";
-import { wholeNumber } from "../checks.ts";
+import { required, wholeNumber } from "../checks.ts";
 import { clientError } from "../errors.ts";
 import * as wire from "../gen/drover/v1/token_service_pb.js";
 import { paged } from "../pages.ts";
@@ -129,8 +129,8 @@ function duration(name: string, milliseconds: number): Duration {
   return durationFromMs(Number(wholeNumber(name, milliseconds)));
 }
 
-function tokenFrom(info: wire.TokenInfo | undefined): TokenInfo {
-  if (info === undefined) throw clientError("UNEXPECTED_MESSAGE", "the driver's answer lacks its content");
+function tokenFrom(answer: wire.TokenInfo | undefined): TokenInfo {
+  const info = required(answer);
   const { id, name, role, scope, createdBy, key } = info;
   return {
     ...{ id, name, role: roleFrom(role), scope: scope && scopeFrom(scope), createdBy, key },

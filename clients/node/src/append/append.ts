@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { required } from "../checks.ts";
 import { clientError, DroverError } from "../errors.ts";
 import {
   AppendFormat,
@@ -295,7 +296,6 @@ function lost(dataset: string, before: number, now: number): DroverError {
 }
 
 function statusFrom(found: WireAppend | undefined): AppendStatus {
-  if (found === undefined) throw clientError("UNEXPECTED_MESSAGE", "the driver's answer lacks its content");
-  const { dataset, appendId, rows, version } = found;
+  const { dataset, appendId, rows, version } = required(found);
   return { appendId, dataset, rows: Number(rows), version: Number(version) };
 }

@@ -1,11 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { required } from "../checks.ts";
 import { clientError } from "../errors.ts";
 import { sourceToWire } from "../from-wire.ts";
-import {
-  type ImportLibrarySetRequestSchema,
-  LibraryService,
-  type LibrarySet as WireSet,
-} from "../gen/drover/v1/library_service_pb.js";
+import { type ImportLibrarySetRequestSchema, LibraryService } from "../gen/drover/v1/library_service_pb.js";
 import { paged } from "../pages.ts";
 import type { CallOptions, Transport } from "../transport/transport.ts";
 import { openContent, type UploadContent } from "../upload/content.ts";
@@ -128,9 +125,4 @@ function toWire(draft: LibrarySetDraft, replace: boolean) {
     ...(registry !== undefined && { origin: { case: "registry" as const, value: registry } }),
     ...(folder !== undefined && { origin: { case: "folder" as const, value: folder } }),
   };
-}
-
-function required(set: WireSet | undefined): WireSet {
-  if (set === undefined) throw clientError("UNEXPECTED_MESSAGE", "the driver's answer lacks its content");
-  return set;
 }

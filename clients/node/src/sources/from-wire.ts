@@ -1,4 +1,4 @@
-import { clientError } from "../errors.ts";
+import { required } from "../checks.ts";
 import { sourceFrom } from "../from-wire.ts";
 import * as wire from "../gen/drover/v1/source_service_pb.js";
 import { dateFrom } from "../times.ts";
@@ -13,8 +13,8 @@ import type {
   StoredSource,
 } from "./model.ts";
 
-export function connectionFrom(connection: wire.Connection | undefined): Connection {
-  if (connection === undefined) throw clientError("UNEXPECTED_MESSAGE", "the driver's answer lacks its content");
+export function connectionFrom(answer: wire.Connection | undefined): Connection {
+  const connection = required(answer);
   const { name, kind, uri, options, secret, hasPassword, maxStatements, labels, etag } = connection;
   return {
     ...{ name, kind, uri, hasPassword, labels, etag },
@@ -26,10 +26,9 @@ export function connectionFrom(connection: wire.Connection | undefined): Connect
   };
 }
 
-export function storedSourceFrom(stored: wire.StoredSource | undefined): StoredSource {
-  const source = sourceFrom(stored?.source);
-  if (stored === undefined || source === undefined)
-    throw clientError("UNEXPECTED_MESSAGE", "the driver's answer lacks its content");
+export function storedSourceFrom(answer: wire.StoredSource | undefined): StoredSource {
+  const stored = required(answer);
+  const source = required(sourceFrom(stored.source));
   const { name, disabled, labels, etag } = stored;
   return {
     ...{ name, source, disabled, labels, etag },
