@@ -1,3 +1,4 @@
+import { realpath } from "node:fs/promises";
 import { hostname } from "node:os";
 import type { LibrarySetUses } from "../catalog/library-set-uses.ts";
 import type { Settings } from "../config/settings.ts";
@@ -7,6 +8,7 @@ import type { LibrarySetStore } from "../library-sets/model.ts";
 import { readPointers } from "../library-sets/pointers.ts";
 import { PublishedSets } from "../library-sets/published-sets.ts";
 import type { Identity } from "../lifecycle/identity.ts";
+import { requireExact } from "../loading/workers/permissions.ts";
 
 /** The library sets as they were at one moment: a driver works with those that are in its fingerprint. */
 export interface SetsAtStart {
@@ -15,11 +17,12 @@ export interface SetsAtStart {
   readonly hashes: ReadonlyMap<string, string>;
 }
 
-/** Reads which sets there are, and finds those that the configuration names. Throws what `bindSets` throws. */
-export async function readSetsAtStart({ dataDir, librarySets }: Settings): Promise<SetsAtStart> {
+/** Reads which sets there are, and finds those that the configuration names. Throws what `bindSets` throws, LIBRARY_SET_UNCONFINED. */
+export async function readSetsAtStart({ dataDir, librarySets, parsers }: Settings): Promise<SetsAtStart> {
   const pointers = await readPointers(dataDir);
   const sets = new PublishedSets(dataDir);
   const bound = await bindSets(librarySets, pointers, { byHash: (hash) => sets.manifest(hash) });
+  if (bound.all.length > 0) requireExact([await realpath(dataDir), ...parsers.modules]);
   return { bound, hashes: new Map(Array.from(pointers.values(), ({ name, hash }) => [name, hash] as const)) };
 }
 

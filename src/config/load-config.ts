@@ -1,10 +1,11 @@
 import { join, resolve } from "node:path";
 import { DriverError } from "../errors/driver-error.ts";
-import { type ConfigFile, readBytes, readConfigFile } from "./config-file.ts";
+import { type ConfigFile, type FileEntry, readBytes, readConfigFile } from "./config-file.ts";
 import type { Flags } from "./flags.ts";
 import { inspectMachine, type Machine } from "./machine.ts";
 import { divideMemory } from "./memory-shares.ts";
 import { type NamedSetting, namedSettings } from "./paths.ts";
+import { standsQuoted } from "./quoted-name.ts";
 import type { Settings } from "./settings.ts";
 import { suggest } from "./suggest.ts";
 
@@ -136,8 +137,22 @@ function fileValues(
       throw new DriverError("CONFIG_INVALID", `${place}: ${key}: expected a table, got ${JSON.stringify(value)}`, {
         metadata: { key, place },
       });
+    if (tables.has(key)) requireQuotedNames({ key, value, place }, file?.bytes ?? new Uint8Array());
     return [key, { raw: value, origin: place }];
   });
+}
+
+/** A set whose name others do not find in the file could change without anybody starting a new driver. */
+function requireQuotedNames({ key, value, place }: FileEntry, bytes: Uint8Array): void {
+  const names = typeof value === "object" && value !== null ? Object.values(value) : [];
+  const hidden = names.find((name) => typeof name === "string" && name !== "" && !standsQuoted(bytes, name));
+  if (hidden === undefined) return;
+  const name = JSON.stringify(hidden);
+  throw new DriverError(
+    "CONFIG_INVALID",
+    `${place}: ${key}: write ${name} just so, in quotes on one line and without escapes, since clients look for it in the file`,
+    { metadata: { key, place } },
+  );
 }
 
 function put(target: Record<string, unknown>, [name, ...rest]: readonly string[], value: unknown): void {

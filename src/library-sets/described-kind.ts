@@ -2,17 +2,22 @@ import { DriverError } from "../errors/driver-error.ts";
 import type { KindDescriptor, Server, SourceKind } from "../sources/connector.ts";
 import { httpOptions } from "../sources/http/options.ts";
 import { parseOptions } from "../sources/option-values.ts";
+import { checkDriverOptions, driverOptions } from "../sources/packaged/driver-options.ts";
 import { shownUri } from "../sources/shown-uri.ts";
 
 /** A kind whose connector lies in a package: what the driver can check of it is in the description of its options. */
 export function describedKind(descriptor: KindDescriptor): SourceKind {
   const { kind, connectionOptions, schemes = [] } = descriptor;
-  // The driver itself fetches files at URLs.
-  const options = connectionOptions === undefined ? { ...descriptor.options, ...httpOptions } : descriptor.options;
+  // The driver itself fetches files at URLs, and parses values.
+  const fetching = connectionOptions === undefined ? httpOptions : {};
+  const options = { ...descriptor.options, ...driverOptions(descriptor), ...fetching };
   return {
     ...descriptor,
     options,
-    check: (given) => void parseOptions(kind, options, given),
+    check: (given) => {
+      parseOptions(kind, options, given);
+      checkDriverOptions(descriptor, given);
+    },
     ...(connectionOptions !== undefined && {
       checkConnection: ({ uri, options: given }: Pick<Server, "uri" | "options">) => {
         requireScheme(kind, schemes, uri);

@@ -2,6 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { LibrarySetUses } from "../catalog/library-set-uses.ts";
 import { readConfigFile } from "../config/config-file.ts";
+import { standsQuoted } from "../config/quoted-name.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { FindUsers } from "./model.ts";
 
@@ -44,9 +45,8 @@ async function namings(folder: string, file: string, set: string): Promise<reado
   } catch (error) {
     if (!(error instanceof DriverError)) throw error;
     // Somebody is about to mend it, and may want the set.
-    const text = await readFile(path, "utf8").catch(() => "");
-    const isNamed = text.includes(`"${set}"`) || text.includes(`'${set}'`);
-    return isNamed ? [`profiles/${file}, which can't be read as it is`] : [];
+    const bytes = await readFile(path).catch(() => new Uint8Array());
+    return standsQuoted(bytes, set) ? [`profiles/${file}, which can't be read as it is`] : [];
   }
 }
 

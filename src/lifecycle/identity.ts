@@ -1,4 +1,5 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { standsQuoted } from "../config/quoted-name.ts";
 
 /** Who this driver is, for its whole life. */
 export interface Identity {
@@ -46,14 +47,9 @@ export function fingerprintOf(
   const hash = createHash("sha256").update(`${version}\n${API_VERSION}\n`);
   if (profileBytes === undefined) return hash.digest("hex");
   hash.update(profileBytes);
-  for (const name of namedSets(profileBytes, [...setHashes.keys()])) hash.update(`\n${name} ${setHashes.get(name)}`);
+  const named = [...setHashes.keys()].filter((name) => standsQuoted(profileBytes, name)).sort();
+  for (const name of named) hash.update(`\n${name} ${setHashes.get(name)}`);
   return hash.digest("hex");
-}
-
-/** Those of the names that stand in double or single quotes somewhere in a file, in their order. */
-export function namedSets(bytes: Uint8Array, names: readonly string[]): readonly string[] {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return names.filter((name) => text.includes(`"${name}"`) || text.includes(`'${name}'`)).sort();
 }
 
 /** A new token: 256 random bits as text that fits a header. */

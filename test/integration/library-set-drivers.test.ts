@@ -80,22 +80,40 @@ async function startFailure(): Promise<DroverError> {
 }
 
 describe("a driver whose configuration names a library set", () => {
+  const kinds = (named: string) => `librarySets.kinds = { ${named} }\n`;
+
   test.each([
     [
       "that is not there",
-      "warehous",
+      kinds('postgres = "warehous"'),
       "LIBRARY_SET_NOT_FOUND",
-      'there is no library set "warehous"; did you mean "warehouse"?',
+      'setting librarySets.kinds.postgres: there is no library set "warehous"; did you mean "warehouse"?',
     ],
-    ["without its kind", "warehouse", "LIBRARY_SET_LACKS_KIND", 'the library set "warehouse" serves only acme'],
-  ])("%s does not start, and says why", async (_, name, reason, message) => {
-    await profile.configure(`librarySets.kinds = { postgres = "${name}" }\n`);
+    [
+      "without its kind",
+      kinds('postgres = "warehouse"'),
+      "LIBRARY_SET_LACKS_KIND",
+      'setting librarySets.kinds.postgres: the library set "warehouse" serves only acme',
+    ],
+    [
+      "by a name that nobody would find",
+      kinds('acme = "ware\\u0068ouse"'),
+      "CONFIG_INVALID",
+      'write "warehouse" just so',
+    ],
+    [
+      "beside parsers that its workers can't be confined to",
+      `${kinds('acme = "warehouse"')}parsers.modules = ["/a*b/parsers.mjs"]\n`,
+      "LIBRARY_SET_UNCONFINED",
+      "/a*b/parsers.mjs",
+    ],
+  ])("%s does not start, and says why", async (_, toml, reason, message) => {
+    await profile.configure(toml);
     const error = await startFailure();
     expect(error).toMatchObject({
       reason: "DRIVER_START_FAILED",
       start: { driverReason: reason, phase: "configuration" },
     });
-    expect(error.message).toContain("setting librarySets.kinds.postgres");
     expect(error.message).toContain(message);
     expect(await profile.processes()).toEqual([]);
   });

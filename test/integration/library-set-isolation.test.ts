@@ -5,6 +5,7 @@ import { type Drover, type DroverError, ensureDriver } from "../../clients/node/
 import { draftOf, openSets } from "../helpers/library-sets.ts";
 import { packPackage } from "../helpers/npm-packages.ts";
 import { type TestProfile, testProfile } from "../helpers/profile.ts";
+import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
@@ -47,8 +48,11 @@ describe("a driver with packages that nobody should install", () => {
     const dataDirectory = await realpath(profile.dataDirectory);
     const secretFile = join(dataDirectory, "secret.txt");
     await writeFile(secretFile, "hunter2");
+    await using outside = await temporaryFolder();
+    const lentFile = join(outside.path, "lent.txt");
+    await writeFile(lentFile, "what the source holds");
     const asked = new URLSearchParams({ dataDirectory, secretFile, otherSet });
-    const { description } = await drover.sources.test({ uri: `looks:///?${asked}`, format: "looks" });
+    const { description } = await drover.sources.test({ uri: `file://${lentFile}?${asked}`, format: "looks" });
     const {
       environment,
       own,
@@ -58,7 +62,8 @@ describe("a driver with packages that nobody should install", () => {
       arguments: given,
       ...found
     } = JSON.parse(description);
-    expect(found).toEqual({});
+    expect(found).toEqual({ lent: "what the source holds" });
+    expect(await readFile(lentFile, "utf8")).toBe("what the source holds");
     const known = ["HOME", "LANG", "LC_ALL", "NODE_COMPILE_CACHE", "PATH", "TMPDIR"];
     expect(environment.filter((name: string) => !known.includes(name))).toEqual([]);
     expect({ own, version, debugDriver, channel, given }).toMatchObject({ own: "own", channel: "undefined" });

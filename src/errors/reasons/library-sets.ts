@@ -39,6 +39,12 @@ export const librarySetsReasons = {
     help: "Mend `librarySets.kinds`, or create the set again with the package that it lacks; `drover library-sets show` tells what it serves.",
     retryable: false,
   },
+  LIBRARY_SET_UNCONFINED: {
+    code: Code.FAILED_PRECONDITION,
+    when: "A path that workers with library sets need, of the data directory, the driver's program or a module with parsers, has an asterisk in it, so that their permissions can't name it.",
+    help: "Move what the message names to a path without an asterisk; sources may lie anywhere.",
+    retryable: false,
+  },
   INVALID_LIBRARY_SET: {
     code: Code.INVALID_ARGUMENT,
     when: "What a library set is to hold contradicts itself: no package or one of them twice, a setting for a kind that it does not serve, scripts of a package that it does not hold.",

@@ -51,7 +51,7 @@ export interface WorkerSet {
   /** SHA-256 of each file by its path in the set; undefined while the set is being made. */
   readonly hashes: readonly (readonly [path: string, sha256: string])[] | undefined;
   readonly packages: readonly Pick<LibraryPackage, "name" | "version" | "path">[];
-  readonly connectors: readonly Pick<SetConnector, "kind" | "package" | "version" | "module">[];
+  readonly connectors: readonly Pick<SetConnector, "kind" | "package" | "version" | "module" | "descriptor">[];
   readonly parsers: readonly SetParsers[];
   /** The module that `@drover/connector` means. */
   readonly interfaceModule: string;

@@ -162,8 +162,17 @@ function diskFull(thrown: unknown): unknown {
   return error instanceof DriverError && error.reason === "DISK_FULL" ? error : thrown;
 }
 
-function stackOf(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return String(thrown);
-  const { cause } = thrown;
-  return `${thrown.stack ?? thrown.message}${cause === undefined ? "" : `\ncaused by: ${stackOf(cause)}`}`;
+const MAX_DETAIL = 20_000;
+const MAX_CAUSES = 8;
+
+/** Of anything at all: code of packages may throw errors that are their own causes, or that fail when they are looked at. */
+function stackOf(thrown: unknown, causes = 0): string {
+  try {
+    if (!(thrown instanceof Error)) return String(thrown).slice(0, MAX_DETAIL);
+    const { cause } = thrown;
+    const own = String(thrown.stack ?? thrown.message).slice(0, MAX_DETAIL);
+    return cause === undefined || causes === MAX_CAUSES ? own : `${own}\ncaused by: ${stackOf(cause, causes + 1)}`;
+  } catch {
+    return "something that can't be shown";
+  }
 }

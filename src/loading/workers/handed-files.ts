@@ -18,17 +18,18 @@ export interface FileReach {
 
 /**
  * The files that a lease's sources name, for a worker that may open nothing of the machine: what a process may read is said when it
- * starts, and not which sources will be read through it. So the driver finds and checks the files, and puts links to them into the worker's
- * own folder, which Node lets it follow; they go when the lease ends.
+ * starts, and not which sources will be read through it. So the driver finds and checks the files, and puts links to them into a folder
+ * of that worker's, which Node lets it follow; they go when the lease ends. The worker may not write there: through a link it would write
+ * into the file, and what it put in a link's or a folder's place the driver would take for its own.
  */
 export class HandedFiles implements AsyncDisposable {
-  readonly #workerFolder: string;
+  readonly #lentFolder: string;
   readonly #reach: FileReach;
   #folder: Promise<string> | undefined;
   #links = 0;
 
-  constructor(workerFolder: string, reach: FileReach) {
-    this.#workerFolder = workerFolder;
+  constructor(lentFolder: string, reach: FileReach) {
+    this.#lentFolder = lentFolder;
     this.#reach = reach;
   }
 
@@ -75,7 +76,7 @@ export class HandedFiles implements AsyncDisposable {
 
   /** Names stay as they are: their endings tell what is in the files. */
   async #link(path: string): Promise<string> {
-    this.#folder ??= makeOwnFolder(this.#workerFolder, "files-");
+    this.#folder ??= makeOwnFolder(this.#lentFolder, "files-");
     const place = join(await this.#folder, String(++this.#links));
     await mkdir(place);
     const link = join(await realpath(place), basename(path));

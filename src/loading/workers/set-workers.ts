@@ -20,6 +20,10 @@ export interface SetWorkersOptions {
 export interface SetStart {
   readonly program: readonly string[];
   readonly set: WorkerSet;
+  /** The worker's own, in which it may do what it likes. */
+  readonly temporaryDirectory: string;
+  /** Where the files of its sources are lent to it: what is there it may read, and not put in another's place. */
+  readonly lentFolder: string;
   /** Where workers with this set keep compiled code, for each other and nobody else; it takes a fifth off their start. */
   readonly codeFolder: string;
 }
@@ -37,8 +41,8 @@ export class SetWorkers {
     this.#options = options;
   }
 
-  /** Throws LIBRARY_SET_NOT_FOUND, LIBRARY_SET_DAMAGED. */
-  async prepare({ hash, manifest, madeIn }: RunnableSet, temporaryDirectory: string): Promise<SetStart> {
+  /** `workerFolder` is the new worker's. Throws LIBRARY_SET_NOT_FOUND, LIBRARY_SET_DAMAGED, LIBRARY_SET_UNCONFINED. */
+  async prepare({ hash, manifest, madeIn }: RunnableSet, workerFolder: string): Promise<SetStart> {
     const { sets, stagingFolder, parserModules } = this.#options;
     if (madeIn === undefined) await this.#verifyOnce(hash);
     const folder = madeIn ?? sets.folderOf(hash);
@@ -46,12 +50,15 @@ export class SetWorkers {
     const { folders, interfaceModule } = this.#files;
     const others = [...folders, interfaceModule, ...parserModules];
     const [node = "", ...rest] = this.#program;
+    const temporaryDirectory = join(workerFolder, "own");
+    const lentFolder = join(workerFolder, "lent");
     const codeFolder =
-      madeIn === undefined ? join(dirname(temporaryDirectory), `code-${hash}`) : join(temporaryDirectory, "code");
+      madeIn === undefined ? join(dirname(workerFolder), `code-${hash}`) : join(temporaryDirectory, "code");
     // Node takes what is not there for a file, and grants nothing that comes to lie in it.
-    for (const own of [codeFolder, stagingFolder]) await mkdir(own, { recursive: true, mode: folderMode() });
+    for (const own of [temporaryDirectory, lentFolder, codeFolder, stagingFolder])
+      await mkdir(own, { recursive: true, mode: folderMode() });
     const permissions = permissionArguments({
-      read: [folder, ...others],
+      read: [folder, ...others, lentFolder],
       write: [temporaryDirectory, stagingFolder, codeFolder],
     });
     const { packages, connectors, parsers, files } = manifest;
@@ -59,7 +66,7 @@ export class SetWorkers {
     return {
       program: [node, ...permissions, ...rest],
       set: { folder, hashes, packages, connectors, parsers, interfaceModule, others },
-      codeFolder,
+      ...{ temporaryDirectory, lentFolder, codeFolder },
     };
   }
 

@@ -59,6 +59,8 @@ interface Member {
   readonly folder: string;
   /** Undefined: the built-in one. */
   readonly set: RunnableSet | undefined;
+  /** For the files of its sources, where it can't open them otherwise. */
+  readonly lentFolder: string | undefined;
   state: "starting" | "idle" | "busy" | "ending";
   /** Whether it ends so that one with another set can be started. */
   givesWay?: boolean;
@@ -296,7 +298,7 @@ class ElasticPool implements WorkerPool {
         reserved: this.#options.reserved(),
         parsers,
         http: http?.() ?? NOTHING,
-        temporaryDirectory: folder,
+        temporaryDirectory: start?.temporaryDirectory ?? folder,
         engine: { memoryLimitBytes: engineBytes, threads, maxSpillBytes },
         ...(start && { set: start.set }),
       },
@@ -306,7 +308,10 @@ class ElasticPool implements WorkerPool {
       ...(this.#options.stopTimeoutMs !== undefined && { stopTimeoutMs: this.#options.stopTimeoutMs }),
       onDetail: (detail) => this.#options.onEvent({ type: "detail", pid: process.pid, detail }),
     });
-    const member: Member = { process, folder, set, state: "starting", gone: Promise.resolve() };
+    const member: Member = {
+      ...{ process, folder, set, lentFolder: start?.lentFolder },
+      ...{ state: "starting", gone: Promise.resolve() },
+    };
     this.#members.add(member);
     this.#prepared(set?.hash);
     member.gone = process.ended.then((error) => this.#ended(member, error));
@@ -334,7 +339,8 @@ class ElasticPool implements WorkerPool {
     let given = false;
     let discarded = false;
     const { fileRoots, reserved } = this.#options;
-    const handed = member.set && new HandedFiles(member.folder, { fileRoots: fileRoots(), reserved: reserved() });
+    const { lentFolder } = member;
+    const handed = lentFolder && new HandedFiles(lentFolder, { fileRoots: fileRoots(), reserved: reserved() });
     return {
       pid: member.process.pid,
       get isOver() {
@@ -345,7 +351,7 @@ class ElasticPool implements WorkerPool {
       },
       call: async (method, params, options) => {
         try {
-          const given = handed === undefined ? params : await handed.inParams(params, options);
+          const given = handed ? await handed.inParams(params, options) : params;
           return await member.process.call(method, given, options);
         } catch (error) {
           // What code of a package has begun it may still do.
@@ -360,7 +366,7 @@ class ElasticPool implements WorkerPool {
         if (given) return;
         given = true;
         member.process.releaseStatements();
-        await handed?.[Symbol.asyncDispose]();
+        if (handed) await handed[Symbol.asyncDispose]();
         // A worker that has grown is not worth what it keeps from others, and nobody will ask for a set in the making again.
         const grown = member.process.memoryBytes > this.#options.workerBytes / 2 || member.set?.madeIn !== undefined;
         if (discarded || grown || member.process.isOver) await this.#remove(member);

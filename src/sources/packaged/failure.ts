@@ -1,5 +1,6 @@
 import { DriverError } from "../../errors/driver-error.ts";
 import { asDriverError } from "../connector-error.ts";
+import { boundedText } from "./bounds.ts";
 
 /** Whose code it is. */
 export interface PackagedKind {
@@ -9,6 +10,7 @@ export interface PackagedKind {
 }
 
 const MAX_SHOWN = 500;
+const MAX_ENTRIES = 32;
 /** What the worker itself has a reason for. */
 const OF_THE_DISK = new Set(["ENOSPC", "EDQUOT"]);
 
@@ -38,19 +40,41 @@ export class PackageGuard {
     }
   }
 
-  /** Whatever was thrown; even its message may throw. */
   #failure(thrown: unknown): unknown {
     if (this.#signal.aborted) return this.#signal.reason;
-    const known = asDriverError(thrown);
-    if (known instanceof DriverError) return known;
-    const { code } = (thrown ?? {}) as { readonly code?: unknown };
-    if (typeof code === "string" && OF_THE_DISK.has(code)) return thrown;
+    const foreseen = foreseenIn(thrown);
+    if (foreseen !== undefined) return foreseen;
     const { package: name, version, kind } = this.#source;
     return new DriverError("CONNECTOR_FAILED", `${name}@${version}: ${messageOf(thrown)}`, {
       metadata: { package: name, version, kind },
       cause: thrown,
     });
   }
+}
+
+/** What connectors may say, and what the worker itself has a reason for. Even a look at what was thrown may throw. */
+function foreseenIn(thrown: unknown): unknown {
+  try {
+    const known = asDriverError(thrown);
+    if (known instanceof DriverError) return known === thrown ? known : bounded(known);
+    const { code } = (thrown ?? {}) as { readonly code?: unknown };
+    return typeof code === "string" && OF_THE_DISK.has(code) ? thrown : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A package's own words, which travel to the driver and into its history. */
+function bounded({ reason, message, metadata, violations, cause }: DriverError): DriverError {
+  const entries = Object.entries(metadata).slice(0, MAX_ENTRIES);
+  return new DriverError(reason, boundedText(message), {
+    metadata: Object.fromEntries(entries.map(([key, value]) => [boundedText(key), boundedText(value)])),
+    violations: violations.map(({ field, description }) => ({
+      field: boundedText(field),
+      description: boundedText(description),
+    })),
+    cause,
+  });
 }
 
 function messageOf(thrown: unknown): string {

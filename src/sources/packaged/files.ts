@@ -5,6 +5,7 @@ import type { Source, SourceContext } from "../connector.ts";
 import { isBelow } from "../path-roots.ts";
 import { findFiles, requireUnchanged, shownName } from "../source-files.ts";
 import { columnsOf } from "./plan.ts";
+import { checkedScan } from "./scan.ts";
 
 /** The files of a source whose connector lies in a package: found once, by the worker, which knows what may be read. */
 export class PackagedFiles {
@@ -35,16 +36,17 @@ export class PackagedFiles {
 
   /** Files for the engine, which reads them by means that nobody confines: only the source's own and what the session has made. */
   async scan(scan: api.FileScan): Promise<FileScan> {
+    const checked = checkedScan(scan);
     const origins = await this.#origins();
     const own = await realpath(this.#context.workDirectory);
     let totalBytes = 0;
-    for (const path of scan.paths) {
+    for (const path of checked.paths) {
       const origin = origins.find((each) => each.path === path);
       if (origin === undefined && !isBelow(await realpath(path), own))
         throw new Error(`${path} is neither a file of the source nor in the session's folder`);
       totalBytes += origin?.bytes ?? (await stat(path)).size;
     }
-    const { kind, paths, csv, json, columns, declaredTypes, keep } = scan;
+    const { kind, paths, csv, json, columns, declaredTypes, keep } = checked;
     return {
       ...{ kind, paths, totalBytes, origins },
       ...(csv && { csv }),

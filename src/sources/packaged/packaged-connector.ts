@@ -2,6 +2,7 @@ import type * as api from "@drover/connector";
 import type { Connector, Source, SourceContext, SourceSession } from "../connector.ts";
 import { encodeBatch } from "../exchange/encode-batch.ts";
 import { httpOptions } from "../http/options.ts";
+import { boundedText, boundedTexts, countOf } from "./bounds.ts";
 import { type PackagedKind, PackageGuard } from "./failure.ts";
 import { PackagedFiles } from "./files.ts";
 import { checkedPlan } from "./plan.ts";
@@ -17,7 +18,9 @@ export function packagedConnector(connector: api.Connector, whose: PackagedKind)
     async open(source, context) {
       const guard = new PackageGuard(whose, context.signal);
       const files = new PackagedFiles(source, context);
-      const session = await guard.run(() => connector.open(publicSource(source), publicContext(context, files)));
+      const session = await guard.run(async () =>
+        requireSession(await connector.open(publicSource(source), publicContext(context, files))),
+      );
       return guarded(session, guard, files);
     },
     ...(connector.endStatement && {
@@ -51,9 +54,32 @@ function publicContext(context: SourceContext, files: PackagedFiles): api.Source
     ...(beginningBytes !== undefined && { beginningBytes }),
     files: () => files.list(),
     statement: (ending) => context.statement(ending),
-    onProgress: (progress) => context.onProgress?.(progress),
-    onPhase: (phase) => context.onPhase?.(phase),
+    onProgress: seldom((progress) => context.onProgress?.(progressOf(progress))),
+    onPhase: (phase) => context.onPhase?.(boundedText(phase)),
   };
+}
+
+const MIN_PROGRESS_INTERVAL_MS = 50;
+
+/** Whoever tells of every row would keep the driver busy. */
+function seldom(tell: (progress: api.SourceProgress) => void): (progress: api.SourceProgress) => void {
+  let last = Number.NEGATIVE_INFINITY;
+  return (progress) => {
+    const now = performance.now();
+    if (now - last < MIN_PROGRESS_INTERVAL_MS) return;
+    last = now;
+    tell(progress);
+  };
+}
+
+function progressOf({ fraction, rows, bytes }: api.SourceProgress): api.SourceProgress {
+  const known = typeof fraction === "number" && fraction >= 0 && fraction <= 1;
+  return { fraction: known ? fraction : undefined, rows: countOf(rows) ?? 0, bytes: countOf(bytes) ?? 0 };
+}
+
+function requireSession(session: unknown): api.SourceSession {
+  if (typeof session === "object" && session !== null) return session as api.SourceSession;
+  throw new TypeError("its open() gave no session");
 }
 
 function guarded(session: api.SourceSession, guard: PackageGuard, files: PackagedFiles): SourceSession {
@@ -61,14 +87,10 @@ function guarded(session: api.SourceSession, guard: PackageGuard, files: Package
     test: () =>
       guard.run(async () => {
         const { description, warnings = [] } = await session.test();
-        return { description: String(description), warnings: [...warnings].map(String) };
+        return { description: boundedText(description), warnings: boundedTexts(warnings) };
       }),
     ...(session.listTables && {
-      listTables: () =>
-        guard.each(
-          () => session.listTables?.() ?? none<api.SourceTable>(),
-          (table) => table,
-        ),
+      listTables: () => guard.each(() => session.listTables?.() ?? none<api.SourceTable>(), tableOf),
     }),
     plan: (options) =>
       guard.run(async () => {
@@ -82,6 +104,8 @@ function guarded(session: api.SourceSession, guard: PackageGuard, files: Package
     read: ({ partition, width }) =>
       guard.run(async () => {
         const content = await session.read(partition as api.Partition);
+        if (content.form !== "files" && width === undefined)
+          throw new TypeError("it reads rows, and its plan names no columns");
         switch (content.form) {
           case "files":
             return { form: "files", scan: await files.scan(content.scan) };
@@ -106,6 +130,15 @@ function guarded(session: api.SourceSession, guard: PackageGuard, files: Package
       await files.requireUnchanged();
     },
     [Symbol.asyncDispose]: () => guard.run(async () => session[Symbol.asyncDispose]()),
+  };
+}
+
+function tableOf({ schema, name, type, rows, comment }: api.SourceTable): api.SourceTable {
+  const count = rows === undefined ? undefined : countOf(rows);
+  return {
+    ...{ schema: boundedText(schema), name: boundedText(name), type: type === "view" ? "view" : "table" },
+    ...(count !== undefined && { rows: count }),
+    ...(comment !== undefined && { comment: boundedText(comment) }),
   };
 }
 

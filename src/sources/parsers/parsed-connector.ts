@@ -1,4 +1,4 @@
-import type { ScanColumn } from "../../engine/file-scan.ts";
+import type { FileScan, ScanColumn } from "../../engine/file-scan.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import { declaredColumnOptions, sharedSettings } from "../common-options.ts";
 import type {
@@ -9,33 +9,42 @@ import type {
   PlanOptions,
   SharedSnapshot,
   Source,
+  SourceContext,
   SourcePlan,
   SourceSession,
 } from "../connector.ts";
 import { decodeText, encodeRows } from "../exchange/decode-text.ts";
 import { encodeBatch } from "../exchange/encode-batch.ts";
-import { parseOptions } from "../option-values.ts";
+import { invalidOption, parseOptions } from "../option-values.ts";
 import { filteredColumns } from "../row-filter.ts";
 import { type Parsers, parserOptions, parsersOf } from "./options.ts";
 import { RowFailure, RowParsing } from "./parse-rows.ts";
 import { type BatchParser, readyParsers } from "./run-parsers.ts";
 
-/** A connector whose rows are known column by column before they are read, with value parsers over its columns. */
-export function withParsers(connector: Connector): Connector {
+export interface ParsedConnectorOptions {
+  /** The connector knows nothing of declared types: the engine casts its columns. */
+  readonly casts?: boolean;
+}
+
+/** A connector with value parsers over its columns. Rows that it gives itself may have all of them, files those in SQL. */
+export function withParsers(connector: Connector, { casts = false }: ParsedConnectorOptions = {}): Connector {
   return {
     ...connector,
     open: async (source, context) => {
-      const given = taken(source);
-      if (given.sql === undefined && given.rows.size === 0) return connector.open(source, context);
-      requireRawFilter(source, given);
+      const given = taken(source, casts);
+      const isPlain = given.sql === undefined && given.rows.size === 0 && !(casts && given.named.length > 0);
+      if (isPlain) return connector.open(source, context);
+      if (connector.filters) requireRawFilter(source, given);
       const ready = await readyParsers(given.rows, context.parsers);
-      return new ParsedSession(await connector.open(given.source, context), given, ready);
+      return new ParsedSession(await connector.open(given.source, context), given, { ready, context });
     },
   };
 }
 
 interface Taken extends Parsers {
-  /** The types that were declared for parsed columns. */
+  /** The columns that these parsers and types are for. */
+  readonly named: readonly string[];
+  /** The types that were declared, for parsed columns at least. */
   readonly types: Readonly<Record<string, string>>;
   /** What is left for the connector: the raw texts of those columns, as the source has them. */
   readonly source: Source;
@@ -43,43 +52,58 @@ interface Taken extends Parsers {
 
 const takenOptions = { ...parserOptions, types: declaredColumnOptions.types } as const;
 
-/** Takes the parsers, and the types of what they make, out of a source's options. */
-function taken(source: Source): Taken {
+/** Takes the parsers, and the types of what they make, out of a source's options; all types where the connector has no use for them. */
+function taken(source: Source, casts: boolean): Taken {
   const isTaken = (name: string) => Object.hasOwn(takenOptions, name.split(".", 1)[0] ?? "");
   const entries = Object.entries(source.options);
   const values = parseOptions(source.kind, takenOptions, Object.fromEntries(entries.filter(([name]) => isTaken(name))));
   const { sql, rows } = parsersOf(values);
   const types = Object.entries(sharedSettings(values).declaredTypes ?? {});
-  const isParsed = ([name]: readonly [string, string]) => rows.has(name) || Object.hasOwn(sql ?? {}, name);
-  const left = types.filter((entry) => !isParsed(entry));
+  const isTakenType = ([name]: readonly [string, string]) => casts || rows.has(name) || Object.hasOwn(sql ?? {}, name);
+  const left = types.filter((entry) => !isTakenType(entry));
   const options = {
     ...Object.fromEntries(entries.filter(([name]) => !isTaken(name))),
     ...(left.length > 0 && { types: Object.fromEntries(left) }),
   };
-  return { sql, rows, types: Object.fromEntries(types.filter(isParsed)), source: { ...source, options } };
+  const own = Object.fromEntries(types.filter(isTakenType));
+  const named = [...rows.keys(), ...Object.keys(sql ?? {}), ...Object.keys(own)];
+  return { sql, rows, named, types: own, source: { ...source, options } };
 }
 
-/** A server sees raw values only: what it compared would not be what parsers make of them. Throws INVALID_FILTER. */
-function requireRawFilter({ server, filter }: Source, { sql, rows }: Taken): void {
-  if (server === undefined) return;
-  const column = filteredColumns(filter).find((name) => rows.has(name) || Object.hasOwn(sql ?? {}, name));
-  if (column !== undefined)
-    throw new DriverError(
-      "INVALID_FILTER",
-      `the filter names ${JSON.stringify(column)}, which a value parser makes after the database has chosen the rows; write a query`,
-      { metadata: { column } },
-    );
+/** Whoever filters sees raw values only: what was compared would not be what parsers make of them. Throws INVALID_FILTER. */
+function requireRawFilter({ server, filter }: Source, { named }: Taken): void {
+  const column = filteredColumns(filter).find((name) => named.includes(name));
+  if (column === undefined) return;
+  const who = server === undefined ? "connector" : "database";
+  throw new DriverError(
+    "INVALID_FILTER",
+    `the filter names ${JSON.stringify(column)}, which a value parser makes after the ${who} has chosen the rows; write a query`,
+    { metadata: { column } },
+  );
 }
+
+interface Ready {
+  readonly ready: ReadonlyMap<string, BatchParser>;
+  readonly context: SourceContext;
+}
+
+/** Texts whose columns the engine finds may be parsed before. */
+const rowsOfFiles = {
+  csv: async () => (await import("../csv/parse-rows.ts")).parseCsvRows,
+  json: async () => (await import("../json/parse-rows.ts")).parseJsonRows,
+};
 
 class ParsedSession implements SourceSession {
   readonly #session: SourceSession;
   readonly #taken: Taken;
   readonly #ready: ReadonlyMap<string, BatchParser>;
+  readonly #context: SourceContext;
 
-  constructor(session: SourceSession, given: Taken, ready: ReadonlyMap<string, BatchParser>) {
+  constructor(session: SourceSession, given: Taken, { ready, context }: Ready) {
     this.#session = session;
     this.#taken = given;
     this.#ready = ready;
+    this.#context = context;
   }
 
   test() {
@@ -88,11 +112,11 @@ class ParsedSession implements SourceSession {
 
   async plan(options: PlanOptions): Promise<SourcePlan> {
     const plan = await this.#session.plan(options);
-    const columns = plan.columns ?? [];
+    const { columns } = plan;
+    // Files, whose columns the engine finds, and where it will tell of unknown ones.
+    if (columns === undefined) return plan;
     const names = columns.map(({ name }) => name);
-    const unknown = [...this.#ready.keys(), ...Object.keys(this.#taken.sql ?? {})].find(
-      (name) => !names.includes(name),
-    );
+    const unknown = this.#taken.named.find((name) => !names.includes(name));
     if (unknown !== undefined)
       throw new DriverError("UNKNOWN_COLUMN", `option parsers: the source has no column ${JSON.stringify(unknown)}`, {
         metadata: { column: unknown },
@@ -112,15 +136,27 @@ class ParsedSession implements SourceSession {
     await this.#session.joined?.();
   }
 
-  async read({ partition, names }: Partition): Promise<PartitionContent> {
+  async read(part: Partition): Promise<PartitionContent> {
+    const { partition = part, names } = part;
     const content = await this.#session.read(partition as Partition);
-    if (this.#ready.size === 0 || content.form === "files") return content;
+    if (content.form === "files") return { form: "files", scan: await this.#parsedFiles(content.scan) };
+    if (this.#ready.size === 0) return content;
     const chunks = content.form === "text" ? content.chunks : encoded(content.batches);
     return { form: "text", chunks: parsedText(chunks, names as readonly string[], this.#ready) };
   }
 
   async requireUnchanged(): Promise<void> {
     await this.#session.requireUnchanged?.();
+  }
+
+  async #parsedFiles(scan: FileScan): Promise<FileScan> {
+    const { sql, rows, types } = this.#taken;
+    if (scan.columns !== undefined && rows.size === 0)
+      return { ...scan, columns: scan.columns.map((column) => this.#parsed(column)) };
+    const parseRows = scan.columns === undefined && scan.kind !== "parquet" ? rowsOfFiles[scan.kind] : undefined;
+    if (parseRows === undefined && (rows.size > 0 || sql !== undefined)) throw typed(rows.keys().next().value);
+    const declared = { ...scan, ...(sql && { parsers: sql }), declaredTypes: { ...scan.declaredTypes, ...types } };
+    return rows.size === 0 || parseRows === undefined ? declared : (await parseRows())(declared, rows, this.#context);
   }
 
   #parsed(column: ScanColumn): ScanColumn {
@@ -133,7 +169,7 @@ class ParsedSession implements SourceSession {
         parser: { sql, declared: declared !== undefined },
       };
     const parser = this.#ready.get(column.name);
-    if (parser === undefined) return column;
+    if (parser === undefined) return declared === undefined ? column : castTo(declared, column);
     if (parser.makesLists) return { ...plain, type: "VARCHAR[]", origin: "exact", encoding: "list" };
     return { ...plain, type: declared ?? "VARCHAR", origin: declared === undefined ? "exact" : "declared" };
   }
@@ -141,6 +177,18 @@ class ParsedSession implements SourceSession {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#session[Symbol.asyncDispose]();
   }
+}
+
+/** Throws INVALID_OPTION where the column's text is not its value. */
+function castTo(type: string, column: ScanColumn): ScanColumn {
+  const { encoding, ...plain } = column;
+  if (encoding === undefined) return { ...plain, type, origin: "declared" };
+  throw invalidOption("types", `${column.name}=${type}`, `for a column that holds ${column.type}`);
+}
+
+/** Of files whose values have types of their own there is no text. */
+function typed(column: string | undefined): DriverError {
+  return invalidOption("parsers", column ?? "SQL", "of use: the engine gets files whose columns have types already");
 }
 
 async function* encoded(batches: AsyncIterable<ColumnBatch>): AsyncGenerator<Uint8Array> {

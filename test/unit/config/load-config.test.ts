@@ -95,6 +95,7 @@ describe("a setting that is a table", () => {
   test.each([
     ["a table", '[librarySets.kinds]\npostgres = "warehouse"\nacme = "acme-2"\n', 1],
     ["an inline table", 'threads = 1\nlibrarySets.kinds = { postgres = "warehouse", acme = "acme-2" }\n', 2],
+    ["literal texts", '[librarySets.kinds]\npostgres = \'warehouse\'\nacme = """acme-2"""\n', 1],
     ["dotted keys", '[librarySets]\nkinds.postgres = "warehouse"\nkinds.acme = "acme-2"\n', 2],
   ])("is read from %s, and its keys are no settings", (_, text, line) => {
     const file = profile(text);
@@ -161,6 +162,8 @@ describe("what is refused", () => {
     ['librarySets.kinds = "postgres=warehouse"', "expected a table"],
     ["librarySets.kinds = { postgres = 1 }", "postgres: expected a text"],
     ['librarySets.kinds = { postgres = "" }', "expected KIND=SET"],
+    ['[librarySets.kinds]\npostgres = "ware\\u0068ouse"', 'librarySets.kinds: write "warehouse" just so'],
+    ['librarySets.sources = { "s-*" = """\\\n  warehouse""" }', 'librarySets.sources: write "warehouse" just so'],
     ['dataDir = "/x"', "can't be set in a file"],
     ['tls.certFile = "/c.pem"', "must be given together"],
     ['tls.clientCaFile = "/c.pem"', "needs tls.certFile"],

@@ -1,4 +1,4 @@
-import { appendFile, chmod, mkdir, readdir, writeFile } from "node:fs/promises";
+import { appendFile, chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -82,6 +82,7 @@ describe("a package's connector", () => {
 describe("a package that looks around", () => {
   let bench: SetBench;
   let found: Record<string, unknown>;
+  let lent: string;
 
   beforeAll(async () => {
     process.env.DROVER_SECRET_TEST = "hunter2";
@@ -94,7 +95,10 @@ describe("a package that looks around", () => {
     const other = await bench.makeSet("other", { packages: { "neighbour@1.0.0": { "index.js": "exports.a = 1" } } });
     const set = await bench.makeSet("curious", { fixtures: ["curious"] });
     const asked = new URLSearchParams({ dataDirectory, secretFile, otherSet: bench.folderOf(other) });
-    const source = { ...kind("looks"), uri: `looks:///?${asked}` };
+    lent = join(path, "lent.txt");
+    await writeFile(lent, "what the source holds", { mode: 0o600 });
+    await utimes(lent, 1_000_000, 1_000_000);
+    const source = { ...kind("looks"), uri: `file://${lent}?${asked}` };
     found = JSON.parse((await bench.test(source, set)).description);
   });
   afterAll(async () => {
@@ -104,12 +108,18 @@ describe("a package that looks around", () => {
 
   test("finds nothing of the driver, of other sets and of the machine", () => {
     const { environment, own, interface: version, debugDriver, channel, arguments: given, ...rest } = found;
-    expect(rest).toEqual({});
+    expect(rest).toEqual({ lent: "what the source holds" });
     expect({ own, version, debugDriver, channel, given }).toEqual({
       ...{ own: "own", version: 1, debugDriver: "undefined", channel: "undefined", given: [] },
     });
     const known = ["HOME", "LANG", "LC_ALL", "NODE_COMPILE_CACHE", "PATH", "TMPDIR"];
     expect((environment as string[]).filter((name) => !known.includes(name))).toEqual([]);
+  });
+
+  test("may read the file that it is lent, and neither change nor keep it, nor put another in its place", async () => {
+    expect(await readFile(lent, "utf8")).toBe("what the source holds");
+    const { mode, mtimeMs } = await stat(lent);
+    expect([mode & 0o777, mtimeMs]).toEqual([0o600, 1_000_000_000]);
   });
 
   test("leaves nothing behind", async () => {
@@ -245,6 +255,20 @@ describe("files of a source", () => {
     expect(await bench.test(lines(`file://${bench.path}/in/one.lines`), set)).toEqual({
       description: join(bench.path, "in", "one.lines"),
       warnings: [],
+    });
+  });
+
+  test("may have asterisks in their names and folders, which code of the driver's side may not", async () => {
+    const folder = join(bench.path, "in*side");
+    await mkdir(folder);
+    await writeFile(join(folder, "all*.lines"), "a\nb\n");
+    expect(await bench.load(lines(join(folder, "all*.lines")), set)).toMatchObject({ rows: 2 });
+    const parsers = { modules: [join(folder, "parsers.mjs")], timeoutMs: 5_000 };
+    await using strange = await openSetBench({ parsers });
+    const other = await strange.makeSet("old-style", { fixtures: ["old-style"] });
+    expect(await strange.test(lines("/x"), other).catch((error: unknown) => error)).toMatchObject({
+      reason: "LIBRARY_SET_UNCONFINED",
+      metadata: { path: join(folder, "parsers.mjs") },
     });
   });
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import {
   type Connector,
   ConnectorError,
+  type FileScan,
   type PartitionContent,
   type SourcePlan,
   type SourceSession,
@@ -11,6 +12,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DriverError } from "../../../src/errors/driver-error.ts";
 import { LoadSession } from "../../../src/loading/worker/load-session.ts";
 import type { Source, SourceContext } from "../../../src/sources/connector.ts";
+import { withDriverOptions } from "../../../src/sources/packaged/driver-options.ts";
 import { packagedConnector } from "../../../src/sources/packaged/packaged-connector.ts";
 import { LIMITS, LoadLab } from "../../helpers/load-engine.ts";
 import { labContext } from "../../helpers/source-load.ts";
@@ -48,11 +50,13 @@ async function open(connector: Connector, source: Partial<Source> = {}, context:
   return packagedConnector(connector, whose).open(given, { ...(await labContext(lab)), ...context });
 }
 
-/** Loads all that a session gives, as a worker does. */
-async function load(connector: Connector, source: Partial<Source> = {}) {
-  const [context, directory] = [await labContext(lab), await lab.folder()];
+/** Loads all that a session gives, as a worker does; `described`, with what the driver sees to. */
+async function load(connector: Connector, source: Partial<Source> = {}, { described, parsers }: LoadMore = {}) {
+  const [context, directory] = [await labContext(lab, { ...(parsers && { parsers }) }), await lab.folder()];
   const { signal, workDirectory } = context;
-  await using session = await open(connector, source, context);
+  const packaged = packagedConnector(connector, whose);
+  const whole = described === undefined ? packaged : withDriverOptions(packaged, described);
+  await using session = await whole.open({ kind: "acme", uri: "", options: {}, ...source }, context);
   const listener = { onProgress: () => undefined, onPhase: () => undefined, onWarning: () => undefined };
   const engine = async () => lab.engine;
   const work = new LoadSession({ session, engine, signal, directory, workDirectory, limits: LIMITS, listener });
@@ -61,6 +65,11 @@ async function load(connector: Connector, source: Partial<Source> = {}) {
   for (const [number, partition] of partitions.entries()) written.push(await work.read(partition, number));
   await work.requireUnchanged();
   return lab.values(directory, written[0] ?? expect.unreachable());
+}
+
+interface LoadMore {
+  readonly described?: Parameters<typeof withDriverOptions>[1];
+  readonly parsers?: NonNullable<SourceContext["parsers"]>;
 }
 
 const failed = (message: string) =>
@@ -89,6 +98,13 @@ describe("what a package's connector throws", () => {
     ["a text", "oops", "oops"],
     ["nothing", undefined, "undefined"],
     ["an error without words", new RangeError(), "RangeError"],
+    [
+      "what can't be looked at",
+      new Proxy(new Error("x"), { get: () => Promise.reject.call(null) }),
+      "it threw something that has no text",
+    ],
+    ["nothing at all", null, "null"],
+    ["a symbol", Symbol("s"), "Symbol(s)"],
     ["what has no text", { toString: () => Promise.reject.call(null) }, "it threw something that has no text"],
     [
       "a reason that is the driver's own",
@@ -98,6 +114,19 @@ describe("what a package's connector throws", () => {
   ])("names the package otherwise: %s", async (_, thrown, message) => {
     const session = await open(acme({ test: () => Promise.reject(thrown) }));
     await expect(session.test()).rejects.toEqual(failed(message));
+  });
+
+  test("is cut where it is a book", async () => {
+    const book = "a".repeat(1_000_000);
+    const told = new ConnectorError("SOURCE_QUERY_FAILED", book, { query: book });
+    const error = await open(acme({}, { open: () => Promise.reject(told) })).catch((e) => e);
+    expect([error.message.length, error.metadata.query.length]).toEqual([2_000, 2_000]);
+    await expect(open(acme({}, { open: () => Promise.reject(new Error(book)) }))).rejects.toEqual(
+      failed("a".repeat(500)),
+    );
+    const session = await open(acme({ test: async () => ({ description: book, warnings: Array(1_000).fill(book) }) }));
+    const { description, warnings = [] } = await session.test();
+    expect([description.length, warnings.length, warnings[0]?.length]).toEqual([2_000, 100, 2_000]);
   });
 
   test("names the package whichever call it is, in the middle of a reading too, and at the end", async () => {
@@ -142,7 +171,30 @@ describe("what a package's connector answers is checked:", () => {
 
   test.each<[string, unknown, string]>([
     ["no partitions", { columns: [column] }, "its plan's partitions are no list"],
+    ["nothing in it", undefined, "its plan is no object"],
     ["no columns", { columns: [], partitions: [{}] }, "its plan has no columns"],
+    ["no list of columns", { columns: "n", partitions: [{}] }, "the columns of its plan are no list"],
+    ["columns that it leaves to the engine", { partitions: [{}] }, "it reads rows, and its plan names no columns"],
+    [
+      "code in a partition",
+      { columns: [column], partitions: [{ read: () => 1 }] },
+      "its plan is no plain data: () => 1 could not be cloned.",
+    ],
+    [
+      "too much in a partition",
+      { columns: [column], partitions: [{ rows: new Uint8Array(17_000_000) }] },
+      "its plan takes 17 MB; it may take 16",
+    ],
+    [
+      "an unknown encoding",
+      { columns: [{ ...column, encoding: "base64" }], partitions: [{}] },
+      'column "n" of its plan has no such encoding',
+    ],
+    [
+      "an unknown origin",
+      { columns: [{ ...column, origin: "made up" }], partitions: [{}] },
+      'column "n" of its plan has no such origin',
+    ],
     ["a column without a name", { columns: [{ type: "DATE" }], partitions: [{}] }, "a column of its plan has no name"],
     ["a name twice", { columns: [column, column], partitions: [{}] }, 'its plan has the column "n" twice'],
     [
@@ -162,6 +214,67 @@ describe("what a package's connector answers is checked:", () => {
   ])("a batch with %s", async (_, batch, message) => {
     const content = { form: "batches", batches: batches(batch) } as unknown as PartitionContent;
     await expect(load(acme({ read: async () => content }))).rejects.toEqual(failed(message));
+  });
+
+  test("no session, no content, and numbers that are none", async () => {
+    await expect(open(acme({}, { open: async () => undefined as never }))).rejects.toEqual(
+      failed("its open() gave no session"),
+    );
+    await expect(load(acme({ read: async () => undefined as never }))).rejects.toEqual(
+      failed("Cannot read properties of undefined (reading 'form')"),
+    );
+    const told: unknown[] = [];
+    const odd = { fraction: 7, rows: -1.5, bytes: Number.POSITIVE_INFINITY };
+    const plan = { columns: [column], partitions: [{}], totalBytes: Number.NaN, estimatedRows: -1 };
+    const telling = acme(
+      {},
+      {
+        open: async (source, context) => {
+          for (let row = 0; row < 1_000; row++) context.onProgress?.(odd);
+          return acme({ plan: async () => plan }).open(source, context);
+        },
+      },
+    );
+    const session = await open(telling, {}, { onProgress: (progress) => told.push(progress) });
+    expect(told.length).toBeLessThan(1_000);
+    expect(told[0]).toEqual({ fraction: undefined, rows: 0, bytes: 0 });
+    const checked = await session.plan({ maxPartitions: 1, preview: false });
+    expect(checked.totalBytes).toBe(0);
+    expect(checked).not.toHaveProperty("estimatedRows");
+  });
+
+  test.each<[string, object, string]>([
+    ["an unknown kind", { kind: "xlsx", paths: [] }, "its scan's kind is none of csv, json, parquet"],
+    ["no paths", { kind: "csv" }, "its scan's paths are no list of texts"],
+    [
+      "a layout that is none",
+      { kind: "csv", paths: [], csv: { skipLines: "2); DROP" } },
+      "its scan's csv.skipLines is not what it should be",
+    ],
+    [
+      "a type that is none",
+      { kind: "csv", paths: [], declaredTypes: { n: "DROP" } },
+      'column "n" of its plan has the type "DROP", which is none',
+    ],
+  ])("files of %s", async (_, scan, message) => {
+    const content = { form: "files", scan } as unknown as PartitionContent;
+    const path = await lab.file("checked.other", "1\n");
+    await expect(load(acme({ read: async () => content }), { uri: path })).rejects.toEqual(failed(message));
+  });
+
+  test("tables of a server", async () => {
+    const tables = async function* () {
+      yield { schema: 7, name: "t", type: "other", rows: Number.NaN, comment: "x".repeat(9_000) } as never;
+    };
+    const { listTables } = await open(acme({ listTables: tables }));
+    const { value } = (await listTables?.()[Symbol.asyncIterator]().next()) ?? {};
+    expect(value).toMatchObject({
+      schema: "7",
+      name: "t",
+      type: "table",
+      comment: expect.stringMatching(/^x{1999}…$/),
+    });
+    expect(value).not.toHaveProperty("rows");
   });
 
   test("content of an unknown form, and text that is no bytes", async () => {
@@ -277,6 +390,104 @@ describe("files that a package's connector reads", () => {
     );
     const roots = { fileRoots: [join(lab.path, "root")] };
     await expect(open(asking, { uri: path }, roots)).rejects.toMatchObject({ reason: "PATH_NOT_ALLOWED" });
+  });
+});
+
+describe("value parsers and types of a package's kind", () => {
+  const described = { kind: "acme", options: {} };
+  const columns = [
+    { name: "n", type: "INTEGER" },
+    { name: "born", type: "VARCHAR" },
+  ];
+  const rows = acme({
+    plan: async () => ({ columns, partitions: [{}] }),
+    read: async () => ({
+      form: "batches",
+      batches: batches({
+        rows: 2,
+        columns: [
+          [1, 2],
+          ["18151210", null],
+        ],
+      }),
+    }),
+  });
+  const js = async () => ({
+    modules: [await lab.file("parsers.mjs", "export const twice = (text) => text && text + text;")],
+    timeoutMs: 60_000,
+  });
+
+  test("are seen to by the driver, and the connector knows nothing of them", async () => {
+    const options = { "parsers.n": "value::INTEGER + 1", "types.born": "BIGINT" };
+    expect(await load(rows, { options }, { described })).toEqual([
+      [2, "18151210"],
+      [3, null],
+    ]);
+    const [parsers, both] = [await js(), { "parsers.born": "js:twice" }];
+    expect(await load(rows, { options: both }, { described, parsers })).toEqual([
+      [1, "1815121018151210"],
+      [2, null],
+    ]);
+  });
+
+  test("work on text files that it gives to the engine, and not on others", async () => {
+    const path = await lab.file("born.text", "n;born\n1;x\n");
+    const files = (scan: Partial<FileScan>) =>
+      acme({
+        plan: async () => ({ columns: undefined, partitions: [{}] }),
+        read: async () => ({ form: "files", scan: { kind: "csv", paths: [path], ...scan } }),
+      });
+    const [parsers, source] = [
+      await js(),
+      { uri: path, options: { "parsers.born": "js:twice", "types.n": "VARCHAR" } },
+    ];
+    expect(await load(files({}), source, { described, parsers })).toEqual([["1", "xx"]]);
+    const sql = { uri: path, options: { "parsers.born": "upper(value)" } };
+    expect(await load(files({ columns, csv: { delimiter: ";", header: true } }), sql, { described })).toEqual([
+      [1, "X"],
+    ]);
+    await expect(load(files({ kind: "parquet" }), sql, { described })).rejects.toMatchObject({
+      reason: "INVALID_OPTION",
+    });
+    await expect(load(files({ columns }), source, { described, parsers })).rejects.toMatchObject({
+      reason: "INVALID_OPTION",
+    });
+  });
+
+  test("are refused for columns that are not there, that hold no text, and that a connector filters by", async () => {
+    const failing = (given: Source["options"], connector = rows, more: Partial<Source> = {}) =>
+      load(connector, { options: given, ...more }, { described });
+    await expect(failing({ "types.m": "DATE" })).rejects.toMatchObject({ reason: "UNKNOWN_COLUMN" });
+    const bytes = acme({
+      plan: async () => ({ columns: [{ name: "n", type: "BLOB", encoding: "hex" }], partitions: [{}] }),
+    });
+    await expect(failing({ "types.n": "VARCHAR" }, bytes)).rejects.toMatchObject({ reason: "INVALID_OPTION" });
+    const filter = { column: "n", op: "=", value: 1 } as never;
+    await expect(failing({ "types.n": "VARCHAR" }, { ...rows, filters: true }, { filter })).rejects.toMatchObject({
+      reason: "INVALID_FILTER",
+      metadata: { column: "n" },
+    });
+  });
+
+  test("are its own business where it has such options itself", async () => {
+    const seen: unknown[] = [];
+    const own = acme(
+      {},
+      {
+        open: async (source, context) => {
+          seen.push(source.options);
+          return acme({}).open(source, context);
+        },
+      },
+    );
+    const option = { type: "string", doc: "" } as const;
+    const options = { parsers: "a", "types.n": "b" };
+    await load(own, { options }, { described: { kind: "acme", options: { parsers: option } } });
+    await load(own, { options: { types: "b" } }, { described: { kind: "acme", options: { types: option } } });
+    expect(seen).toEqual([options, { types: "b" }]);
+    const map = { type: "stringMap", doc: "" } as const;
+    await load(own, { options: { types: { n: "DATE" } } }, { described: { kind: "acme", options: { types: map } } });
+    expect(seen[2]).toEqual({ types: { n: "DATE" } });
   });
 });
 

@@ -3,6 +3,7 @@ import { pathToFileURL } from "node:url";
 import type { Connector as PackagedConnector } from "@drover/connector";
 import { DriverError } from "../../../errors/driver-error.ts";
 import type { Connector } from "../../../sources/connector.ts";
+import { withDriverOptions } from "../../../sources/packaged/driver-options.ts";
 import { PackageGuard } from "../../../sources/packaged/failure.ts";
 import { packagedConnector } from "../../../sources/packaged/packaged-connector.ts";
 import type { WorkerSet } from "../protocol.ts";
@@ -21,7 +22,8 @@ export async function loadOffered(offered: OfferedConnector, folder: string): Pr
   const { kind, package: name, version } = offered;
   const { connector } = await exportsOf(offered, folder);
   if (!isConnector(connector)) throw invalid(offered, "exports no connector");
-  return packagedConnector(connector, { kind, package: name, version });
+  const packaged = packagedConnector(connector, { kind, package: name, version });
+  return withDriverOptions(packaged, offered.descriptor);
 }
 
 /** Loads every module that the set's packages offer. Throws CONNECTOR_INVALID. */
