@@ -146,6 +146,15 @@ describe("an administrator of a machine without a network", () => {
       "FOUNDED DATE",
     ]);
     expect(rows).toHaveLength(1);
+    const parsed = { "parsers.TOWN": "upper(value)", "types.PEOPLE": "VARCHAR" };
+    await (await drover.load("upper", { uri, options: parsed })).result();
+    expect(await drover.sql("SELECT TOWN, PEOPLE FROM upper ORDER BY TOWN").rows()).toEqual([
+      { TOWN: "MÁLAGA", PEOPLE: "577405" },
+      { TOWN: "ZÜRICH", PEOPLE: "443037" },
+    ]);
+    await expect(drover.load("upper", { uri, options: { "parsers.TOWN": "js:no such" } })).rejects.toMatchObject({
+      reason: "INVALID_OPTION",
+    });
   });
 
   test("has value parsers of the package for kinds that the set serves", async () => {

@@ -118,7 +118,7 @@ describe("the kinds of a driver", () => {
   test("have the options of the set that reads them", async () => {
     const kinds = await served({ kinds: { acme: "acme-2" }, sources: { "old-*": "acme-1" } });
     const chosen = kinds.all.find(({ kind }) => kind === "acme");
-    expect(chosen?.options).toEqual(table);
+    expect(Object.keys(chosen?.options ?? {})).toEqual(["table", "parsers", "types"]);
     kinds.serve("acme", {}).kind.check({ table: "t" });
     expect(() => kinds.serve("acme", { source: "old-1" }).kind.check({ table: "t" })).toThrow(
       'acme has no option "table"',
