@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { inject } from "vitest";
+import { givenEnvironment } from "./given-environment.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 /** The driver's program as an app server starts it. */
@@ -32,7 +33,7 @@ export async function startExample(env: Readonly<Record<string, string>>): Promi
   const child = spawn(process.execPath, args, {
     cwd: root,
     stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, DROVER_DRIVER: driverProgram, ...env },
+    env: { ...givenEnvironment(), HOME: process.env.HOME, DROVER_DRIVER: driverProgram, ...env },
   });
   const exited = once(child, "close");
   let log = "";

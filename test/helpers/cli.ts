@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { inject } from "vitest";
+import { givenEnvironment } from "./given-environment.ts";
 
 /** The `drover` command as one file. */
 export const commandFile = join(inject("bundles"), "cli.mjs");
@@ -31,7 +32,7 @@ export interface RunningCli {
 export function startCli(args: readonly string[], { env = {}, cwd, input }: CliOptions = {}): RunningCli {
   const child = spawn(process.execPath, [commandFile, ...args], {
     stdio: "pipe",
-    env: { PATH: process.env.PATH, HOME: "/nonexistent", ...env },
+    env: { ...givenEnvironment(), HOME: "/nonexistent", ...env },
     ...(cwd === undefined ? {} : { cwd }),
   });
   // One that ends without reading it breaks the pipe.

@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { build } from "esbuild";
 import type { EnsureDriverOptions } from "../../clients/node/src/index.ts";
 import type { Exit } from "./driver.ts";
+import { givenEnvironment } from "./given-environment.ts";
 
 /** Where a client is to be killed on its way: before the spawn, right after it, in a phase of the driver's start, or when it is connected. */
 export type DieAt = "starting" | "spawned" | "configuration" | "catalog" | "engine" | "serving" | "connected";
@@ -59,7 +60,7 @@ export async function startClient(program: string, wrapper: readonly string[] = 
   const [file = "", ...args] = [...wrapper, process.execPath, program];
   const child = spawn(file, args, {
     stdio: ["pipe", "pipe", "inherit"],
-    env: { PATH: process.env.PATH, HOME: process.env.HOME },
+    env: { ...givenEnvironment(), HOME: process.env.HOME },
   });
   const exited: Promise<Exit> = once(child, "close").then(([code, signal]) => ({ code, signal }));
   const events: ClientEvent[] = [];

@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { inject } from "vitest";
+import { givenEnvironment } from "./given-environment.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const PINNED_NODE = join(ROOT, "node_modules", ".bin", "node");
@@ -127,7 +128,7 @@ export function spawnDriver(args: readonly string[], env: Readonly<Record<string
   const [node = "", ...first] = driverCommand();
   const child = spawn(node, [...first, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    env: { ...givenEnvironment(), HOME: process.env.HOME, ...env },
   });
   let text = "";
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => {

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { driverCommand, type Exit } from "./driver.ts";
+import { givenEnvironment } from "./given-environment.ts";
 
 /** A message of docs/lifecycle.md. */
 export interface LaunchMessage {
@@ -42,7 +43,7 @@ export function launchDriver({ dataDir, launchId = "launch", args = [], command,
   const place = ["serve", "--data-dir", dataDir, "--listen", "127.0.0.1:0"];
   const child = spawn(file, [...first, ...place, "--launch-id", launchId, "--launch-fd", "3", ...args], {
     stdio: ["ignore", "ignore", stderr ?? "pipe", "pipe"],
-    env: { PATH: process.env.PATH, HOME: process.env.HOME },
+    env: { ...givenEnvironment(), HOME: process.env.HOME },
   });
   let log = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {

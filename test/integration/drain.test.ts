@@ -83,20 +83,6 @@ describe("a driver that drains", () => {
     expect(await driver.exited).toEqual({ code: 0, signal: null });
   });
 
-  test("keeps the time that it was given, though its address is gone", async () => {
-    await using driver = await startDriver({ args: ["--drain-timeout", "1s"] });
-    using client = new GrpcClient(driver.address, { token: driver.token });
-    const broken = failure((await begun(client, ENDLESS)).toArray());
-    const { response } = await client.unary(DriverService.method.drain, { timeout: { seconds: 3600n } });
-    // Longer than a driver takes to see that its address file is gone, and to drain by its own settings.
-    await delay(7_000);
-    const again = await client.unary(DriverService.method.drain, { timeout: { seconds: 7200n } });
-    expect(again.response.deadline?.seconds).toBe(response.deadline?.seconds);
-    expect(await stateOf(client)).toBe(DriverState.DRAINING);
-    await client.unary(DriverService.method.drain, { timeout: { seconds: 0n } });
-    expect(await broken).toMatchObject({ reason: "DRIVER_STOPPED" });
-  });
-
   test("ends with a load that is watched only once its watcher has seen the end", async () => {
     await using driver = await startDriver({ args: ["--stop-grace", "10m"] });
     using client = new GrpcClient(driver.address, { token: driver.token });
@@ -116,19 +102,36 @@ describe("a driver that drains", () => {
   });
 });
 
-describe("a driver whose address file", () => {
-  test("is gone no longer owns the profile and drains", async () => {
+test.concurrent("a driver that drains keeps the time that it was given, though its address is gone", async ({
+  expect,
+}) => {
+  await using driver = await startDriver({ args: ["--drain-timeout", "1s", "--threads", "1"] });
+  using client = new GrpcClient(driver.address, { token: driver.token });
+  const broken = failure((await begun(client, ENDLESS)).toArray());
+  const { response } = await client.unary(DriverService.method.drain, { timeout: { seconds: 3600n } });
+  // Longer than a driver takes to see that its address file is gone, and to drain by its own settings.
+  await delay(7_000);
+  const again = await client.unary(DriverService.method.drain, { timeout: { seconds: 7200n } });
+  expect(again.response.deadline?.seconds).toBe(response.deadline?.seconds);
+  expect(await stateOf(client)).toBe(DriverState.DRAINING);
+  await client.unary(DriverService.method.drain, { timeout: { seconds: 0n } });
+  expect(await broken).toMatchObject({ reason: "DRIVER_STOPPED" });
+});
+
+// Each waits until the driver looks at its file.
+describe.concurrent("a driver whose address file", () => {
+  test("is gone no longer owns the profile and drains", async ({ expect }) => {
     await using driver = await startDriver();
     await rm(addressFile(driver));
     expect(await driver.exited).toEqual({ code: 0, signal: null });
     expect(driver.log()).toContain("default.json is gone or names another driver");
   });
 
-  test.each([
+  test.for([
     ["names another", JSON.stringify({ formatVersion: 1, instanceId: "another" })],
     ["is of a newer format", JSON.stringify({ formatVersion: 2, owner: "another" })],
     ["was cut", '{"formatVer'],
-  ])("%s drains and leaves it as it is", async (_, content) => {
+  ] as const)("%s drains and leaves it as it is", async ([_, content], { expect }) => {
     await using driver = await startDriver();
     await writeFile(addressFile(driver), content);
     expect(await driver.exited).toEqual({ code: 0, signal: null });

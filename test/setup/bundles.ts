@@ -1,4 +1,5 @@
 import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { bundle } from "../../scripts/bundle.ts";
 import { bundleFolder, installDriver } from "../helpers/driver-package.ts";
@@ -10,10 +11,12 @@ declare module "vitest" {
   }
 }
 
-/** Bundles the driver and the command once for all tests: each of their many starts is two to three times faster. */
+/** Bundles the driver and the command once for all tests, with a compile cache: each of their many starts is three times faster. */
 export async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
   const made = await bundleFolder();
   await Promise.all([bundle("driver", made), bundle("cli", made), installDriver(made)]);
   provide("bundles", made);
+  // Test files inherit it, and give it to what they start.
+  process.env.NODE_COMPILE_CACHE = join(made, "compile-cache");
   return () => rm(made, { recursive: true, force: true });
 }
