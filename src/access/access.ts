@@ -14,7 +14,9 @@ export interface Bearer {
   /** Undefined: without bounds. */
   readonly scope: CompiledScope | undefined;
   /** Why it holds no more, if so. */
-  refusal?(): DriverError | undefined;
+  readonly refusal?: () => DriverError | undefined;
+  /** Why its token is at an end, if so: one that has another text by now is not. */
+  readonly end?: () => DriverError | undefined;
 }
 
 /** What a call says of itself. */

@@ -1,5 +1,5 @@
 import { randomUUID, timingSafeEqual } from "node:crypto";
-import type { FoundKey, TokenCatalog, TokenKeyRecord, TokenWithKeys } from "../catalog/tokens.ts";
+import type { FoundKey, TokenCatalog, TokenKeyRecord, TokenRecord, TokenWithKeys } from "../catalog/tokens.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { Bearer } from "./access.ts";
 import { CompiledScope } from "./compiled-scope.ts";
@@ -145,15 +145,27 @@ export class Tokens {
     const bearer: Bearer = {
       ...{ principal: token.name, tokenId: token.id, role: token.role as Role },
       scope: token.scope === undefined ? undefined : new CompiledScope(JSON.parse(token.scope)),
-      refusal: () => {
-        const found = this.#catalog.find(key);
-        if (found === "busy") return undefined;
-        return found === undefined ? ended("TOKEN_REVOKED", token.name, "was revoked") : refusalOf(found);
+      refusal: () => this.#refusal(key, token)?.error,
+      end: () => {
+        const { error, currentKey = key } = this.#refusal(key, token) ?? {};
+        return error === undefined || currentKey === key ? error : this.#refusal(currentKey, token)?.error;
       },
     };
     if (this.#bearers.size >= MAX_REMEMBERED) this.#bearers.clear();
     this.#bearers.set(key, bearer);
     return bearer;
+  }
+
+  /** Why a text that was right once holds no more, and which one its token has now; undefined also where that can't be told. */
+  #refusal(
+    key: string,
+    { name }: Pick<TokenRecord, "name">,
+  ): { readonly error: DriverError; readonly currentKey?: string } | undefined {
+    const found = this.#catalog.find(key);
+    if (found === "busy") return undefined;
+    if (found === undefined) return { error: ended("TOKEN_REVOKED", name, "was revoked") };
+    const error = refusalOf(found);
+    return error && { error, currentKey: found.token.currentKey };
   }
 
   #noteUse({ key, useTime = 0 }: FoundKey): void {

@@ -7,7 +7,7 @@ interface PagePosition {
   readonly id: string;
 }
 
-/** One page of those that the filter lets through, newest first. */
+/** One page of those that the filter lets through, newest first; as they are, whatever the asker sees of them. */
 export function listPage(
   all: Iterable<OperationSnapshot>,
   filter: OperationFilter,
@@ -28,16 +28,21 @@ export function listPage(
 }
 
 /** What a page token holds to; another order of the same filter is the same. */
-function heldTo({ kinds, states, labels, dataset }: OperationFilter): unknown {
-  return ["operations", [...kinds].sort(), [...states].sort(), Object.entries(labels).sort(), dataset];
+function heldTo({ kinds, states, labels, dataset, asker }: OperationFilter): unknown {
+  const wanted = [[...kinds].sort(), [...states].sort(), Object.entries(labels).sort(), dataset];
+  return ["operations", ...wanted, asker?.scopeHash ?? ""];
 }
 
 function matches(operation: OperationSnapshot, filter: OperationFilter): boolean {
   if (filter.asker?.owns(operation.owner) === false) return false;
   if (filter.kinds.length > 0 && !filter.kinds.includes(operation.kind)) return false;
   if (filter.states.length > 0 && !filter.states.includes(operation.state)) return false;
-  if (filter.dataset !== "" && filter.dataset !== operation.dataset) return false;
-  return Object.entries(filter.labels).every(([key, value]) => operation.labels[key] === value);
+  const wanted = Object.entries(filter.labels);
+  if (filter.dataset === "" && wanted.length === 0) return true;
+  // What is not shown is not to be found out by asking for it.
+  const { dataset, labels } = filter.seen?.(operation) ?? operation;
+  if (filter.dataset !== "" && filter.dataset !== dataset) return false;
+  return wanted.every(([key, value]) => labels[key] === value);
 }
 
 function position(operation: OperationSnapshot): PagePosition {

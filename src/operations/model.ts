@@ -126,4 +126,6 @@ export interface OperationFilter {
   readonly dataset: string;
   /** Only his; left out: everybody's. */
   readonly asker?: Whose | undefined;
+  /** What the asker sees of an operation, by which labels and dataset go; left out: all of it. */
+  readonly seen?: (operation: OperationSnapshot) => OperationSnapshot;
 }

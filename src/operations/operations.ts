@@ -14,7 +14,7 @@ import type {
   Operations,
 } from "./model.ts";
 import { Operation, type OperationRecord, watchRecord } from "./operation.ts";
-import type { Whose } from "./owner.ts";
+import { mayKnow, type Whose } from "./owner.ts";
 import { Records } from "./records.ts";
 
 export interface OperationsOptions {
@@ -116,7 +116,7 @@ class OperationRegister implements Operations {
   mayReplace({ id = "", ...request }: OperationRequest): boolean {
     const record = this.#live.has(id) ? undefined : this.#records.get(id);
     if (record === undefined || !isSameRequest(record.snapshot, request)) return false;
-    if (request.whose?.owns(record.snapshot.owner) === false) return false;
+    if (!mayKnow(request.whose, record.snapshot)) return false;
     return isInterrupted(record.snapshot) || (record.earlier === true && request.kind !== "load");
   }
 

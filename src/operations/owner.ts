@@ -15,6 +15,17 @@ export interface Whose {
   owns(owner: Owner | undefined): boolean;
 }
 
+/** What is known of an operation's asker. */
+interface Asked {
+  readonly owner?: Owner | undefined;
+  readonly scopeHash?: string | undefined;
+}
+
+/** Whether somebody may learn what was asked: it is his own, and he saw then what he sees now. */
+export function mayKnow(whose: Whose | undefined, { owner, scopeHash = "" }: Asked): boolean {
+  return whose === undefined || (whose.owns(owner) && (whose.scopeHash ?? "") === scopeHash);
+}
+
 export function isSameOwner(left: Owner | undefined, right: Owner | undefined): boolean {
   return left?.principal === right?.principal && left?.endUser === right?.endUser;
 }

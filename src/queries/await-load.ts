@@ -70,27 +70,33 @@ export class LoadWaits {
       try {
         return await work();
       } catch (error) {
-        const mayWait = error instanceof DriverError && loads < MAX_LOADS;
-        const load = mayWait ? await this.#mending(error, options) : undefined;
+        if (!(error instanceof DriverError) || loads === MAX_LOADS) throw error;
+        const { dataset = "" } = error.metadata;
+        const load = await this.#mending(error, dataset, options);
         if (load === undefined) throw error;
-        await this.wait(load, options);
+        await this.wait(load, dataset, options);
       }
     }
   }
 
-  /** Waits for a load. Throws POOL_FULL. */
-  async wait(load: AwaitedLoad, { signal, access, onProgress = () => undefined }: AwaitOptions): Promise<void> {
+  /** Waits for a load of a dataset. Throws POOL_FULL. */
+  async wait(
+    load: AwaitedLoad,
+    dataset: string,
+    { signal, access, onProgress = () => undefined }: AwaitOptions,
+  ): Promise<void> {
     if (this.#waiting >= this.#maxWaiting) {
       const message = `${this.#waiting} queries wait for loads already`;
       throw new DriverError("POOL_FULL", message, { metadata: { queued: String(this.#waiting) } });
     }
     this.#waiting++;
+    const isPart = access.restriction(dataset) !== undefined;
     try {
       const tell = (progress: OperationProgress) =>
-        onProgress({ ...(access.restricted ? UNTOLD_PROGRESS : progress), phase: phaseOf(load, progress) });
+        onProgress({ ...(isPart ? UNTOLD_PROGRESS : progress), phase: phaseOf(load, progress) });
       await load.wait({ signal, onProgress: tell });
     } catch (error) {
-      throw signal.aborted ? error : seenLoadError(error, access);
+      throw signal.aborted ? error : seenLoadError(error, dataset, access);
     } finally {
       this.#waiting--;
     }
@@ -98,13 +104,13 @@ export class LoadWaits {
 
   async #mending(
     error: DriverError,
+    dataset: string,
     { wait, access, requestedBy, caller }: AwaitOptions,
   ): Promise<AwaitedLoad | undefined> {
-    const { dataset = "" } = error.metadata;
     if (!access.mayRead(dataset)) return undefined;
     if (wait)
       return this.#loads?.mending(error, { requestedBy, caller, whose: access }).catch((failure: unknown) => {
-        throw seenLoadError(failure, access);
+        throw seenLoadError(failure, dataset, access);
       });
     const load = error.reason === "DATASET_NOT_FOUND" ? await this.#loads?.running(dataset) : undefined;
     if (load === undefined) return undefined;

@@ -56,11 +56,11 @@ export async function makeDatasetFresh(
     const refresh = await fresh
       ?.refreshing(dataset, freshness, { requestedBy, caller, whose: access })
       .catch((error: unknown) => {
-        throw seenLoadError(error, access);
+        throw seenLoadError(error, dataset, access);
       });
     if (refresh === undefined) return;
     if (!options.wait) throw loading(dataset, refresh.load);
-    await waits.wait(refresh.load, options);
+    await waits.wait(refresh.load, dataset, options);
     if (refresh.isNew) return;
   }
 }

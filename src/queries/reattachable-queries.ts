@@ -4,7 +4,7 @@ import type { Access } from "../access/model.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import { canonicalJson, isSameRequest } from "../operations/identity.ts";
 import type { OperationHandle, OperationRequest, Operations } from "../operations/model.ts";
-import { isSameOwner, type Owner } from "../operations/owner.ts";
+import { isSameOwner, mayKnow, type Owner } from "../operations/owner.ts";
 import type { EventSink } from "./event-stream.ts";
 import type { NumberedEvent, QueryCompletion } from "./events.ts";
 import type { KeptEvent } from "./kept-event.ts";
@@ -167,9 +167,8 @@ export class ReattachableQueries {
     const { id } = request;
     const earlier = id === undefined ? undefined : this.#operations.find(id);
     if (earlier?.endTime === undefined || this.#operations.mayReplace(request)) return;
-    // What another has asked is not to be found out by guessing.
-    if (request.whose?.owns(earlier.owner) !== false && isSameRequest(earlier, request))
-      throw this.#expired(earlier.id);
+    // What another has asked, or was asked with more in sight, is not to be found out by guessing.
+    if (mayKnow(request.whose, earlier) && isSameRequest(earlier, request)) throw this.#expired(earlier.id);
   }
 
   #expired(id: string): DriverError {

@@ -26,13 +26,23 @@ export function viewOf(dataset: string, { columns }: VersionManifest, restrictio
   }
 }
 
+/** That a version can't be read, and not what is wrong with it: files and their sizes tell how much there is that somebody doesn't see. */
+export function seenDamage(error: unknown, dataset: string, access: Access): unknown {
+  const isDamage = error instanceof DriverError && error.reason === "VERSION_DAMAGED";
+  if (!isDamage || access.restriction(dataset) === undefined) return error;
+  const { version = "" } = error.metadata;
+  return new DriverError("VERSION_DAMAGED", `version ${version} of "${dataset}" is damaged`, {
+    metadata: { dataset, version },
+    cause: error,
+  });
+}
+
 function denied(dataset: string, message: string, cause?: unknown): DriverError {
   return new DriverError("ACCESS_DENIED", message, { metadata: { dataset }, ...(cause !== undefined && { cause }) });
 }
 
-/** An error of a load that others have begun: it may quote rows that somebody doesn't see. */
-export function seenLoadError(error: unknown, access: Access): unknown {
-  if (!access.restricted || !(error instanceof DriverError)) return error;
-  const { dataset = "" } = error.metadata;
+/** An error of a load of a dataset that others have begun: it may quote rows that somebody doesn't see. */
+export function seenLoadError(error: unknown, dataset: string, access: Access): unknown {
+  if (access.restriction(dataset) === undefined || !(error instanceof DriverError)) return error;
   return new DriverError(error.reason, `loading "${dataset}" failed`, { metadata: { dataset }, cause: error });
 }

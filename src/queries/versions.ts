@@ -5,7 +5,7 @@ import type { ReadableVersion, VersionView } from "../engine/engine.ts";
 import type { Plan, ScanPlan } from "../engine/plan.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { DatasetSchema } from "./schema.ts";
-import { viewOf } from "./version-view.ts";
+import { seenDamage, viewOf } from "./version-view.ts";
 
 /** The versions that one statement reads, held open until disposed. */
 export class PinnedVersions implements AsyncDisposable {
@@ -13,9 +13,11 @@ export class PinnedVersions implements AsyncDisposable {
   readonly #pins = new Map<string, PinnedVersion>();
   /** Of those of which not all may be seen. */
   readonly #views = new Map<string, VersionView>();
+  readonly #access: Access;
 
-  private constructor(datasets: Pick<DatasetStore, "recheck">) {
+  private constructor(datasets: Pick<DatasetStore, "recheck">, access: Access) {
     this.#datasets = datasets;
+    this.#access = access;
   }
 
   /** Pins datasets at a version, or at their current ones (0), as somebody may see them; if one fails, none stays pinned. */
@@ -24,10 +26,13 @@ export class PinnedVersions implements AsyncDisposable {
     wanted: readonly { readonly dataset: string; readonly version: number }[],
     { signal, access }: { readonly signal: AbortSignal; readonly access: Access },
   ): Promise<PinnedVersions> {
-    const pinned = new PinnedVersions(datasets);
+    const pinned = new PinnedVersions(datasets, access);
     try {
       for (const { dataset, version } of wanted) {
-        const pin = await findGranted(access, dataset, () => datasets.pin(dataset, version, { signal }));
+        const find = () => datasets.pin(dataset, version, { signal });
+        const pin = await findGranted(access, dataset, find).catch((error: unknown) => {
+          throw seenDamage(error, dataset, access);
+        });
         pinned.#pins.set(dataset, pin);
         const restriction = access.restriction(dataset);
         if (restriction !== undefined) pinned.#views.set(dataset, viewOf(dataset, pin.manifest, restriction));
@@ -91,7 +96,7 @@ export class PinnedVersions implements AsyncDisposable {
     if (!(error instanceof DriverError) || error.reason !== "SEGMENT_UNREADABLE") return error;
     for (const [dataset, { manifest }] of this.#pins) {
       const damage = await this.#datasets.recheck(dataset, manifest.number).then(() => undefined, DriverError.from);
-      if (damage?.reason === "VERSION_DAMAGED") return damage;
+      if (damage?.reason === "VERSION_DAMAGED") return seenDamage(damage, dataset, this.#access);
     }
     const [only, ...others] = this.#pins;
     // The files are all there; of one version alone it is clear whose content is not what it was.

@@ -1,4 +1,4 @@
-import { createAccess } from "../access/access.ts";
+import { type Bearer, createAccess } from "../access/access.ts";
 import { type Access, isAtLeast, type Role } from "../access/model.ts";
 import { requireUnrestricted } from "../access/require.ts";
 import { DriverError } from "../errors/driver-error.ts";
@@ -9,16 +9,24 @@ import type { BoundMethod } from "./service.ts";
 
 /** Gives a call what its token and its headers let it do and see. Throws ACCESS_DENIED where its method needs more, or reads sources past what the token holds back. */
 export function admit({ path, sources }: BoundMethod, needed: Role, call: ActiveCall): void {
-  const { bearer, endUserHeader, scopeHeader } = call;
+  const { bearer } = call;
   if (bearer === undefined) throw new Error(`${path} came without a token`);
+  call.access = accessOf(bearer, call);
+  if (!isAtLeast(call.access.role, needed)) throw denied(path, needed, call.access);
+  if (sources) requireUnrestricted(call.access);
+}
+
+/** What a token lets do and see, less what the headers give up. Throws INVALID_REQUEST where they can't be read. */
+export function accessOf(
+  bearer: Bearer,
+  { endUserHeader, scopeHeader }: Pick<ActiveCall, "endUserHeader" | "scopeHeader">,
+): Access {
   const narrowing = { endUser: readEndUser(endUserHeader), scope: readScope(scopeHeader) };
   if (narrowing.scope !== undefined && narrowing.endUser === undefined)
     throw new DriverError("INVALID_REQUEST", `${SCOPE_HEADER} comes without ${END_USER_HEADER}, for whom it is`, {
       metadata: { header: SCOPE_HEADER },
     });
-  call.access = createAccess(bearer, narrowing);
-  if (!isAtLeast(call.access.role, needed)) throw denied(path, needed, call.access);
-  if (sources) requireUnrestricted(call.access);
+  return createAccess(bearer, narrowing);
 }
 
 function denied(path: string, needed: Role, { principal, role }: Access): DriverError {

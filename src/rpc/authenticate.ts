@@ -2,6 +2,9 @@ import { hash, timingSafeEqual } from "node:crypto";
 import type { Bearer } from "../access/access.ts";
 import { DriverError } from "../errors/driver-error.ts";
 
+/** How long something may go on after the end of its token, as the contract promises. */
+export const TOKENS_LOOKED_AT_EVERY_MS = 500;
+
 /** Finds out by the `authorization` header of a call, on both stacks, what it may do; why it is refused otherwise. */
 export type Authenticate = (header: string | undefined) => Bearer | DriverError;
 

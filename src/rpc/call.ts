@@ -19,6 +19,8 @@ export interface Call {
   readonly principal: string;
   /** When the client gives up, in Unix time; undefined: never. */
   readonly deadlineMs: number | undefined;
+  /** Why what outlives the call must end with its token, if so; left out: that token has no end. */
+  readonly tokenEnd: (() => DriverError | undefined) | undefined;
   /** For whom it calls, by its own account; undefined unless it says. */
   readonly endUser: string | undefined;
   /** The end user, else the principal. */
@@ -86,6 +88,10 @@ export class ActiveCall implements Call {
 
   get principal(): string {
     return this.bearer?.principal ?? "";
+  }
+
+  get tokenEnd(): (() => DriverError | undefined) | undefined {
+    return this.bearer?.end;
   }
 
   get endUser(): string | undefined {

@@ -4,7 +4,7 @@ import type { Activity } from "../lifecycle/activity.ts";
 import type { Readiness } from "../lifecycle/readiness.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import { createAuthenticate, type FindToken } from "./authenticate.ts";
+import { createAuthenticate, type FindToken, TOKENS_LOOKED_AT_EVERY_MS } from "./authenticate.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { GrpcStack } from "./grpc/grpc-stack.ts";
 import { healthService } from "./handlers/health.ts";
@@ -14,8 +14,6 @@ import type { BoundMethod } from "./service.ts";
 import { TlsContext, type TlsFiles } from "./tls.ts";
 import { createValidate } from "./validate.ts";
 
-/** How long a call may go on after the end of its token, as the contract promises. */
-const TOKENS_LOOKED_AT_EVERY_MS = 500;
 /** How long clients have to take the last bytes of their answers when the server closes. */
 const LAST_BYTES_TIMEOUT_MS = 1_000;
 

@@ -1,5 +1,6 @@
 import { formatDuration } from "../config/units.ts";
 import { DriverError } from "../errors/driver-error.ts";
+import { TOKENS_LOOKED_AT_EVERY_MS } from "./authenticate.ts";
 import { deadlinePassed } from "./call.ts";
 
 /** Node's timers take no more than 24.8 days: longer ones fire at once. */
@@ -17,22 +18,33 @@ export function timeLimit(signal: AbortSignal, timeoutMs: number): TimeLimit {
 }
 
 /**
- * What bounds a query that outlives its call, with DEADLINE_EXCEEDED: the driver's own limit (0: none) and the deadline of
- * the call that began it.
+ * What bounds a query that outlives its call: with DEADLINE_EXCEEDED the driver's own limit (0: none) and the deadline of the call that
+ * began it, and the end of that call's token.
  */
 export function lifetime({
   timeoutMs,
   deadlineMs = Number.POSITIVE_INFINITY,
+  tokenEnd,
 }: {
   readonly timeoutMs: number;
   readonly deadlineMs?: number | undefined;
+  readonly tokenEnd?: (() => DriverError | undefined) | undefined;
 }): TimeLimit {
   const controller = new AbortController();
   const ownMs = timeoutMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY;
   const leftMs = deadlineMs - Date.now();
   const [afterMs, error] = ownMs < leftMs ? [ownMs, () => tookTooLong(timeoutMs)] : [leftMs, deadlinePassed];
   const timer = afterMs <= LONGEST_TIMER_MS ? setTimeout(() => controller.abort(error()), afterMs) : undefined;
-  return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) };
+  const look = () => {
+    const end = tokenEnd?.();
+    if (end !== undefined) controller.abort(end);
+  };
+  const looks = tokenEnd && setInterval(look, TOKENS_LOOKED_AT_EVERY_MS).unref();
+  const stop = () => {
+    clearTimeout(timer);
+    clearInterval(looks);
+  };
+  return { signal: controller.signal, [Symbol.dispose]: stop };
 }
 
 function tookTooLong(timeoutMs: number): DriverError {

@@ -32,7 +32,7 @@ const server: SourceKind = {
 /** Definitions over a data directory of their own. */
 export interface DefinitionBench extends AsyncDisposable {
   readonly folder: string;
-  /** Files of secrets must lie in it. */
+  /** Files of secrets must lie in it, and not in the driver's own folder there. */
   readonly allowed: string;
   readonly keyFile: string;
   readonly environment: Record<string, string | undefined>;
@@ -48,10 +48,10 @@ export async function openDefinitionBench(sets?: BoundSets): Promise<DefinitionB
   const allowed = join(folder, "allowed");
   const dataDirectory = join(folder, "data");
   const keyFile = join(dataDirectory, "secrets.key");
-  await mkdir(allowed);
+  await mkdir(join(allowed, "own"), { recursive: true });
   await mkdir(dataDirectory);
   const environment: Record<string, string | undefined> = {};
-  const secrets = createSecrets({ environment, fileRoots: () => [allowed], reserved: () => [] });
+  const secrets = createSecrets({ environment, fileRoots: () => [allowed], reserved: () => [join(allowed, "own")] });
   const open = async (id: string) => {
     const instance = parts.use(await claimInstance({ dataDirectory, id }));
     const catalog = parts.use(await openCatalog({ dataDirectory, instance }));

@@ -1,7 +1,7 @@
 import { chmod, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { connect, count, type Drover, DroverError, type Progress, sum } from "../../clients/node/src/index.ts";
+import { connect, count, type Drover, DroverError, type Progress, sum, where } from "../../clients/node/src/index.ts";
 import { runCli } from "../helpers/cli.ts";
 import { startDriver, type TestDriver } from "../helpers/driver.ts";
 import { type HeldFile, holdFile } from "../helpers/held-file.ts";
@@ -154,6 +154,34 @@ describe("a question to a dataset whose first load runs", { timeout: 120_000 }, 
       });
       expect(error?.message).toContain(`the load "${load.operationId}" of "third" has failed`);
     }
+    await failure(load.result());
+  });
+
+  test("tells whoever sees only a part of it neither how far its load is nor what is wrong, and others both", async () => {
+    const lines = Array.from({ length: ROWS }, (_, row) => `${row},some text of row ${row}`);
+    await using bad = await holdFile("bad.csv", `i,t\n${lines.join("\n")}\n1,secret,3\n`);
+    const connectTo = async (name: string, dataset: string) => {
+      const scope = { datasets: ["*"], rows: [{ dataset, where: where("i").greaterThan(0) }] };
+      const { token } = await one.tokens.create({ name, role: "reader", scope });
+      return connect({ address: drivers[0].address, token });
+    };
+    await using some = await connectTo("sees-a-part", "sixth");
+    await using all = await connectTo("sees-a-part-of-another", "seventh");
+    const load = await one.load("sixth", { uri: bad.uri });
+    const [part, whole] = [some, all].map((drover) => watch(drover, "sixth"));
+    await expect.poll(() => whole?.waits.some(({ fraction = 0, bytes }) => fraction > 0 && bytes > 0)).toBe(true);
+    await untilWaiting(part ? [part] : []);
+    bad.letGo();
+    const [told, untold] = [
+      await failure(whole?.rows ?? Promise.resolve()),
+      await failure(part?.rows ?? Promise.resolve()),
+    ];
+    expect(told).toMatchObject({ reason: "RAGGED_ROWS", metadata: { dataset: "sixth", operation: load.operationId } });
+    expect(told.message).toContain(load.operationId);
+    expect(untold).toMatchObject({ reason: "RAGGED_ROWS", message: 'loading "sixth" failed' });
+    expect(untold.metadata).toEqual({ dataset: "sixth" });
+    for (const { fraction = 0, rows, bytes, totalBytes } of part?.waits ?? [])
+      expect([fraction, rows, bytes, totalBytes].map(Number)).toEqual([0, 0, 0, 0]);
     await failure(load.result());
   });
 

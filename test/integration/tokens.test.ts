@@ -1,11 +1,13 @@
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampDate } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DatasetService } from "../../src/gen/drover/v1/dataset_service_pb.js";
 import { DriverService } from "../../src/gen/drover/v1/driver_service_pb.js";
-import { OperationService } from "../../src/gen/drover/v1/operation_service_pb.js";
+import { OperationKind, OperationService, OperationState } from "../../src/gen/drover/v1/operation_service_pb.js";
+import { MeasureOp } from "../../src/gen/drover/v1/query_pb.js";
 import { QueryService } from "../../src/gen/drover/v1/query_service_pb.js";
 import { SourceService } from "../../src/gen/drover/v1/source_service_pb.js";
 import { Role, TokenService } from "../../src/gen/drover/v1/token_service_pb.js";
@@ -22,6 +24,7 @@ const { loadDataset, watchLoad } = DatasetService.method;
 const { getDriver, attach, drain } = DriverService.method;
 const PATIENT = { timeout: 30_000 };
 const ONE = { question: { kind: { case: "sql" as const, value: { sql: "SELECT 1 AS x" } } } };
+const SHARED = { question: { kind: { case: "sql" as const, value: { sql: "SELECT a FROM shared" } } } };
 const ENDLESS = {
   question: { kind: { case: "sql" as const, value: { sql: "SELECT i, i * 2 AS j FROM range(50000000) t(i)" } } },
 };
@@ -45,6 +48,11 @@ afterAll(async () => {
   await driver[Symbol.asyncDispose]();
 });
 
+/** Calls that are under way all at once; none is left alone to fail. */
+function failures(calls: readonly Promise<unknown>[]) {
+  return Promise.all(calls.map(failure));
+}
+
 async function infoOf(name: string) {
   const { response } = await admin.unary(listTokens, {});
   return response.tokens.find((token) => token.name === name);
@@ -58,8 +66,16 @@ function post(path: string, token: string, headers: Record<string, string> = {})
   });
 }
 
-function page(path: string, token: string): Promise<Response> {
-  return fetch(`http://${driver.address}${path}`, { headers: { authorization: `Bearer ${token}` } });
+function page(path: string, token: string, headers: Record<string, string> = {}): Promise<Response> {
+  return fetch(`http://${driver.address}${path}`, { headers: { authorization: `Bearer ${token}`, ...headers } });
+}
+
+/** The headers of a call for an end user that gives something up. */
+function scoped(scope: unknown, endUser?: string): Record<string, string> {
+  return {
+    "drover-scope": typeof scope === "string" ? scope : Buffer.from(JSON.stringify(scope)).toString("base64url"),
+    ...(endUser !== undefined && { "drover-end-user": endUser }),
+  };
 }
 
 describe("a token", () => {
@@ -108,6 +124,36 @@ describe("a token", () => {
     expect((await post("drover.v1.SourceService/ListConnections", loader.token)).status).toBe(403);
     await other.client.unary(listConnections, {});
     await other.client.unary(listTokens, {});
+  });
+
+  test("lets nobody but administrators name secrets, and nobody the driver's own files as such", async () => {
+    using loader = await holdToken(driver, { name: "curious", role: Role.LOADER });
+    const { createSource, updateSource, testSource, previewSource, listTables, testConnection } = SourceService.method;
+    const secret = `file:${join(driver.dataDir, "token")}`;
+    const uri = "postgresql://u@127.0.0.1:1/db";
+    const source = { uri, options: { table: "t", secret } };
+    const ask = ({ client }: { readonly client: GrpcClient }) => [
+      client.unary(previewSource, { source }),
+      client.unary(testSource, { source }),
+      client.stream(listTables, { source }).toArray(),
+      client.unary(testConnection, { connection: { uri, secret } }),
+    ];
+    const changed = { name: "plain", source };
+    const turned = { name: "sealed", source: { uri: "postgresql://u@127.0.0.1:2/db" } };
+    await admin.unary(createSource, { source: { name: "sealed", source } });
+    await admin.unary(createSource, { source: { name: "plain", source: { uri, options: { table: "t" } } } });
+    const denied = { code: 7, reason: "ACCESS_DENIED", info: { needed: "admin", role: "loader" } };
+    for (const refused of await failures([
+      ...ask(loader),
+      loader.client.unary(loadDataset, { dataset: "loot", source }),
+      loader.client.unary(createSource, { source: { name: "loot", source } }),
+      loader.client.unary(updateSource, { source: changed }),
+      // What it has would be sent to where it leads then.
+      loader.client.unary(updateSource, { source: turned, updateMask: { paths: ["source"] } }),
+    ]))
+      expect(refused).toMatchObject(denied);
+    for (const refused of await failures(ask({ client: admin })))
+      expect(refused).toMatchObject({ reason: "SECRET_FORBIDDEN" });
   });
 
   test("has a name of its own until it is revoked, whatever the case", async () => {
@@ -200,6 +246,29 @@ describe("the end of a token", () => {
     await expect.poll(leases, PATIENT).toEqual([]);
   });
 
+  test("ends the queries that were to be come back to, whether somebody reads them or not", async () => {
+    using holder = await holdToken(driver, { name: "gone" });
+    using stays = await holdToken(driver, { name: "stays" });
+    const ask = async ({ client }: TokenHolder, operationId: string) => {
+      const stream = client.stream(runQuery, { ...ENDLESS, operationId, reattachable: true });
+      await once(stream, "data");
+      stream.on("error", () => {}).cancel();
+    };
+    await ask(holder, "left-alone");
+    await ask(stays, "left-too");
+    const { response } = await admin.unary(rotateToken, { name: "stays", grace: durationFromMs(0) });
+    await admin.unary(revokeToken, { name: "gone" });
+    const find = async (id: string) => (await admin.unary(getOperation, { id })).response.operation;
+    const ended = { state: OperationState.CANCELLED, error: { message: 'the token "gone" was revoked' } };
+    await expect.poll(() => find("left-alone"), PATIENT).toMatchObject(ended);
+    // That of a token that has another text by now can be come back to with it.
+    using again = new GrpcClient(driver.address, { token: response.token });
+    const rest = again.stream(watchQuery, { operationId: "left-too" });
+    await once(rest, "data");
+    rest.on("error", () => {}).cancel();
+    await again.unary(cancelOperation, { id: "left-too" });
+  });
+
   test("leaves the text before a grace time when it is rotated", async () => {
     using old = await holdToken(driver, { name: "turned", role: Role.LOADER });
     await old.client.unary(query, { ...ONE, operationId: "turned-1" });
@@ -271,16 +340,21 @@ describe("what others do", () => {
       const hidden = await failure(client.unary(getOperation, { id: "own-ann" }, call));
       expect(hidden).toMatchObject({ code: gone.code, reason: "OPERATION_NOT_FOUND", info: { operation: "own-ann" } });
       expect(hidden.message).toBe(gone.message.replace("nowhere", "own-ann"));
-      for (const refused of [
+      for (const refused of await failures([
         client.unary(cancelOperation, { id: "own-ann" }, call),
         client.stream(watchLoad, { operationId: "own-ann" }, call).toArray(),
         client.stream(watchQuery, { operationId: "own-ann" }, call).toArray(),
-      ])
-        expect(await failure(refused)).toMatchObject({ reason: "OPERATION_NOT_FOUND" });
+      ]))
+        expect(refused).toMatchObject({ reason: "OPERATION_NOT_FOUND" });
     }
     // The same question under the id of another's.
-    const taken = other.client.unary(query, { ...ONE, operationId: "own-none" });
-    expect(await failure(taken)).toMatchObject({ code: 6, reason: "OPERATION_EXISTS" });
+    const taken = { code: 6, reason: "OPERATION_EXISTS" };
+    const again = { ...ONE, operationId: "own-none" };
+    expect(await failure(other.client.unary(query, again))).toMatchObject(taken);
+    const late = ({ client }: TokenHolder) =>
+      failure(client.stream(runQuery, { ...again, reattachable: true }).toArray());
+    expect(await late(other)).toMatchObject(taken);
+    expect(await late(one)).toMatchObject({ reason: "RESULT_EXPIRED" });
   });
 
   test("is no way into a query that can be come back to, though the end user's name is the same", async () => {
@@ -312,6 +386,19 @@ describe("what others do", () => {
     const taken = other.client.unary(loadDataset, request("part-one"));
     expect(await failure(taken)).toMatchObject({ reason: "OPERATION_EXISTS" });
     expect(await seen(other.client, ["part-one", "part-two"])).toEqual(["part-two"]);
+    // Who is told by which load he is kept out can do nothing with its id.
+    using third = await holdToken(driver, { name: "third", role: Role.LOADER });
+    const kept = await failure(third.client.unary(loadDataset, { dataset: "shared", source: { text: "a\n1\n" } }));
+    expect(kept).toMatchObject({ reason: "LOAD_CONFLICT", info: { dataset: "shared", operation: "part-one" } });
+    const early = third.client.unary(query, { ...SHARED, noWait: true });
+    expect(await failure(early)).toMatchObject({ reason: "DATASET_LOADING", info: { operation: "part-one" } });
+    for (const refused of await failures([
+      third.client.unary(getOperation, { id: "part-one" }),
+      third.client.unary(cancelOperation, { id: "part-one" }),
+      third.client.stream(watchLoad, { operationId: "part-one" }).toArray(),
+      third.client.stream(watchQuery, { operationId: "part-one" }).toArray(),
+    ]))
+      expect(refused).toMatchObject({ code: 5, reason: "OPERATION_NOT_FOUND" });
     const all = other.client.unary(cancelOperation, { id: "part-two", everybody: true });
     expect(await failure(all)).toMatchObject({ code: 7, reason: "ACCESS_DENIED" });
     const { response: left } = await other.client.unary(cancelOperation, { id: "part-two" });
@@ -357,7 +444,7 @@ describe("what others do", () => {
     expect((await admin.unary(listUploads, {})).response.uploads.map(({ id }) => id)).toContain("mine");
     const source = { uri: "upload:mine" };
     const { createSource, testSource, previewSource } = SourceService.method;
-    for (const refused of [
+    for (const refused of await failures([
       other.client.unary(getUpload, { id: "mine" }),
       other.client.unary(deleteUpload, { id: "mine" }),
       other.client.unary(loadDataset, { dataset: "stolen", source }),
@@ -366,8 +453,8 @@ describe("what others do", () => {
       other.client.unary(createSource, { source: { name: "stolen", source } }),
       other.client.unary(createSource, { source: { name: "stolen", source: { uri: "upload:not-there-yet" } } }),
       one.client.unary(getUpload, { id: "mine" }, as("ann")),
-    ])
-      expect(await failure(refused)).toMatchObject(gone);
+    ]))
+      expect(refused).toMatchObject(gone);
     await expect(upload(other, "mine", "a\n2\n")).rejects.toThrow("409");
     await one.client.unary(previewSource, { source });
     await one.client.unary(deleteUpload, { id: "mine" });
@@ -432,11 +519,6 @@ describe("what others do", () => {
 });
 
 describe("a call", () => {
-  const scoped = (scope: unknown, endUser?: string) => ({
-    "drover-scope": typeof scope === "string" ? scope : Buffer.from(JSON.stringify(scope)).toString("base64url"),
-    ...(endUser !== undefined && { "drover-end-user": endUser }),
-  });
-
   test("that gives up something for its end user is no administrator's any more", async () => {
     const headers = scoped({ datasets: ["*"] }, "ann");
     expect(await failure(admin.unary(listTokens, {}, { headers }))).toMatchObject({
@@ -448,6 +530,30 @@ describe("a call", () => {
     expect(others).toMatchObject({ reason: "OPERATION_NOT_FOUND" });
     await admin.unary(getOperation, { id: "narrow" }, { headers });
     expect((await post("drover.v1.TokenService/ListTokens", driver.token, headers)).status).toBe(403);
+  });
+
+  test("finds operations by no label and no dataset that it is not shown of them", async () => {
+    const all = { "drover-end-user": "cleo" };
+    const some = scoped({ datasets: ["other"] }, "cleo");
+    const labels = { quarter: "secret" };
+    const ids = ["wide-1", "wide-2", "wide-3"];
+    const aggregate = { dataset: "unheard", measures: [{ op: MeasureOp.COUNT }] };
+    const question = { kind: { case: "aggregate" as const, value: aggregate } };
+    for (const operationId of ids)
+      await failure(admin.unary(query, { question, operationId, labels }, { headers: all }));
+    const list = async (request: MessageInitShape<typeof listOperations.input>, headers: Record<string, string>) =>
+      (await admin.unary(listOperations, { kinds: [OperationKind.QUERY], ...request }, { headers })).response;
+    const found = async (request: object, headers: Record<string, string>) =>
+      (await list(request, headers)).operations.map(({ id }) => id).filter((id) => ids.includes(id));
+    for (const request of [{ labels }, { dataset: "unheard" }]) {
+      expect((await found(request, all)).sort()).toEqual(ids);
+      expect(await found(request, some)).toEqual([]);
+    }
+    expect((await found({ pageSize: 1_000 }, some)).sort()).toEqual(ids);
+    // Which is how a page of them is not to be begun with more in sight, and gone on with.
+    const { nextPageToken: pageToken } = await list({ pageSize: 1 }, all);
+    await list({ pageSize: 1, pageToken }, all);
+    expect(await failure(list({ pageSize: 1, pageToken }, some))).toMatchObject({ reason: "INVALID_PAGE_TOKEN" });
   });
 
   test.each([
@@ -466,7 +572,7 @@ describe("a call", () => {
   });
 });
 
-test("pages are for tokens that see everything", async () => {
+test("pages are for calls that see everything", async () => {
   using all = await holdToken(driver, { name: "scraper" });
   using some = await holdToken(driver, { name: "some", scope: { datasets: ["sales"] } });
   expect((await page("/metrics", all.token)).status).toBe(200);
@@ -476,4 +582,19 @@ test("pages are for tokens that see everything", async () => {
   expect((await page("/metrics", "wrong-token-of-nobody")).status).toBe(401);
   expect(await (await page("/", all.token)).text()).toContain("This driver");
   expect(await (await page("/", some.token)).text()).not.toContain("This driver");
+  // Nor is told what all datasets take together.
+  const memory = async ({ client }: TokenHolder) => (await client.unary(getDriver, {})).response.memory;
+  expect((await memory(all))?.processBytes).toBeGreaterThan(0n);
+  expect(await memory(some)).toMatchObject({ residentBytes: 0n, processBytes: 0n });
+  for (const [headers, status] of [
+    [scoped({ datasets: ["*"], hidden: [{ dataset: "*", columns: ["salary"] }] }, "ann"), 403],
+    [scoped({ datasets: ["sales"] }, "ann"), 403],
+    [scoped({ datasets: ["*"] }), 400],
+    [scoped("{}", "ann"), 400],
+    [scoped({ datasets: ["*"] }, "ann"), 200],
+  ] as const)
+    for (const { token } of [all, driver]) {
+      expect((await page("/metrics", token, headers)).status).toBe(status);
+      expect((await (await page("/", token, headers)).text()).includes("This driver")).toBe(status === 200);
+    }
 });

@@ -54,12 +54,13 @@ export async function* attach(
   }
 }
 
-/** Events of datasets that the caller may read, without what tells how much there is that he doesn't see. */
+/** Events of the driver, and of datasets that the caller may read, without what tells how much there is that he doesn't see. */
 function seenEvents(events: Pick<DriverEvents, "listen">, access: Access): Pick<DriverEvents, "listen"> {
   if (access.unbounded) return events;
   return {
     listen: (listener) =>
       events.listen((event) => {
+        if (event.type === "memoryPressure") return listener({ ...event, processBytes: 0 });
         if (!("dataset" in event)) return listener(event);
         if (!access.mayRead(event.dataset)) return;
         const isPart = access.restriction(event.dataset) !== undefined;

@@ -1,5 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Duration, durationMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { Access } from "../../access/model.ts";
 import {
   DrainResponseSchema,
   DriverService,
@@ -169,11 +170,16 @@ function fromBoundSets({ all, kinds, sources }: BoundSets): MessageInitShape<typ
   }));
 }
 
-/** Who else is attached is for administrators. */
-function ofOwn({ ...answer }: GetDriverResponse, { leases }: DriverParts, asker: Whose): GetDriverResponse {
+/** Who else is attached is for administrators; what datasets take in memory, all together, for those who see all of them. */
+function ofOwn(
+  { memory, ...answer }: GetDriverResponse,
+  { leases }: DriverParts,
+  asker: Whose & Pick<Access, "unbounded">,
+): GetDriverResponse {
   const own = leases.list().filter(({ owner }) => asker.owns(owner));
   return create(GetDriverResponseSchema, {
     ...answer,
+    ...(memory && { memory: asker.unbounded ? memory : { ...memory, residentBytes: 0n, processBytes: 0n } }),
     leases: own.map((lease) => create(LeaseSchema, fromLease(lease))),
   });
 }

@@ -8,7 +8,7 @@ import {
   OperationService,
 } from "../../gen/drover/v1/operation_service_pb.js";
 import type { LoadService } from "../../loading/model.ts";
-import type { Operations } from "../../operations/model.ts";
+import type { OperationSnapshot, Operations } from "../../operations/model.ts";
 import { fromOperation, toOperationKind, toOperationState } from "../mapping/operations.ts";
 import { pageSize } from "../mapping/pages.ts";
 import { type BoundMethod, bindService } from "../service.ts";
@@ -26,6 +26,7 @@ export function operationService(
     },
     {
       listOperations: (request, { access }) => {
+        const seen = (operation: OperationSnapshot) => seenOperation(operation, access);
         const { operations: found, nextPageToken } = operations.list({
           pageSize: pageSize(request.pageSize, { fallback: 50, max: 1_000 }),
           pageToken: request.pageToken,
@@ -34,9 +35,10 @@ export function operationService(
           labels: request.labels,
           dataset: request.dataset,
           asker: access,
+          seen,
         });
         return create(ListOperationsResponseSchema, {
-          operations: found.map((operation) => fromOperation(seenOperation(operation, access))),
+          operations: found.map((operation) => fromOperation(seen(operation))),
           nextPageToken,
         });
       },

@@ -93,7 +93,9 @@ export function queryService({
           caller: call.turn,
           wait: !noWait,
           format: toFormat(format, call),
-          ...(reattachable && { lifetime: () => lifetime({ timeoutMs, deadlineMs: call.deadlineMs }) }),
+          ...(reattachable && {
+            lifetime: () => lifetime({ timeoutMs, deadlineMs: call.deadlineMs, tokenEnd: call.tokenEnd }),
+          }),
         };
         const run = (signal: AbortSignal) => queries.run(toQuestion(question), { ...options, signal });
         try {

@@ -1,12 +1,15 @@
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import { type Bearer, createAccess } from "../../access/access.ts";
+import type { Bearer } from "../../access/access.ts";
 import { Code } from "../../errors/code.ts";
 import { DriverError } from "../../errors/driver-error.ts";
+import { accessOf } from "../admit.ts";
 import { type Authenticate, named } from "../authenticate.ts";
 import { nextRequestId } from "../call.ts";
 import type { Dispatcher } from "../dispatcher.ts";
+import { END_USER_HEADER } from "../end-user.ts";
+import { SCOPE_HEADER } from "../mapping/scopes.ts";
 import type { BoundMethod } from "../service.ts";
 import type { ConnectEndpoint } from "./connect-endpoint.ts";
 import { allowOrigin, answerPreflight } from "./origins.ts";
@@ -18,12 +21,18 @@ const UNREADABLE: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
   ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
 };
+/** How a page is refused, by the error's code; the rest is 503. */
+const REFUSED: Readonly<Partial<Record<Code, number>>> = {
+  [Code.INVALID_ARGUMENT]: 400,
+  [Code.UNAUTHENTICATED]: 401,
+  [Code.PERMISSION_DENIED]: 403,
+};
 const KEEP_ALIVE_TIMEOUT_MS = 60_000;
 const HEADERS_TIMEOUT_MS = 60_000;
 
 /** A plain page: text for people, probes or scrapers. */
 export interface Page {
-  /** Whether it needs a token that shows everything: what it says is of all datasets together. */
+  /** Whether it needs a token that shows everything, of which nothing is given up: what it says is of all datasets together. */
   readonly authenticated: boolean;
   render(context: { readonly authenticated: boolean }): {
     readonly status: number;
@@ -120,10 +129,9 @@ export class HttpStack {
       response.writeHead(405, { allow: "GET, HEAD" }).end();
       return;
     }
-    const refusal = pageRefusal(this.#options.authenticate(request.headers.authorization));
+    const refusal = pageRefusal(this.#options.authenticate(request.headers.authorization), request.headers);
     if (page.authenticated && refusal) {
-      const { code } = refusal;
-      const status = code === Code.UNAUTHENTICATED ? 401 : code === Code.PERMISSION_DENIED ? 403 : 503;
+      const status = REFUSED[refusal.code] ?? 503;
       const challenge = status === 401 && { "www-authenticate": "Bearer" };
       response.writeHead(status, { "content-type": "text/plain; charset=utf-8", ...challenge });
       response.end(`${refusal.reason}: ${refusal.message}\n`);
@@ -159,11 +167,26 @@ export class HttpStack {
   }
 }
 
-function pageRefusal(found: Bearer | DriverError): DriverError | undefined {
+/** Why a caller gets no page, if so. */
+function pageRefusal(found: Bearer | DriverError, headers: IncomingHttpHeaders): DriverError | undefined {
   if (found instanceof DriverError) return found;
+  try {
+    const narrowing = {
+      endUserHeader: headerOf(headers, END_USER_HEADER),
+      scopeHeader: headerOf(headers, SCOPE_HEADER),
+    };
+    if (accessOf(found, narrowing).unbounded) return undefined;
+  } catch (error) {
+    return DriverError.from(error);
+  }
   const { principal } = found;
-  if (createAccess(found, { endUser: undefined, scope: undefined }).unbounded) return undefined;
-  return new DriverError("ACCESS_DENIED", `pages are for tokens without a scope; ${principal} has one`, {
+  return new DriverError("ACCESS_DENIED", `pages are for calls without a scope; that of ${principal} has one`, {
     metadata: { principal },
   });
+}
+
+/** Several are none that can be read. */
+function headerOf(headers: IncomingHttpHeaders, name: string): string | undefined {
+  const value = headers[name];
+  return typeof value === "object" ? value.join(", ") : value;
 }

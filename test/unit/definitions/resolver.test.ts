@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Lineage } from "../../../src/datasets/model.ts";
 import { specOfLineage } from "../../../src/definitions/model.ts";
+import { readSecretFile } from "../../../src/definitions/secrets/secret-file.ts";
 import type { SourceSpec } from "../../../src/sources/connector.ts";
 import { type DefinitionBench, openDefinitionBench } from "../../helpers/definitions.ts";
 import { librarySet, setPackage } from "../../helpers/set-manifests.ts";
@@ -149,6 +150,25 @@ describe("a secret", () => {
     await symlink(outside, link);
     for (const path of [outside, link, join(bench.folder, "allowed/../outside"), join(bench.folder, "nowhere")])
       await expect(passwordOf(`file:${path}`)).rejects.toMatchObject({ reason: "PATH_NOT_ALLOWED" });
+  });
+});
+
+describe("a secret's file", () => {
+  it("is none of the driver's own, by whatever path", async () => {
+    const own = await secretFile("allowed/own/token", "x");
+    const link = join(bench.folder, "allowed/link-to-own");
+    await symlink(own, link);
+    for (const path of [own, link, join(bench.folder, "allowed/own/../own/token")])
+      await expect(passwordOf(`file:${path}`)).rejects.toMatchObject({ reason: "SECRET_FORBIDDEN" });
+    const beside = await secretFile("allowed/own-not", "y");
+    expect(await passwordOf(`file:${beside}`)).toBe("y");
+  });
+
+  it("is nothing that the system tells of processes, though it belongs to the driver's user", async () => {
+    const link = join(bench.folder, "environment");
+    await symlink("/proc/self/environ", link);
+    for (const path of ["/proc/self/environ", `/proc/${process.pid}/environ`, link])
+      await expect(readSecretFile(path, undefined)).rejects.toMatchObject({ reason: "SECRET_FORBIDDEN" });
   });
 });
 

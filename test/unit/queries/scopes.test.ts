@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -384,6 +384,25 @@ describe("questions of such a dataset", () => {
     );
   });
 
+  it("are told that a version is damaged, and not which files are, or of what size", async () => {
+    const access = accessWith({ rows: [{ dataset: "broken", filter: RULE }] });
+    const question = sql("SELECT sum(id) FROM broken");
+    const ask = (who: Access) => rejection(stored.service.query(question, run(who)));
+    await stored.load("broken", PEOPLE, 2500);
+    {
+      await using pin = await stored.datasets.pin("broken", 0, { signal: new AbortController().signal });
+      await stored.service.query(question, run(access));
+      await rm(pin.segmentPaths[1] ?? "");
+    }
+    const told = { reason: "VERSION_DAMAGED", metadata: { dataset: "broken", version: "1" } };
+    const untold = { ...told, message: 'version 1 of "broken" is damaged' };
+    // By the engine, since the version was whole when it was looked at.
+    expect(await ask(access)).toMatchObject(untold);
+    expect(await ask(EVERYTHING)).toMatchObject({ ...told, message: expect.stringContaining("segment-1.parquet") });
+    // Before anything is read.
+    expect(await ask(access)).toMatchObject(untold);
+  });
+
   it("are one scope's: another neither goes on with nor repeats them", async () => {
     const lifetime = () => ({ signal: new AbortController().signal, [Symbol.dispose]: () => undefined });
     const options = { operationId: "kept", format: "rows" as const, lifetime };
@@ -401,6 +420,14 @@ describe("questions of such a dataset", () => {
     };
     expect((await rejection(again(wider))).reason).toBe("OPERATION_EXISTS");
     await watch(scoped);
+    // Nothing is kept of one that did not run to be come back to: whoever asked it is told so.
+    await stored.service.query(question, { ...run(scoped), operationId: "passed" });
+    const passed = async (access: Access) => {
+      const late = { ...options, operationId: "passed" };
+      for await (const _ of stored.service.run(question, { ...run(access), ...late }));
+    };
+    expect((await rejection(passed(scoped))).reason).toBe("RESULT_EXPIRED");
+    expect((await rejection(passed(wider))).reason).toBe("OPERATION_EXISTS");
   });
 
   it("leave in the history what another scope of their owner does not learn", async () => {

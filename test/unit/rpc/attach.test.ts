@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
+import type { Access } from "../../../src/access/model.ts";
 import { AttachRequestSchema } from "../../../src/gen/drover/v1/driver_service_pb.js";
 import { DriverControl } from "../../../src/lifecycle/control.ts";
 import { DriverEvents } from "../../../src/lifecycle/driver-events.ts";
@@ -7,9 +8,9 @@ import { Leases } from "../../../src/lifecycle/leases.ts";
 import { type DriverState, Readiness } from "../../../src/lifecycle/readiness.ts";
 import { ActiveCall, clientGone } from "../../../src/rpc/call.ts";
 import { attach } from "../../../src/rpc/handlers/attach.ts";
-import { EVERYTHING } from "../../helpers/access.ts";
+import { accessWith, EVERYTHING } from "../../helpers/access.ts";
 
-function open(state: DriverState = "serving") {
+function open(state: DriverState = "serving", access: Access = EVERYTHING) {
   const parts = {
     readiness: new Readiness(),
     control: new DriverControl(),
@@ -25,7 +26,7 @@ function open(state: DriverState = "serving") {
     peer: () => "peer",
     watch: () => undefined,
   });
-  call.access = EVERYTHING;
+  call.access = access;
   const stream = attach(parts, create(AttachRequestSchema, { clientName: "dashboard-1" }), call);
   const kind = async () => (await stream.next()).value?.event.case;
   return { ...parts, call, stream, kind };
@@ -58,6 +59,20 @@ test("a client that reads late still gets the latest version of each dataset", a
   }
   expect(latest.size).toBe(100);
   for (const [dataset, version] of latest) expect(`d${version % 100n}`).toBe(dataset);
+});
+
+test("a client with a scope hears that memory runs short, and not how much of it all datasets take", async () => {
+  const pressure = { type: "memoryPressure", high: true, processBytes: 7, budgetBytes: 8 } as const;
+  for (const [access, processBytes] of [
+    [EVERYTHING, 7n],
+    [accessWith({ datasets: ["sales"] }), 0n],
+  ] as const) {
+    const { events, stream, kind } = open("serving", access);
+    expect(await kind()).toBe("attached");
+    events.emit(pressure);
+    expect((await stream.next()).value?.event.value).toMatchObject({ high: true, processBytes, budgetBytes: 8n });
+    await stream.return(undefined);
+  }
 });
 
 test("a lease ends with its call, whatever the stream was doing", async () => {

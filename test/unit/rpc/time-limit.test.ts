@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { DriverError } from "../../../src/errors/driver-error.ts";
 import { lifetime, timeLimit } from "../../../src/rpc/time-limit.ts";
 
 /** What a signal is aborted with. */
@@ -18,6 +19,15 @@ describe("the lifetime of a query that outlives its call", () => {
   it("ends at the driver's own limit, if that comes first", async () => {
     using limit = lifetime({ timeoutMs: 20, deadlineMs: Date.now() + 60_000 });
     expect(await ended(limit)).toMatchObject({ reason: "DEADLINE_EXCEEDED", metadata: { limit: "20ms" } });
+  });
+
+  it("ends with the token of the call that began it, for the same reason", async () => {
+    let end: DriverError | undefined;
+    using limit = lifetime({ timeoutMs: 60_000, tokenEnd: () => end });
+    using other = lifetime({ timeoutMs: 60_000, tokenEnd: () => undefined });
+    end = new DriverError("TOKEN_REVOKED", "the token was revoked");
+    expect(await ended(limit)).toBe(end);
+    expect(other.signal.aborted).toBe(false);
   });
 
   it("has no end where there is neither, or one that no timer can wait for", async () => {

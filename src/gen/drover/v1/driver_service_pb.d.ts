@@ -171,7 +171,7 @@ export declare type Memory = Message<"drover.v1.Memory"> & {
   residentBudgetBytes: bigint;
 
   /**
-   * What datasets in memory take.
+   * What datasets in memory take; 0 for callers with a scope.
    *
    * @generated from field: int64 resident_bytes = 3;
    */
@@ -192,7 +192,7 @@ export declare type Memory = Message<"drover.v1.Memory"> & {
   loaderLimitBytes: bigint;
 
   /**
-   * The process's resident set.
+   * The process's resident set; 0 for callers with a scope.
    *
    * @generated from field: int64 process_bytes = 6;
    */
@@ -708,7 +708,7 @@ export declare type MemoryPressure = Message<"drover.v1.MemoryPressure"> & {
   high: boolean;
 
   /**
-   * The process's resident set, in bytes.
+   * The process's resident set, in bytes; 0 for callers with a scope.
    *
    * @generated from field: int64 process_bytes = 2;
    */

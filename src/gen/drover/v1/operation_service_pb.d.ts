@@ -213,14 +213,14 @@ export declare type ListOperationsRequest = Message<"drover.v1.ListOperationsReq
   states: OperationState[];
 
   /**
-   * Only operations that carry every one of these labels.
+   * Only operations that carry every one of these labels, as far as the caller sees them.
    *
    * @generated from field: map<string, string> labels = 5;
    */
   labels: { [key: string]: string };
 
   /**
-   * Only operations on this dataset.
+   * Only operations on this dataset, as far as the caller sees it.
    *
    * @generated from field: string dataset = 6;
    */

@@ -426,7 +426,8 @@ export declare const TokenService: GenService<{
   },
   /**
    * Ends a token for good: the next call with any of its texts is refused, and calls under way, streams and leases included, are
-   * ended within a second or so. Loads that were begun with it go on. Its name is free then. Errors: TOKEN_NOT_FOUND.
+   * ended within a second or so, reattachable queries without a reader, too. Loads that were begun with it go on. Its name is free
+   * then. Errors: TOKEN_NOT_FOUND.
    *
    * @generated from rpc drover.v1.TokenService.RevokeToken
    */
