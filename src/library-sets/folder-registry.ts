@@ -53,12 +53,17 @@ async function packagesIn(
   folder: string,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<readonly FolderPackage[]> {
-  const names = await readdir(folder).catch((error: unknown) => {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     throw isCode(error, "ENOENT") || isCode(error, "ENOTDIR") || isCode(error, "EACCES")
       ? new DriverError("PACKAGE_NOT_FOUND", `${folder} is no folder that the driver can read`, { cause: error })
       : error;
   });
-  const files = names.filter((name) => name.endsWith(".tgz")).sort();
+  const tarballs = entries.filter(({ name }) => name.endsWith(".tgz"));
+  // A link may lead out of the folder, and a pipe has no end.
+  const other = tarballs.find((entry) => !entry.isFile());
+  if (other !== undefined)
+    throw damaged(other.name, "is no package: it is no regular file, but a link, folder or pipe");
+  const files = tarballs.map(({ name }) => name).sort();
   if (files.length === 0) throw new DriverError("PACKAGE_NOT_FOUND", `${folder} holds no packages (.tgz)`);
   if (files.length > MAX_PACKAGES)
     throw new DriverError("INVALID_LIBRARY_SET", `${folder} holds more than ${MAX_PACKAGES} packages`);

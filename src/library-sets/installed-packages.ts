@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import semver from "semver";
 import { isCode } from "../datasets/files.ts";
+import { DriverError } from "../errors/driver-error.ts";
 import type { LockedPackage } from "./lockfile.ts";
 import type { LibraryPackage, PackageVersion } from "./model.ts";
 
@@ -12,7 +14,10 @@ export interface InstalledOptions {
   readonly scripted: ReadonlySet<string>;
 }
 
-/** What of a lockfile has been installed; optional packages for other systems are not. */
+/**
+ * What of a lockfile has been installed; optional packages for other systems are not. Throws PACKAGE_DAMAGED for a package that is not
+ * what the lockfile calls it.
+ */
 export async function installedPackages(
   folder: string,
   locked: readonly LockedPackage[],
@@ -23,6 +28,7 @@ export async function installedPackages(
     locked.map(async ({ path, name, version, integrity, hasInstallScript }) => {
       const manifest = await manifestIn(join(folder, path));
       if (manifest === undefined) return undefined;
+      requireSame({ name, version }, manifest);
       const license = licenseOf(manifest);
       const engines = texts(manifest.engines);
       const peerDependencies = requiredPeers(manifest);
@@ -38,6 +44,17 @@ export async function installedPackages(
     }),
   );
   return found.filter((each) => each !== undefined);
+}
+
+/** A hash says which bytes came; only they themselves say of what version they are. */
+function requireSame({ name, version }: PackageVersion, manifest: Json): void {
+  const own =
+    typeof manifest.version === "string" ? semver.parse(manifest.version, { loose: true })?.version : undefined;
+  if (manifest.name === name && own === version) return;
+  const told = JSON.stringify(`${manifest.name}@${manifest.version}`);
+  throw new DriverError("PACKAGE_DAMAGED", `${name}@${version} calls itself ${told}`, {
+    metadata: { package: name, version },
+  });
 }
 
 async function manifestIn(folder: string): Promise<Json | undefined> {

@@ -1,3 +1,4 @@
+import type { DriverError } from "../errors/driver-error.ts";
 import type { KindDescriptor } from "../sources/connector.ts";
 
 /** What a manifest of this build looks like. */
@@ -90,6 +91,11 @@ export interface LibrarySet extends LibrarySetPointer {
   readonly manifest: LibrarySetManifest;
 }
 
+/** A name whose set can't be read: it can be deleted, or be given to another one. */
+export interface DamagedSet extends LibrarySetPointer {
+  readonly problem: DriverError;
+}
+
 /** Where the packages of a new set come from. */
 export type PackageOrigin =
   /** Undefined: the one of the driver's setting, else of npm's own configuration. */
@@ -141,12 +147,12 @@ export interface LibrarySetStore {
   byName(name: string): Promise<LibrarySet>;
   /** A set whatever its name, or although it has none any more. Throws LIBRARY_SET_NOT_FOUND, LIBRARY_SET_DAMAGED. */
   byHash(hash: string): Promise<LibrarySetManifest>;
-  /** By name; a set whose manifest can't be read is left out of it. */
-  list(): Promise<readonly LibrarySet[]>;
+  /** By name; what is wrong with one is no error. */
+  list(): Promise<readonly (LibrarySet | DamagedSet)[]>;
+  /** A set with the text of its `package-lock.json`; what is wrong with it is no error. Throws LIBRARY_SET_NOT_FOUND. */
+  look(name: string): Promise<(LibrarySet & { readonly lockfile: string }) | DamagedSet>;
   /** Where a set's files are; it need not be there. */
   folderOf(hash: string): string;
-  /** The text of its `package-lock.json`. Throws LIBRARY_SET_NOT_FOUND, LIBRARY_SET_DAMAGED. */
-  lockfileOf(hash: string): Promise<string>;
   /** Reads every file of the set. Throws LIBRARY_SET_NOT_FOUND, LIBRARY_SET_DAMAGED. */
   verify(hash: string, options: { readonly signal: AbortSignal }): Promise<void>;
   /**
@@ -154,7 +160,10 @@ export interface LibrarySetStore {
    * name once more are the same set. Throws LIBRARY_SET_EXISTS, INVALID_LIBRARY_SET, PACKAGE_NOT_FOUND and its neighbours, DISK_FULL.
    */
   create(draft: LibrarySetDraft, options: InstallOptions): Promise<LibrarySet>;
-  /** Takes the name away. The files stay for whoever works with them. Throws LIBRARY_SET_NOT_FOUND, LIBRARY_SET_IN_USE. */
+  /**
+   * Takes the name away. The files stay for whoever works with them. Throws LIBRARY_SET_NOT_FOUND, LIBRARY_SET_IN_USE, and
+   * DEFINITION_CHANGED where somebody gives the name to another set at this moment.
+   */
   remove(name: string, options: { readonly signal: AbortSignal }): Promise<void>;
   /** The set as one archive, for another data directory. Throws LIBRARY_SET_NOT_FOUND, LIBRARY_SET_DAMAGED. */
   export(name: string, options: { readonly signal: AbortSignal }): AsyncIterable<Uint8Array>;

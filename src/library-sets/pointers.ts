@@ -5,6 +5,8 @@ import { isSetHash, isSetName, namesFolder } from "./layout.ts";
 import type { LibrarySetPointer } from "./model.ts";
 
 const ENDING = ".json";
+/** Where a pointer that can't be read points to. */
+export const NO_HASH = "";
 
 export function pointerFile(dataDirectory: string, name: string): string {
   return join(namesFolder(dataDirectory), name + ENDING);
@@ -12,26 +14,38 @@ export function pointerFile(dataDirectory: string, name: string): string {
 
 /** What a name points to; undefined where nothing has the name, or what stands there can't be read. */
 export async function readPointer(dataDirectory: string, name: string): Promise<LibrarySetPointer | undefined> {
+  const found = await findPointer(pointerFile(dataDirectory, name), name);
+  return found?.hash === NO_HASH ? undefined : found;
+}
+
+/** What stands in a pointer's file: one to no set where it can't be read; undefined where there is none. */
+export async function findPointer(file: string, name: string): Promise<LibrarySetPointer | undefined> {
+  const unreadable = { name, hash: NO_HASH, createTime: new Date(0), createdBy: "" };
   try {
-    const content: unknown = JSON.parse(await readSmallFile(pointerFile(dataDirectory, name)));
+    const content: unknown = JSON.parse(await readSmallFile(file));
     const { hash, createTime, createdBy } = (content ?? {}) as Partial<Record<keyof LibrarySetPointer, unknown>>;
-    if (typeof hash !== "string" || !isSetHash(hash)) return undefined;
+    if (typeof hash !== "string" || !isSetHash(hash)) return unreadable;
     const time = new Date(typeof createTime === "string" ? createTime : 0);
     return { name, hash, createTime: time, createdBy: typeof createdBy === "string" ? createdBy : "" };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === undefined || ["ENOENT", "ENOTDIR", "EISDIR"].includes(code)) return undefined;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    if (code === undefined || code === "EISDIR") return unreadable;
     throw error;
   }
 }
 
 /** All names with what they point to. */
 export async function readPointers(dataDirectory: string): Promise<ReadonlyMap<string, LibrarySetPointer>> {
+  const found = await Promise.all((await pointerNames(dataDirectory)).map((name) => readPointer(dataDirectory, name)));
+  return new Map(found.flatMap((pointer) => (pointer === undefined ? [] : [[pointer.name, pointer] as const])));
+}
+
+export async function pointerNames(dataDirectory: string): Promise<readonly string[]> {
   const files = await readdir(namesFolder(dataDirectory)).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return [];
     throw error;
   });
   const names = files.filter((file) => file.endsWith(ENDING)).map((file) => file.slice(0, -ENDING.length));
-  const found = await Promise.all(names.filter(isSetName).map((name) => readPointer(dataDirectory, name)));
-  return new Map(found.flatMap((pointer) => (pointer === undefined ? [] : [[pointer.name, pointer] as const])));
+  return names.filter(isSetName);
 }

@@ -7,6 +7,11 @@ import { hashOf, ManifestError, manifestText, parseManifest } from "./manifest.t
 import type { LibrarySetManifest } from "./model.ts";
 import { firstDifference, TreeError } from "./tree.ts";
 
+/** What a damaged file says when it is read, or what stands in its place. */
+const UNREADABLE = ["EACCES", "EIO", "EISDIR", "ENOTDIR"];
+/** Something stands where a folder shall be moved to. */
+const TAKEN = ["ENOTEMPTY", "EEXIST", "ENOTDIR"];
+
 /** The folders of a data directory's sets, by hash. */
 export class PublishedSets {
   readonly #dataDirectory: string;
@@ -23,7 +28,8 @@ export class PublishedSets {
   async manifest(hash: string): Promise<LibrarySetManifest> {
     const bytes = await readFile(join(this.folderOf(hash), MANIFEST_FILE)).catch((error: unknown) => {
       if (isCode(error, "ENOENT")) return undefined;
-      throw error;
+      const code = UNREADABLE.find((each) => isCode(error, each));
+      throw code === undefined ? error : damaged(hash, `${MANIFEST_FILE} can't be read: ${code}`);
     });
     if (bytes === undefined) throw await this.#missing(hash);
     if (hashOf(bytes) !== hash) throw damaged(hash, `${MANIFEST_FILE} was altered`);
@@ -38,7 +44,8 @@ export class PublishedSets {
   async lockfile(hash: string): Promise<string> {
     const { files } = await this.manifest(hash);
     const bytes = await readFile(join(this.folderOf(hash), LOCK_FILE)).catch((error: unknown) => {
-      throw isCode(error, "ENOENT") ? damaged(hash, `${LOCK_FILE} is missing`) : error;
+      const code = ["ENOENT", ...UNREADABLE].find((each) => isCode(error, each));
+      throw code === undefined ? error : damaged(hash, `${LOCK_FILE} can't be read: ${code}`);
     });
     if (hashOf(bytes) !== files.find(({ path }) => path === LOCK_FILE)?.sha256)
       throw damaged(hash, `${LOCK_FILE} was altered`);
@@ -59,7 +66,7 @@ export class PublishedSets {
       (error: unknown) => {
         signal.throwIfAborted();
         // A file that can't be read can't be run either.
-        if (error instanceof TreeError || isCode(error, "EACCES") || isCode(error, "ENOENT") || isCode(error, "EIO"))
+        if (error instanceof TreeError || ["ENOENT", ...UNREADABLE].some((code) => isCode(error, code)))
           return error instanceof Error ? error.message : "";
         throw error;
       },
@@ -90,7 +97,7 @@ export class PublishedSets {
         await rename(staged, this.folderOf(hash));
         break;
       } catch (error) {
-        if (!isCode(error, "ENOTEMPTY") && !isCode(error, "EEXIST")) throw error;
+        if (!TAKEN.some((code) => isCode(error, code))) throw error;
         await this.moveAside(hash, `${staged}.damaged`);
         await rm(`${staged}.damaged`, { recursive: true, force: true });
       }
@@ -99,14 +106,18 @@ export class PublishedSets {
     return hash;
   }
 
-  /** Whether a set is there and whole; then it counts as new, so that nobody sweeps it before it has its name. */
-  async #isWhole(hash: string, { signal }: { readonly signal: AbortSignal }): Promise<boolean> {
+  /** From now on a set counts as new, so that nobody sweeps it. Answers whether it is there. */
+  async touch(hash: string): Promise<boolean> {
     const now = new Date();
-    const present = await utimes(this.folderOf(hash), now, now).then(
+    return utimes(this.folderOf(hash), now, now).then(
       () => true,
       () => false,
     );
-    if (!present) return false;
+  }
+
+  /** Whether a set is there and whole; then it has time to get its name. */
+  async #isWhole(hash: string, { signal }: { readonly signal: AbortSignal }): Promise<boolean> {
+    if (!(await this.touch(hash))) return false;
     return this.verify(hash, { signal }).then(
       () => true,
       (error: unknown) => {
@@ -125,16 +136,23 @@ export class PublishedSets {
     }
   }
 
-  /** The hashes of all folders, with when they were published or last published again. */
-  async list(): Promise<readonly { readonly hash: string; readonly time: Date }[]> {
-    const names = (await readdir(librarySetsFolder(this.#dataDirectory))).filter(isSetHash);
-    const found = await Promise.all(
-      names.map(async (hash) => {
-        const state = await stat(this.folderOf(hash)).catch(() => undefined);
-        return state && { hash, time: state.mtime };
-      }),
-    );
-    return found.filter((each) => each !== undefined);
+  /** Undoes `moveAside`, unless somebody has published the set again. */
+  async putBack(hash: string, aside: string): Promise<void> {
+    try {
+      await rename(aside, this.folderOf(hash));
+    } catch (error) {
+      if (!["ENOENT", ...TAKEN].some((code) => isCode(error, code))) throw error;
+    }
+  }
+
+  /** The hashes of all folders. */
+  async list(): Promise<readonly string[]> {
+    return (await readdir(librarySetsFolder(this.#dataDirectory))).filter(isSetHash);
+  }
+
+  /** When a set was published or last touched; undefined where it is not there. */
+  async timeOf(hash: string): Promise<Date | undefined> {
+    return (await stat(this.folderOf(hash)).catch(() => undefined))?.mtime;
   }
 }
 

@@ -5,7 +5,10 @@ import { isCode, syncFolder, writeNewFile } from "../datasets/files.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import { isSetName, namesFolder, stagingFolder } from "./layout.ts";
 import type { LibrarySetPointer } from "./model.ts";
-import { pointerFile, readPointer, readPointers } from "./pointers.ts";
+import { findPointer, NO_HASH, pointerFile, pointerNames, readPointer } from "./pointers.ts";
+
+/** A name that is being taken away, in the staging folder. */
+const TAKEN = /^[0-9a-f-]{73}\.name-(.+)$/;
 
 /** The names of a data directory's sets, each a file, so that any program can read which set it means. */
 export class SetNames {
@@ -21,19 +24,22 @@ export class SetNames {
     this.#instanceId = instanceId;
   }
 
-  /** Throws LIBRARY_SET_NOT_FOUND. */
+  /** Where its file can't be read, it points to no set. Throws LIBRARY_SET_NOT_FOUND. */
   async get(name: string): Promise<LibrarySetPointer> {
-    const found = isSetName(name) ? await readPointer(this.#dataDirectory, name) : undefined;
+    const found = isSetName(name) ? await this.#find(name) : undefined;
     if (found !== undefined) return found;
-    throw new DriverError("LIBRARY_SET_NOT_FOUND", `there is no library set ${JSON.stringify(name)}`, {
-      metadata: { librarySet: name },
-    });
+    throw notFound(name);
   }
 
-  /** By name. What can't be read is no pointer. */
+  /** By name; those whose files can't be read point to no set. */
   async list(): Promise<readonly LibrarySetPointer[]> {
-    const found = await readPointers(this.#dataDirectory);
-    return [...found.values()].sort(({ name: left }, { name: right }) => (left < right ? -1 : 1));
+    const names = [...(await pointerNames(this.#dataDirectory))].sort();
+    const found = await Promise.all(names.map((name) => this.#find(name)));
+    return found.filter((pointer) => pointer !== undefined);
+  }
+
+  #find(name: string): Promise<LibrarySetPointer | undefined> {
+    return findPointer(pointerFile(this.#dataDirectory, name), name);
   }
 
   /**
@@ -66,22 +72,54 @@ export class SetNames {
 
   /**
    * Takes a name away unless `mayRemove` throws, which is asked once the name is gone, too: a driver that starts meanwhile either has
-   * said by then that it uses the set, or finds it gone.
+   * said by then that it uses the set, or finds it gone. Throws LIBRARY_SET_NOT_FOUND, and DEFINITION_CHANGED where the name points
+   * to another set by now.
    */
   async remove(pointer: LibrarySetPointer, mayRemove: () => Promise<void>): Promise<void> {
+    const { name, hash } = pointer;
     await mayRemove();
-    const path = pointerFile(this.#dataDirectory, pointer.name);
-    const aside = join(this.#drafts, `${this.#instanceId}-${randomUUID()}`);
-    await rename(path, aside);
+    const taken = `${this.#instanceId}-${randomUUID()}.name-${name}`;
+    const aside = join(this.#drafts, taken);
+    await rename(pointerFile(this.#dataDirectory, name), aside).catch((error: unknown) => {
+      throw isCode(error, "ENOENT") ? notFound(name) : error;
+    });
     try {
+      const present = await findPointer(aside, name);
+      if (present?.hash !== hash) throw changed(name, present?.hash ?? NO_HASH);
       await mayRemove();
       await syncFolder(this.#folder);
     } catch (error) {
-      // Somebody who has made a new one meanwhile is left alone.
-      await link(aside, path).catch(() => undefined);
+      // What can't be given back now is once this driver is dead.
+      await this.giveBack(taken).catch(() => undefined);
       throw error;
-    } finally {
-      await rm(aside, { force: true });
     }
+    await rm(aside, { force: true, recursive: true });
   }
+
+  /**
+   * Undoes what a driver did not live to do: gives back the name that it has taken away into the staging folder. Nobody was told that
+   * it is gone. One that was made anew meanwhile is left alone, and whatever else is staged, too.
+   */
+  async giveBack(staged: string): Promise<void> {
+    const name = TAKEN.exec(staged)?.[1];
+    if (name === undefined) return;
+    const aside = join(this.#drafts, staged);
+    await link(aside, pointerFile(this.#dataDirectory, name)).catch((error: unknown) => {
+      if (!isCode(error, "EEXIST") && !isCode(error, "ENOENT")) throw error;
+    });
+    await syncFolder(this.#folder);
+    await rm(aside, { force: true, recursive: true });
+  }
+}
+
+function notFound(name: string): DriverError {
+  return new DriverError("LIBRARY_SET_NOT_FOUND", `there is no library set ${JSON.stringify(name)}`, {
+    metadata: { librarySet: name },
+  });
+}
+
+function changed(name: string, hash: string): DriverError {
+  return new DriverError("DEFINITION_CHANGED", `the name "${name}" was given to another library set meanwhile`, {
+    metadata: { librarySet: name, hash },
+  });
 }

@@ -12,6 +12,7 @@ import type { SourceKind } from "../sources/connector.ts";
 import { checkSettings } from "./check-settings.ts";
 import { isSetName, namesFolder, stagingFolder } from "./layout.ts";
 import {
+  type DamagedSet,
   type DescribeSet,
   type FindUsers,
   type ImportOptions,
@@ -25,6 +26,7 @@ import {
   MANIFEST_FORMAT,
   type UnlessUsed,
 } from "./model.ts";
+import { NO_HASH } from "./pointers.ts";
 import { PublishedSets } from "./published-sets.ts";
 import { SetNames } from "./set-names.ts";
 import { asPackageUnsafe, sealTree } from "./tree.ts";
@@ -82,19 +84,22 @@ class FolderStore implements LibrarySetStore {
     return this.#sets.manifest(hash);
   }
 
-  async list(): Promise<readonly LibrarySet[]> {
-    const found = await Promise.all(
-      (await this.#names.list()).map((pointer) => this.#withManifest(pointer).catch(() => undefined)),
+  async list(): Promise<readonly (LibrarySet | DamagedSet)[]> {
+    return Promise.all(
+      (await this.#names.list()).map((pointer) => orDamaged(pointer, () => this.#withManifest(pointer))),
     );
-    return found.filter((set) => set !== undefined);
+  }
+
+  async look(name: string): Promise<(LibrarySet & { readonly lockfile: string }) | DamagedSet> {
+    const pointer = await this.#names.get(name);
+    return orDamaged(pointer, async () => {
+      const set = await this.#withManifest(pointer);
+      return { ...set, lockfile: await this.#sets.lockfile(set.hash) };
+    });
   }
 
   folderOf(hash: string): string {
     return this.#sets.folderOf(hash);
-  }
-
-  lockfileOf(hash: string): Promise<string> {
-    return this.#sets.lockfile(hash);
   }
 
   verify(hash: string, options: { readonly signal: AbortSignal }): Promise<void> {
@@ -127,6 +132,7 @@ class FolderStore implements LibrarySetStore {
     checkName(options.name);
     return this.#staged(options.signal, async (folder, signal) => {
       const { readArchive } = await import("./archive.ts");
+      const { checkOffered, checkUnpacked } = await import("./check-unpacked.ts");
       const { manifest } = await readArchive(folder, archive, {
         signal,
         onManifest: async ({ files, platform }) => {
@@ -134,8 +140,9 @@ class FolderStore implements LibrarySetStore {
           await this.#space.check(files.reduce((sum, { bytes }) => sum + bytes, 0));
         },
       });
-      // Throws where the packages can't be used here; what they offer stands in the manifest.
-      await this.#describe(folder, manifest.packages, signal);
+      await checkUnpacked(folder, manifest);
+      checkOffered(manifest, await this.#describe(folder, manifest.packages, signal));
+      checkSettings(manifest.settings, manifest, this.#options.kinds);
       await sealTree(folder, { signal });
       return this.#publish(folder, manifest, options, signal);
     });
@@ -150,6 +157,8 @@ class FolderStore implements LibrarySetStore {
 
   async remove(name: string): Promise<void> {
     const pointer = await this.#names.get(name);
+    // Nobody shall sweep it before it is sure that nobody needs its name.
+    await this.#sets.touch(pointer.hash);
     await this.#names.remove(pointer, () => this.#requireUnused(pointer));
   }
 
@@ -157,23 +166,42 @@ class FolderStore implements LibrarySetStore {
     const { instanceId, isAlive } = this.#options;
     for (const name of await namesIn(this.#staging)) {
       const owner = name.slice(0, "00000000-0000-0000-0000-000000000000".length);
-      if (owner !== instanceId && !(await isAlive(owner)))
-        await rm(join(this.#staging, name), { recursive: true, force: true });
+      if (owner === instanceId || (await isAlive(owner))) continue;
+      await this.#names.giveBack(name);
+      await rm(join(this.#staging, name), { recursive: true, force: true });
     }
-    const named = async () => new Set((await this.#names.list()).map(({ hash }) => hash));
-    const before = await named();
-    for (const { hash, time } of await this.#sets.list()) {
-      if (before.has(hash) || Date.now() - time.getTime() < GRACE_MS) continue;
+    for (const hash of await this.#sets.list()) {
+      if (await this.#isWanted(hash)) continue;
       const aside = this.#newStage();
       await unlessUsed(hash, async () => {
-        if (!(await named()).has(hash)) await this.#sets.moveAside(hash, aside);
+        if (await this.#isWanted(hash)) return;
+        await this.#sets.moveAside(hash, aside);
+        // Whoever publishes it again gives it its name and then looks whether it is there.
+        if (await this.#isNamed(hash)) await this.#sets.putBack(hash, aside);
       });
       await rm(aside, { recursive: true, force: true });
     }
   }
 
+  async #isNamed(hash: string): Promise<boolean> {
+    return (await this.#names.list()).some((pointer) => pointer.hash === hash);
+  }
+
+  /** The time comes last: whoever takes a name away, or is about to give one, has touched the set before. */
+  async #isWanted(hash: string): Promise<boolean> {
+    if (await this.#isNamed(hash)) return true;
+    const time = await this.#sets.timeOf(hash);
+    return time === undefined || Date.now() - time.getTime() < GRACE_MS;
+  }
+
   async #withManifest(pointer: LibrarySetPointer): Promise<LibrarySet> {
-    return { ...pointer, manifest: await this.#sets.manifest(pointer.hash) };
+    const { name, hash } = pointer;
+    if (hash === NO_HASH) throw damagedName(name, "the file that says what it points to can't be read");
+    const manifest = await this.#sets.manifest(hash).catch((error: unknown) => {
+      if (!(error instanceof DriverError) || error.reason !== "LIBRARY_SET_NOT_FOUND") throw error;
+      throw damagedName(name, `its files are gone (${hash.slice(0, 12)})`, hash);
+    });
+    return { ...pointer, manifest };
   }
 
   #newStage(): string {
@@ -212,9 +240,12 @@ class FolderStore implements LibrarySetStore {
     { name, createdBy, replace }: Pick<LibrarySetDraft, "name" | "createdBy" | "replace">,
     signal: AbortSignal,
   ): Promise<LibrarySet> {
-    const hash = await this.#sets.publish(folder, manifest, { signal });
-    const pointer = await this.#names.set({ name, hash, createTime: new Date(), createdBy }, { replace });
-    return { ...pointer, manifest };
+    for (;;) {
+      const hash = await this.#sets.publish(folder, manifest, { signal });
+      const pointer = await this.#names.set({ name, hash, createTime: new Date(), createdBy }, { replace });
+      // A sweep may have taken away what was there already, before it had this name. Then the staged one is still here.
+      if (await this.#sets.touch(hash)) return { ...pointer, manifest };
+    }
   }
 
   async #requireUnused(pointer: LibrarySetPointer): Promise<void> {
@@ -234,6 +265,20 @@ function checkName(name: string): void {
     `${JSON.stringify(name)} is no name of a library set: lower case letters, digits, dots, dashes and underscores`,
     { metadata: { librarySet: name } },
   );
+}
+
+/** What is found at a pointer, or what is wrong with it. */
+async function orDamaged<T>(pointer: LibrarySetPointer, find: () => Promise<T>): Promise<T | DamagedSet> {
+  return find().catch((error: unknown) => {
+    if (error instanceof DriverError && error.reason === "LIBRARY_SET_DAMAGED") return { ...pointer, problem: error };
+    throw error;
+  });
+}
+
+function damagedName(name: string, what: string, hash?: string): DriverError {
+  return new DriverError("LIBRARY_SET_DAMAGED", `the library set "${name}" is damaged: ${what}`, {
+    metadata: { librarySet: name, ...(hash !== undefined && { hash }) },
+  });
 }
 
 function tooLate(): DriverError {

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { connect } from "../../clients/node/src/index.ts";
 import { startDriver } from "../helpers/driver.ts";
-import { packPackage } from "../helpers/npm-packages.ts";
+import { integrityOf, lockfileFor, packPackage } from "../helpers/npm-packages.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 const program = [
@@ -57,7 +57,7 @@ describe("a driver that is killed in the middle of an install", { timeout: 120_0
     const dataDir = join(folder.path, "data");
     const packages = join(folder.path, "packages");
     const started = join(folder.path, "pids");
-    await packPackage(packages, {
+    const file = await packPackage(packages, {
       name: "endless",
       manifest: { scripts: { install: "node endless.js" } },
       files: {
@@ -65,7 +65,8 @@ describe("a driver that is killed in the middle of an install", { timeout: 120_0
           setInterval(() => {}, 1000);`,
       },
     });
-    const draft = { name: "never", packages: [{ name: "endless", version: "1.0.0" }], folder: packages };
+    const lockfile = lockfileFor("endless", "1.0.0", await integrityOf(file), { hasInstallScript: true });
+    const draft = { name: "never", lockfile, folder: packages };
     await using driver = await startDriver({ dataDir });
     await using client = await connect(driver);
     const asked = client.librarySets.create({ ...draft, allowScripts: ["endless"] }).catch((error) => error.reason);

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -89,11 +89,12 @@ test("a set goes to another machine as one archive", async () => {
   expect(await far.librarySets.get("elsewhere")).toEqual(taken);
   // Taken once more it is the same; under a name that is taken it is refused.
   expect(await far.librarySets.import("elsewhere", file)).toEqual(taken);
-  const tuned = collected(client.librarySets.export("tuned"));
-  await expect(far.librarySets.import("elsewhere", await tuned)).rejects.toMatchObject({
+  const tuned = await collected(client.librarySets.export("tuned"));
+  await writeFile(join(root, "tuned.tgz"), tuned);
+  await expect(far.librarySets.import("elsewhere", tuned)).rejects.toMatchObject({
     reason: "LIBRARY_SET_EXISTS",
   });
-  const replaced = await far.librarySets.import("elsewhere", await tuned, { replace: true });
+  const replaced = await far.librarySets.import("elsewhere", tuned, { replace: true });
   expect(replaced.settings).toEqual({ postgres: { partitions: "2" } });
   await expect(far.librarySets.import("broken", (await readFile(file)).subarray(0, 700))).rejects.toMatchObject({
     reason: "INVALID_ARCHIVE",
@@ -103,7 +104,7 @@ test("a set goes to another machine as one archive", async () => {
 
 test.each([
   [["-p", "acme"], "PACKAGE_VERSION_INEXACT"],
-  [["-p", "acme@1.0.0", "--setting", "postgres.warp=9"], "INVALID_LIBRARY_SET"],
+  [["--lockfile", "lock.json", "--setting", "postgres.warp=9"], "INVALID_LIBRARY_SET"],
 ])("what can't be made fails with its reason: %j, %s", async (flags, reason) => {
   const failed = await run("library-sets", "create", "never", "--folder", "packages", ...flags);
   expect([failed.code, failed.stdout, failed.stderr]).toEqual([1, "", expect.stringContaining(`drover: ${reason}: `)]);
@@ -119,6 +120,30 @@ test("wrong usage asks no driver", async () => {
     expect((await run("library-sets", "create", "never", ...flags)).code).toBe(2);
 });
 
+test("a set that is damaged is shown with what is wrong, and made again or deleted", async () => {
+  const { hash } = await client.librarySets.get("tuned");
+  const manifest = join(driver.dataDir, "library-sets", hash, "set.json");
+  const harm = async () => {
+    await chmod(manifest, 0o644);
+    await appendFile(manifest, " ");
+  };
+  const told = /tuned: LIBRARY_SET_DAMAGED: .*set\.json was altered\n$/;
+  await harm();
+  expect(await done("library-sets", "list")).toMatch(told);
+  expect(await done("library-sets", "show", "tuned")).toMatch(/hash +[0-9a-f]{64}\n.*problem +LIBRARY_SET_DAMAGED: /s);
+  const damaged = { reason: "LIBRARY_SET_DAMAGED" };
+  await expect(client.librarySets.lockfile("tuned")).rejects.toMatchObject(damaged);
+  await expect(client.librarySets.check("tuned")).rejects.toMatchObject(damaged);
+  await expect(collected(client.librarySets.export("tuned"))).rejects.toMatchObject(damaged);
+  expect(await done("library-sets", "import", "tuned", "warehouse.tgz", "--replace")).toMatch(/^tuned is there: /);
+  expect((await client.librarySets.get("tuned")).problem).toBeUndefined();
+  await client.librarySets.import("tuned", join(root, "tuned.tgz"), { replace: true });
+  expect(await client.librarySets.get("tuned")).toMatchObject({ hash, problem: undefined });
+  await harm();
+  expect(await done("library-sets", "rm", "tuned")).toBe("tuned is deleted\n");
+  await expect(client.librarySets.get("tuned")).rejects.toMatchObject({ reason: "LIBRARY_SET_NOT_FOUND" });
+});
+
 test("a folder must lie where the driver may read", async () => {
   await using bounded = await startDriver({ args: ["--file-roots", packages] });
   await using asking = await connectTo(bounded);
@@ -127,7 +152,8 @@ test("a folder must lie where the driver may read", async () => {
     await expect(asking.librarySets.create({ ...draft, folder })).rejects.toMatchObject({ reason: "PATH_NOT_ALLOWED" });
   const relative = asking.librarySets.create({ ...draft, folder: "packages" });
   await expect(relative).rejects.toMatchObject({ reason: "PATH_NOT_ALLOWED" });
-  expect((await asking.librarySets.create({ ...draft, folder: packages })).packageCount).toBe(2);
+  const lockfile = await client.librarySets.lockfile("warehouse");
+  expect((await asking.librarySets.create({ ...draft, folder: packages, lockfile })).packageCount).toBe(2);
 });
 
 test("a client that leaves stops its install, of which nothing stays", async () => {

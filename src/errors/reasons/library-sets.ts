@@ -24,7 +24,7 @@ export const librarySetsReasons = {
   LIBRARY_SET_DAMAGED: {
     code: Code.DATA_LOSS,
     when: "A file of a library set is missing, was altered, or was added. Nothing of it is run.",
-    help: "Delete the set and create it again, or import its archive with `--replace`.",
+    help: "Create the set again, or import its archive, each with `--replace`, or delete it.",
     retryable: false,
   },
   LIBRARY_SET_INCOMPATIBLE: {

@@ -71,7 +71,7 @@ export const sourcesReasons = {
   },
   DEFINITION_CHANGED: {
     code: Code.ABORTED,
-    when: "Somebody has changed the connection or source since the `etag` was read.",
+    when: "Somebody has changed the connection or source since the `etag` was read, or has given the name of a library set that is deleted to another one.",
     help: "Read it again, and decide whether the change is still wanted.",
     retryable: false,
   },

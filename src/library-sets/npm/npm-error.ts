@@ -45,7 +45,9 @@ export function npmError(end: NpmEnd): DriverError {
   return new DriverError(reason, textOf(reason, failure), { metadata });
 }
 
-function failureOf({ output, log, code }: NpmEnd): NpmFailure {
+function failureOf({ output, log, code, signal }: NpmEnd): NpmFailure {
+  // A file that may not grow: npm dies of it where it does not see the error first.
+  if (signal === "SIGXFSZ") return { code: "EFBIG", summary: "", detail: "" };
   try {
     const { error } = JSON.parse(output) as { error?: Partial<Record<keyof NpmFailure, unknown>> };
     if (error !== undefined) {
@@ -61,7 +63,8 @@ function failureOf({ output, log, code }: NpmEnd): NpmFailure {
     .map((line) => line.slice("npm error ".length));
   const named = /^code (\S+)$/.exec(said[0] ?? "")?.[1] ?? "";
   const summary = said.filter((line) => !/^(code|errno|syscall|path) /.test(line)).join("\n");
-  return { code: named, summary: summary || `npm ended with code ${code}`, detail: "" };
+  const end = signal === undefined ? `npm ended with code ${code}` : `npm was ended by ${signal}`;
+  return { code: named, summary: summary || end, detail: "" };
 }
 
 function reasonOf({ code, summary }: NpmFailure, log: string): Reason {

@@ -16,6 +16,8 @@ export interface NpmOptions {
 /** How a run of npm ended. */
 export interface NpmEnd {
   readonly code: number | undefined;
+  /** What ended it from outside. */
+  readonly signal: NodeJS.Signals | undefined;
   /** What it wrote to standard output. */
   readonly output: string;
   /** The end of its log. */
@@ -55,12 +57,12 @@ export async function runNpm(args: readonly string[], options: NpmOptions): Prom
   try {
     const log: string[] = [];
     const reading = Promise.all([outputOf(child), readLog(child, log, options)]);
-    const [code] = (await once(child, "exit")) as [number | null];
+    const [code, ended] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
     // What it has started may hold its output open.
     killGroup(child);
     const [output] = await reading;
     signal.throwIfAborted();
-    return { code: code ?? undefined, output, log: log.join("\n") };
+    return { code: code ?? undefined, signal: ended ?? undefined, output, log: log.join("\n") };
   } catch (error) {
     signal.throwIfAborted();
     throw new DriverError("INSTALL_FAILED", "npm could not be run", { cause: error });

@@ -18,7 +18,13 @@ import type { InstallProgress, LibrarySet, LibrarySetDraft, LibrarySetStore } fr
 import type { SourceSpec } from "../../sources/connector.ts";
 import type { Uploads } from "../../uploads/model.ts";
 import { invalidField } from "../mapping/invalid-field.ts";
-import { fromInstallProgress, fromLibrarySet, fromSetCheck, toLibrarySetDraft } from "../mapping/library-sets.ts";
+import {
+  fromInstallProgress,
+  fromLibrarySet,
+  fromListedSet,
+  fromSetCheck,
+  toLibrarySetDraft,
+} from "../mapping/library-sets.ts";
 import { pageOf, pageSize } from "../mapping/pages.ts";
 import { toSourceSpec } from "../mapping/sources.ts";
 import { type BoundMethod, bindService } from "../service.ts";
@@ -71,9 +77,9 @@ export function libraryService({
         yield* created(librarySets, await withRealFolder(draft, allowedFolder), call.signal);
       },
       getLibrarySet: async ({ name }) => {
-        const set = await librarySets.byName(name);
-        const lockfile = await librarySets.lockfileOf(set.hash);
-        return create(GetLibrarySetResponseSchema, { librarySet: fromLibrarySet(set, { packages: true }), lockfile });
+        const set = await librarySets.look(name);
+        const librarySet = fromListedSet(set, { packages: true });
+        return create(GetLibrarySetResponseSchema, { librarySet, lockfile: "problem" in set ? "" : set.lockfile });
       },
       listLibrarySets: async ({ pageSize: asked, pageToken }) => {
         const { items, nextPageToken } = pageOf(await librarySets.list(), ({ name }) => name, {
@@ -81,7 +87,7 @@ export function libraryService({
           token: pageToken,
           request: ["librarySets"],
         });
-        const found = items.map((set) => fromLibrarySet(set, { packages: false }));
+        const found = items.map((set) => fromListedSet(set, { packages: false }));
         return create(ListLibrarySetsResponseSchema, { librarySets: found, nextPageToken });
       },
       checkLibrarySet: async ({ name, source: given }, call) => {

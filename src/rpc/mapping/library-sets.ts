@@ -14,11 +14,13 @@ import {
 } from "../../gen/drover/v1/library_service_pb.js";
 import type { Problem, SetCheck } from "../../library-sets/check/model.ts";
 import {
+  type DamagedSet,
   kindsOf,
   type LibrarySetDraft,
   type InstallProgress as ModelProgress,
   type LibrarySet as ModelSet,
 } from "../../library-sets/model.ts";
+import { toStatus } from "../status.ts";
 import { invalidField } from "./invalid-field.ts";
 
 const scripts = {
@@ -53,6 +55,16 @@ export function fromLibrarySet(set: ModelSet, { packages }: { readonly packages:
     parsers: manifest.parsers.map((each) => ({ name: each.package, version: each.version })),
     files: files.length,
     bytes: BigInt(files.reduce((sum, { bytes }) => sum + bytes, 0)),
+  });
+}
+
+/** A set as it is listed, whole or damaged. */
+export function fromListedSet(set: ModelSet | DamagedSet, options: { readonly packages: boolean }): LibrarySet {
+  if (!("problem" in set)) return fromLibrarySet(set, options);
+  const { name, hash, createdBy, createTime, problem } = set;
+  return create(LibrarySetSchema, {
+    ...{ name, hash, createdBy, problem: toStatus(problem) },
+    ...(hash !== "" && { createTime: timestampFromDate(createTime) }),
   });
 }
 

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { LibrarySetManifest, LibrarySetStore } from "../../../src/library-sets/model.ts";
+import type { LibraryPackage, LibrarySetManifest, LibrarySetStore } from "../../../src/library-sets/model.ts";
 import { canonicalJson } from "../../../src/operations/identity.ts";
 import { draftOf, openSets } from "../../helpers/library-sets.ts";
 import { packPackage, tarEntry } from "../../helpers/npm-packages.ts";
@@ -18,6 +18,8 @@ let store: LibrarySetStore;
 /** What another driver has exported. */
 let archive: Buffer;
 let hash: string;
+/** Where they lie there. */
+let folder: string;
 let manifest: LibrarySetManifest;
 
 beforeAll(async () => {
@@ -28,6 +30,7 @@ beforeAll(async () => {
   const first = stack.use(await openSets(join(root, "first")));
   ({ hash, manifest } = await first.create(draftOf("set", ["acme@1.0.0"], packages), { signal }));
   archive = await allOf(first.export("set", { signal }));
+  folder = first.folderOf(hash);
   dataDirectory = join(root, "second");
   store = stack.use(await openSets(dataDirectory));
 }, 60_000);
@@ -56,6 +59,31 @@ function archiveOf(changed: Partial<LibrarySetManifest>, ...entries: readonly (r
   return gzipSync(Buffer.concat([...named, ...entries.flat(), Buffer.alloc(1024)]));
 }
 
+/** An archive with all files of the real one, or others in their places, and a manifest that names these. */
+async function whole(changed: Partial<LibrarySetManifest>, others: Readonly<Record<string, string>> = {}) {
+  const texts: Record<string, string> = {};
+  for (const { path } of manifest.files) texts[path] = await readFile(join(folder, path), "utf8");
+  const all = Object.entries({ ...texts, ...others }).filter(([, text]) => text !== LEFT_OUT);
+  const said = { files: all.map(([path, text]) => fileOf(path, text)), ...changed };
+  const name = sha256(canonicalJson({ ...manifest, ...said }));
+  const entries = all.flatMap(([path, text]) => [
+    ...(isLong(path) ? [tarEntry("pax", "x", paxPath(`${name}/${path}`))] : []),
+    tarEntry(isLong(path) ? "short" : `${name}/${path}`, "0", Buffer.from(text)),
+  ]);
+  return { name, bytes: archiveOf(said, ...entries) };
+}
+
+/** Behind the hash, for the 100 bytes that a header has. */
+function isLong(path: string): boolean {
+  return path.length > 35;
+}
+
+function paxPath(path: string): Buffer {
+  const record = ` path=${path}\n`;
+  const length = Buffer.byteLength(record);
+  return Buffer.from(`${length + String(length + 3).length}${record}`);
+}
+
 function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
@@ -72,6 +100,19 @@ function alone(path: string, text: string, flag = "0", content = text): Buffer {
 }
 
 const broken = { reason: "INVALID_ARCHIVE" };
+
+const LEFT_OUT = "left out";
+const PARSERS = { package: "acme", version: "1.0.0", module: "node_modules/acme/index.js" };
+const CONNECTOR = {
+  ...{ ...PARSERS, kind: "acme", interface: 1 },
+  descriptor: { kind: "acme", summary: "", extensions: [], options: {} },
+};
+
+async function lockedTo(os: string): Promise<string> {
+  const lockfile = JSON.parse(await readFile(join(folder, "package-lock.json"), "utf8"));
+  lockfile.packages["node_modules/acme"].os = [os];
+  return JSON.stringify(lockfile);
+}
 
 it("what was exported is taken as the same set, whatever its names", async () => {
   expect(await take(archive)).toMatchObject({ name: "taken", hash, createdBy: "ann" });
@@ -137,17 +178,45 @@ it("one for another system is refused", async () => {
 });
 
 it("one with long paths keeps them", async () => {
-  const path = `node_modules/${LONG}`;
+  const path = `node_modules/acme/${LONG}`;
   expect(path.length).toBeGreaterThan(100);
-  const changed = { asked: [], packages: [], connectors: [], parsers: [], files: [fileOf(path, "x")] };
-  const name = sha256(canonicalJson({ ...manifest, ...changed }));
-  const record = ` path=${name}/${path}\n`;
-  const pax = Buffer.from(`${record.length + 3}${record}`);
-  const longer = archiveOf(changed, tarEntry("pax", "x", pax), tarEntry("short", "0", Buffer.from("x")));
-  expect((await take(longer, "long")).hash).toBe(name);
+  const { name, bytes } = await whole({}, { [path]: "x" });
+  expect((await take(bytes, "long")).hash).toBe(name);
   const again = await allOf(store.export("long", { signal }));
   await store.remove("long", { signal });
-  expect((await take(again, "long")).manifest.files).toEqual([fileOf(path, "x")]);
+  expect((await take(again, "long")).manifest.files).toContainEqual(fileOf(path, "x"));
+});
+
+const acme = () => manifest.packages[0] as LibraryPackage;
+
+it.each([
+  ["another version than its lockfile", async () => whole({ packages: [{ ...acme(), version: "2.0.0" }] })],
+  ["another hash than its lockfile", async () => whole({ packages: [{ ...acme(), integrity: "sha512-AAAA" }] })],
+  ["another licence than its package", async () => whole({ packages: [{ ...acme(), license: "ISC" }] })],
+  ["no package", async () => whole({ packages: [] })],
+  ["a package more", async () => whole({ packages: [acme(), { ...acme(), path: "node_modules/more", name: "more" }] })],
+  ["that another one was asked for", async () => whole({ asked: [{ name: "acme", version: "2.0.0" }] })],
+  ["a kind that no package offers", async () => whole({ connectors: [CONNECTOR] })],
+  ["value parsers that no package offers", async () => whole({ parsers: [PARSERS] })],
+  [
+    "another version than its package",
+    async () => whole({}, { "node_modules/acme/package.json": JSON.stringify({ name: "acme", version: "1.0.1" }) }),
+  ],
+  ["the file of no package", async () => whole({}, { "node_modules/more/index.js": "" })],
+  ["no lockfile", async () => whole({}, { "package-lock.json": LEFT_OUT })],
+  ["a lockfile that can't be read", async () => whole({}, { "package-lock.json": "{" })],
+  [
+    "nothing of the system that its lockfile is for",
+    async () => whole({}, { "package-lock.json": await lockedTo("linux") }),
+  ],
+])("one that says %s is refused", async (_what, make) => {
+  await expect(take((await make()).bytes, "lying")).rejects.toMatchObject(broken);
+  await expect(store.byName("lying")).rejects.toMatchObject({ reason: "LIBRARY_SET_NOT_FOUND" });
+});
+
+it("one with settings that no kind of it has is refused as a new set is", async () => {
+  const { bytes } = await whole({ settings: { postgres: { partitions: "2" } } });
+  await expect(take(bytes, "tuned")).rejects.toMatchObject({ reason: "INVALID_LIBRARY_SET" });
 });
 
 it("one whose sender leaves is not taken", async () => {

@@ -1,3 +1,4 @@
+import { execFile } from "node:child_process";
 import {
   appendFile,
   chmod,
@@ -12,8 +13,12 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Readable } from "node:stream";
+import { promisify } from "node:util";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { InstallProgress, LibrarySet, LibrarySetStore, UnlessUsed } from "../../../src/library-sets/model.ts";
+import { PublishedSets } from "../../../src/library-sets/published-sets.ts";
+import { SetNames } from "../../../src/library-sets/set-names.ts";
 import { draftOf, openSets } from "../../helpers/library-sets.ts";
 import { integrityOf, lockfileFor, packPackage } from "../../helpers/npm-packages.ts";
 import { temporaryFolder } from "../../helpers/temporary-folder.ts";
@@ -61,6 +66,24 @@ beforeAll(async () => {
 }, 60_000);
 
 afterAll(() => stack.disposeAsync());
+afterEach(() => void vi.restoreAllMocks());
+
+/** Gives a name to a set, as any driver of the data directory does. */
+async function point(name: string, hash: string): Promise<void> {
+  const text = JSON.stringify({ name, hash, createTime: new Date(), createdBy: "ann" });
+  await writeFile(join(dataDirectory, "library-sets/names", `${name}.json`), text);
+}
+
+/** Nobody uses a set; something happens while that is looked up for the first time. */
+function once(event: () => Promise<void>): () => Promise<readonly string[]> {
+  let pending: (() => Promise<void>) | undefined = event;
+  return async () => {
+    const happens = pending;
+    pending = undefined;
+    await happens?.();
+    return [];
+  };
+}
 
 /** A script that tells what it can see. */
 const MADE = {
@@ -69,6 +92,9 @@ const MADE = {
 
 const create = (name: string, asked: readonly string[], more: Parameters<typeof draftOf>[3] = {}, folder = packages) =>
   store.create(draftOf(name, asked, folder, more), { signal });
+/** Makes a set without npm. */
+const take = (by: LibrarySetStore, archive: Buffer, options: { readonly name: string; readonly replace?: boolean }) =>
+  by.import(Readable.from([archive]), { replace: false, createdBy: "ann", signal, ...options });
 const staged = () => readdir(join(dataDirectory, "library-sets", "staging"));
 const reason = (value: string) => expect.objectContaining({ reason: value });
 
@@ -135,19 +161,23 @@ describe("a name", () => {
 
   it("goes to one of two administrators who want it at once, and to both for the same set", async () => {
     await using second = await openSets(dataDirectory, OTHER);
-    const ask = (by: LibrarySetStore, name: string, lockfile: string) =>
-      by.create(draftOf(name, [], packages, { lockfile }), { signal }).then(
+    const told = (asked: Promise<LibrarySet>) =>
+      asked.then(
         ({ hash }) => hash,
         (error) => error.reason,
       );
-    const [same, alike, one, two] = await Promise.all([
-      ask(store, "either", locks.helper),
-      ask(second, "either", locks.helper),
-      ask(store, "both", locks.acme),
-      ask(second, "both", locks.helper),
-    ]);
+    const ask = (by: LibrarySetStore) =>
+      told(by.create(draftOf("either", [], packages, { lockfile: locks.helper }), { signal }));
+    const [same, alike] = await Promise.all([ask(store), ask(second)]);
     expect(same).toMatch(/^[0-9a-f]{64}$/);
     expect(alike).toBe(same);
+    const archives = [
+      await allOf(store.export("warehouse", { signal })),
+      await allOf(store.export("either", { signal })),
+    ];
+    const [one, two] = await Promise.all(
+      archives.map((archive, index) => told(take(index === 0 ? store : second, archive, { name: "both" }))),
+    );
     const { hash } = await second.byName("both");
     expect([one, two].sort()).toEqual([hash, "LIBRARY_SET_EXISTS"].sort());
     expect(await staged()).toEqual([]);
@@ -156,7 +186,8 @@ describe("a name", () => {
   });
 
   it("can be moved to another set, while whoever works with the old one still has it", async () => {
-    const { hash } = await create("either", [], { lockfile: locks.acme, replace: true });
+    const archive = await allOf(store.export("warehouse", { signal }));
+    const { hash } = await take(store, archive, { name: "either", replace: true });
     expect(hash).toBe(made.hash);
     expect((await store.byName("either")).hash).toBe(hash);
     expect(await readdir(join(dataDirectory, "library-sets"))).toHaveLength(4);
@@ -177,6 +208,51 @@ describe("a name", () => {
     expect((await used.byName("used")).hash).toBe(made.hash);
     await used.remove("used", { signal });
     await expect(used.remove("used", { signal })).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
+  });
+
+  it("that somebody else takes away at the same moment is not there", async () => {
+    await point("twice", made.hash);
+    const first = () => store.remove("twice", { signal });
+    await using second = await openSets(dataDirectory, OTHER, { users: once(first) });
+    await expect(second.remove("twice", { signal })).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
+    expect(await staged()).toEqual([]);
+  });
+
+  it("that is given to another set at the same moment stays with it", async () => {
+    await point("moved", made.hash);
+    const move = () => point("moved", "b".repeat(64));
+    await using second = await openSets(dataDirectory, OTHER, { users: once(move) });
+    await expect(second.remove("moved", { signal })).rejects.toEqual(reason("DEFINITION_CHANGED"));
+    expect(await store.look("moved")).toMatchObject({ hash: "b".repeat(64) });
+    expect(await staged()).toEqual([]);
+    await store.remove("moved", { signal });
+  });
+
+  it("comes back where its driver died before it had taken it away, unless it belongs to another set", async () => {
+    await point("lost", made.hash);
+    const taken: { name: string; text: string }[] = [];
+    const second = await openSets(dataDirectory, OTHER, {
+      users: async () => {
+        for (const name of await staged())
+          taken.push({ name, text: await readFile(join(dataDirectory, "library-sets/staging", name), "utf8") });
+        return [];
+      },
+    });
+    await second.remove("lost", { signal });
+    await second[Symbol.asyncDispose]();
+    expect(taken).toHaveLength(1);
+    await expect(store.byName("lost")).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
+    const [{ name, text } = { name: "", text: "" }] = taken;
+    const asItWas = () => writeFile(join(dataDirectory, "library-sets/staging", name), text);
+    await asItWas();
+    await store.sweep(nobody);
+    expect((await store.byName("lost")).hash).toBe(made.hash);
+    await asItWas();
+    await point("lost", "c".repeat(64));
+    await store.sweep(nobody);
+    expect(await store.look("lost")).toMatchObject({ hash: "c".repeat(64) });
+    expect(await staged()).toEqual([]);
+    await store.remove("lost", { signal });
   });
 });
 
@@ -230,6 +306,19 @@ describe("packages that can't be had", () => {
     const { folder } = await folderOf(`unsafe ${what}`, { name: "unsafe", entries: [entry] });
     await expect(create("never", ["unsafe@1.0.0"], {}, folder)).rejects.toEqual(reason("PACKAGE_UNSAFE"));
     expect(await staged()).toEqual([]);
+  });
+
+  it.each([
+    ["a link", (path: string) => symlink(join(packages, "acme-1.0.0.tgz"), path)],
+    ["a folder", (path: string) => mkdir(path)],
+    ["a pipe", (path: string) => promisify(execFile)("mkfifo", [path])],
+  ])("are %s in place of a file", async (what, make) => {
+    const { folder } = await folderOf(`irregular ${what}`, { name: "fine" });
+    await make(join(folder, "acme-1.0.0.tgz"));
+    await expect(create("never", ["fine@1.0.0"], {}, folder)).rejects.toMatchObject({
+      reason: "PACKAGE_DAMAGED",
+      message: expect.stringContaining("acme-1.0.0.tgz is no package: it is no regular file"),
+    });
   });
 
   it("do not have the hash that the lockfile says, or are no packages", async () => {
@@ -329,28 +418,155 @@ describe("damage", () => {
   });
 });
 
+describe("a set that can't be read", () => {
+  const folder = () => store.folderOf(made.hash);
+  const pointer = () => join(dataDirectory, "library-sets/names/warehouse.json");
+  let archive: Buffer;
+
+  beforeAll(async () => {
+    archive = await allOf(store.export("warehouse", { signal }));
+  });
+
+  const again = () => take(store, archive, { name: "warehouse", replace: true });
+
+  it.each([
+    [
+      "its manifest was altered",
+      async () => {
+        await chmod(join(folder(), "set.json"), 0o644);
+        await appendFile(join(folder(), "set.json"), " ");
+      },
+      "set.json was altered",
+    ],
+    ["its manifest is missing", () => rm(join(folder(), "set.json")), "set.json is missing"],
+    [
+      "its manifest is a folder",
+      async () => {
+        await rm(join(folder(), "set.json"));
+        await mkdir(join(folder(), "set.json"));
+      },
+      "set.json can't be read",
+    ],
+    ["its folder is gone", () => rm(folder(), { recursive: true }), "its files are gone"],
+    [
+      "its folder is a file",
+      async () => {
+        await rm(folder(), { recursive: true });
+        await writeFile(folder(), "");
+      },
+      "set.json can't be read",
+    ],
+    ["its name's file was altered", () => writeFile(pointer(), "{"), "the file that says what it points to"],
+  ])("is seen, and mended or deleted: %s", async (_what, harm, told) => {
+    const damaged = {
+      name: "warehouse",
+      problem: { reason: "LIBRARY_SET_DAMAGED", message: expect.stringContaining(told) },
+    };
+    await harm();
+    expect(await store.list()).toContainEqual(expect.objectContaining({ name: "warehouse" }));
+    expect((await store.list()).find(({ name }) => name === "warehouse")).toMatchObject(damaged);
+    expect(await store.look("warehouse")).toMatchObject(damaged);
+    await expect(store.byName("warehouse")).rejects.toMatchObject(damaged.problem);
+    await again();
+    await store.verify(made.hash, { signal });
+    expect(await store.look("warehouse")).toMatchObject({ hash: made.hash, lockfile: locks.acme });
+
+    await harm();
+    await store.remove("warehouse", { signal });
+    await expect(store.look("warehouse")).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
+    await again();
+    await store.verify(made.hash, { signal });
+  });
+});
+
 /** No driver works with any set. */
 const nobody: UnlessUsed = (_, takeAway) => takeAway();
 
 describe("what is left over", () => {
+  const old = new Date(Date.now() - 2 * 3_600_000);
+  let hash: string;
+  let archive: Buffer;
+
+  beforeAll(async () => {
+    ({ hash } = await create("brief", [], { lockfile: locks.scripted }));
+    archive = await allOf(store.export("brief", { signal }));
+  });
+
+  const again = () => take(store, archive, { name: "brief" });
+  /** As long ago as nobody needs it any more. */
+  const abandon = async () => {
+    await store.remove("brief", { signal });
+    await utimes(store.folderOf(hash), old, old);
+  };
+
   it("is swept once its driver is dead, and sets without a name once nobody uses them", async () => {
     const staging = join(dataDirectory, "library-sets", "staging");
     await mkdir(join(staging, `${OTHER}-dead`));
     await mkdir(join(staging, `${FIRST}-alive`));
-    const { hash } = await create("brief", [], { lockfile: locks.scripted });
+    await utimes(store.folderOf(hash), old, old);
     await store.remove("brief", { signal });
     await store.sweep(nobody);
     expect(await staged()).toEqual([`${FIRST}-alive`]);
     await rm(join(staging, `${FIRST}-alive`), { recursive: true });
-    // Just made: it may be about to get its name.
+    // It had a name just now: it may be about to get one again.
     await store.verify(hash, { signal });
-    const old = new Date(Date.now() - 2 * 3_600_000);
     for (const each of [hash, made.hash]) await utimes(store.folderOf(each), old, old);
     await store.sweep((each, takeAway) => (each === hash ? Promise.resolve() : takeAway()));
     await store.verify(hash, { signal });
     await store.sweep(nobody);
     await expect(store.verify(hash, { signal })).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
     await store.verify(made.hash, { signal });
+  });
+
+  it("is no set that is being published again and has no name yet", async () => {
+    await again();
+    await abandon();
+    await store.sweep(async (each, takeAway) => {
+      // Somebody finds it whole.
+      if (each === hash) await utimes(store.folderOf(hash), new Date(), new Date());
+      await takeAway();
+    });
+    await store.verify(hash, { signal });
+  });
+
+  it("is no set that gets its name while it is taken away", async () => {
+    await again();
+    await abandon();
+    const moveAside = PublishedSets.prototype.moveAside;
+    vi.spyOn(PublishedSets.prototype, "moveAside").mockImplementationOnce(async function (
+      this: PublishedSets,
+      ...args
+    ) {
+      await moveAside.apply(this, args);
+      await point("brief", hash);
+    });
+    await store.sweep(nobody);
+    expect((await store.byName("brief")).hash).toBe(hash);
+    await store.verify(hash, { signal });
+  });
+
+  it("is no set that is taken away while it gets its name", async () => {
+    await again();
+    await store.remove("brief", { signal });
+    const set = SetNames.prototype.set;
+    const naming = vi.spyOn(SetNames.prototype, "set").mockImplementationOnce(async function (this: SetNames, ...args) {
+      await rm(store.folderOf(hash), { recursive: true });
+      return set.apply(this, args);
+    });
+    await again();
+    expect(naming).toHaveBeenCalledTimes(2);
+    expect((await store.byName("brief")).hash).toBe(hash);
+    await store.verify(hash, { signal });
+  });
+
+  it("is no set whose name is just taken away, and given back", async () => {
+    await again();
+    await utimes(store.folderOf(hash), old, old);
+    // Once the name is gone, somebody is found who uses it.
+    const users = [async () => [], async () => store.sweep(nobody).then(() => ["driver 7"])];
+    await using removing = await openSets(dataDirectory, OTHER, { users: async () => (await users.shift()?.()) ?? [] });
+    await expect(removing.remove("brief", { signal })).rejects.toEqual(reason("LIBRARY_SET_IN_USE"));
+    expect((await store.byName("brief")).hash).toBe(hash);
   });
 
   it("is nothing where the one who asked has left", async () => {

@@ -9,7 +9,7 @@ import { writeWhole } from "../export-file.ts";
 import { parseKindSettings, parsePackage } from "../grammar/library-set.ts";
 import { repeatable } from "../options.ts";
 import { printable } from "../render/cell.ts";
-import { installProgress, librarySetFacts, packageTable } from "../render/library-set.ts";
+import { damagedSetFacts, installProgress, librarySetFacts, packageTable } from "../render/library-set.ts";
 import { ProgressBar } from "../render/progress-bar.ts";
 import { setCheckText } from "../render/set-check.ts";
 import { pairs, table } from "../render/table.ts";
@@ -120,15 +120,19 @@ async function list({ connect, call, globals, output }: Context): Promise<void> 
     { title: "bytes", right: true },
     { title: "made" },
   ];
-  const rows = found.map(({ name, asked, kinds, hash, bytes, createTime }) => [
+  const rows = found.map(({ name, asked, kinds, hash, bytes, createTime, problem }) => [
     printable(name),
-    printable(asked.map((each) => `${each.name}@${each.version}`).join(", ")),
+    problem === undefined ? printable(asked.map((each) => `${each.name}@${each.version}`).join(", ")) : "damaged",
     printable(kinds.join(", ")),
-    hash.slice(0, 12),
-    bytesText(bytes),
-    timeText(createTime),
+    hash.slice(0, 12) || "-",
+    problem === undefined ? bytesText(bytes) : "-",
+    createTime === undefined ? "-" : timeText(createTime),
   ]);
   await output.write(table(columns, rows, output.style));
+  const damaged = found.flatMap(({ name, problem }) => (problem === undefined ? [] : [{ name, problem }]));
+  if (damaged.length > 0) await output.write("\n");
+  for (const { name, problem } of damaged)
+    await output.write(`${printable(name)}: ${problem.reason}: ${printable(problem.message)}\n`);
 }
 
 async function show(
@@ -140,6 +144,11 @@ async function show(
   if (lockfile) return output.write(await drover.librarySets.lockfile(name, call));
   const set = await drover.librarySets.get(name, call);
   if (globals.json) return output.document({ librarySet: set });
+  const { problem } = set;
+  if (problem !== undefined) {
+    await output.write(pairs(damagedSetFacts(set, problem), output.style));
+    return;
+  }
   await output.write(pairs(librarySetFacts(set), output.style));
   await output.write("\n");
   await output.write(packageTable(set, output.style));

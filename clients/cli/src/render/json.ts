@@ -1,6 +1,6 @@
-import type { Dataset, Operation, Version } from "../../../node/src/index.ts";
+import { type Dataset, DroverError, type Operation, type Version } from "../../../node/src/index.ts";
 
-/** JSON as the driver writes values: NaN and infinities by name, bytes as base64, bigints as text. */
+/** JSON as the driver writes values: NaN and infinities by name, bytes as base64, bigints as text; errors as data. */
 export function jsonText(value: unknown, indent?: number): string {
   return JSON.stringify(value, replace, indent);
 }
@@ -9,6 +9,7 @@ function replace(_key: string, value: unknown): unknown {
   if (typeof value === "bigint") return value.toString();
   if (typeof value === "number" && !Number.isFinite(value)) return String(value);
   if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
+  if (value instanceof DroverError) return errorJson(value);
   return value;
 }
 
@@ -44,7 +45,9 @@ export function versionJson(version: Version) {
 /** An operation; its error as data. */
 export function operationJson(operation: Operation) {
   const { error, ...rest } = operation;
-  if (error === undefined) return rest;
-  const { reason, code, message, help, retryable, metadata } = error;
-  return { ...rest, error: { reason, code, message, help, retryable, metadata } };
+  return error === undefined ? rest : { ...rest, error: errorJson(error) };
+}
+
+function errorJson({ reason, code, message, help, retryable, metadata }: DroverError) {
+  return { reason, code, message, help, retryable, metadata };
 }

@@ -1,4 +1,4 @@
-import type { InstallProgress, LibrarySet, Progress } from "../../../node/src/index.ts";
+import type { DroverError, InstallProgress, LibrarySet, Progress } from "../../../node/src/index.ts";
 import { printable } from "./cell.ts";
 import type { Style } from "./style.ts";
 import { table } from "./table.ts";
@@ -40,6 +40,22 @@ export function librarySetFacts(set: LibrarySet): readonly [string, string][] {
     ["runs on", platform ?? "any system"],
     ["holds", `${countText(files)} files, ${bytesText(bytes)}`],
     ["made", `${timeText(createTime)} by ${printable(createdBy)}`],
+  ];
+}
+
+/** What is still known of a set that can't be read. */
+export function damagedSetFacts(
+  { name, hash, createTime, createdBy }: LibrarySet,
+  { reason, message, help }: DroverError,
+): readonly [string, string][] {
+  return [
+    ["name", printable(name)],
+    ...(hash === "" ? [] : [["hash", printable(hash)] as [string, string]]),
+    ...(createTime === undefined
+      ? []
+      : [["made", `${timeText(createTime)} by ${printable(createdBy)}`] as [string, string]]),
+    ["problem", `${reason}: ${printable(message)}`],
+    ["help", printable(help)],
   ];
 }
 

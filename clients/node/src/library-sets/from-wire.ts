@@ -1,3 +1,4 @@
+import { statusError } from "../errors.ts";
 import {
   type CheckLibrarySetResponse,
   LibraryProblem_Severity as Severity,
@@ -75,6 +76,7 @@ export function summaryFrom(set: WireSet): LibrarySetSummary {
     parsers: set.parsers.map(versionFrom),
     platform: set.platform || undefined,
     bytes: Number(set.bytes),
+    problem: set.problem && statusError(set.problem),
   };
 }
 

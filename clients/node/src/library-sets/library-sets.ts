@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { required } from "../checks.ts";
-import { clientError } from "../errors.ts";
+import { clientError, statusError } from "../errors.ts";
 import { sourceToWire } from "../from-wire.ts";
 import { type ImportLibrarySetRequestSchema, LibraryService } from "../gen/drover/v1/library_service_pb.js";
 import { paged } from "../pages.ts";
@@ -39,16 +39,19 @@ export class LibrarySets {
     throw clientError("STREAM_CUT", "the install ended before it was complete");
   }
 
+  /** One that is damaged says so in its `problem`. */
   async get(name: string, options: CallOptions = {}): Promise<LibrarySet> {
     return librarySetFrom(required((await this.#transport.unary(method.getLibrarySet, { name }, options)).librarySet));
   }
 
-  /** The text of a set's `package-lock.json`: with it the same packages are installed anywhere. */
+  /** The text of a set's `package-lock.json`: with it the same packages are installed anywhere. Errors: LIBRARY_SET_DAMAGED. */
   async lockfile(name: string, options: CallOptions = {}): Promise<string> {
-    return (await this.#transport.unary(method.getLibrarySet, { name }, options)).lockfile;
+    const { librarySet, lockfile } = await this.#transport.unary(method.getLibrarySet, { name }, options);
+    if (librarySet?.problem !== undefined) throw statusError(librarySet.problem);
+    return lockfile;
   }
 
-  /** By name. */
+  /** By name. Those that are damaged say so in their `problem`. */
   list(options: CallOptions = {}): AsyncGenerator<LibrarySetSummary, void, undefined> {
     return paged(async (pageToken) => {
       const request = { pageSize: maxPageSize, pageToken };

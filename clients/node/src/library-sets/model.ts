@@ -1,3 +1,4 @@
+import type { DroverError } from "../errors.ts";
 import type { PackageVersion, Source } from "../model.ts";
 import type { CallOptions } from "../transport/transport.ts";
 
@@ -61,6 +62,8 @@ export interface LibrarySetSummary {
   readonly packageCount: number;
   readonly files: number;
   readonly bytes: number;
+  /** Why it can't be read: then nothing but its name is sure. It can be deleted, or made again with `replace`. */
+  readonly problem: DroverError | undefined;
 }
 
 /** A library set with all of its packages. */

@@ -6,6 +6,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { PackageVersion, Source } from "./types_pb.js";
+import type { Status } from "../../google/rpc/status_pb.js";
 
 /**
  * Describes the file drover/v1/library_service.proto.
@@ -115,6 +116,14 @@ export declare type LibrarySet = Message<"drover.v1.LibrarySet"> & {
    * @generated from field: int32 package_count = 14;
    */
   packageCount: number;
+
+  /**
+   * Why it can't be read: LIBRARY_SET_DAMAGED; absent where it can. Then only its name is set, and its hash and who gave the name when, if
+   * these can be read. It can be deleted, or made again, in its place with `replace`. Files of packages are looked at by CheckLibrarySet only.
+   *
+   * @generated from field: google.rpc.Status problem = 15;
+   */
+  problem?: Status | undefined;
 };
 
 /**
@@ -456,7 +465,7 @@ export declare type GetLibrarySetResponse = Message<"drover.v1.GetLibrarySetResp
   librarySet?: LibrarySet | undefined;
 
   /**
-   * Its `package-lock.json`, of which the same packages can be installed again.
+   * Its `package-lock.json`, of which the same packages can be installed again; empty where the set has a `problem`.
    *
    * @generated from field: string lockfile = 2;
    */
@@ -1092,7 +1101,7 @@ export declare const LibraryService: GenService<{
     output: typeof CreateLibrarySetResponseSchema;
   },
   /**
-   * Shows a set. Errors: LIBRARY_SET_NOT_FOUND, LIBRARY_SET_DAMAGED.
+   * Shows a set. One whose files are damaged says so in its `problem`. Errors: LIBRARY_SET_NOT_FOUND.
    *
    * @generated from rpc drover.v1.LibraryService.GetLibrarySet
    */
@@ -1102,7 +1111,7 @@ export declare const LibraryService: GenService<{
     output: typeof GetLibrarySetResponseSchema;
   },
   /**
-   * Lists sets by name, without what each of their packages says.
+   * Lists sets by name, without what each of their packages says. Those whose files are damaged say so in their `problem`.
    *
    * @generated from rpc drover.v1.LibraryService.ListLibrarySets
    */
@@ -1124,7 +1133,8 @@ export declare const LibraryService: GenService<{
     output: typeof CheckLibrarySetResponseSchema;
   },
   /**
-   * Deletes a set. Errors: LIBRARY_SET_NOT_FOUND, LIBRARY_SET_IN_USE.
+   * Deletes a set, damaged or not. Errors: LIBRARY_SET_NOT_FOUND, LIBRARY_SET_IN_USE, and DEFINITION_CHANGED where somebody gives
+   * its name to another set at this moment.
    *
    * @generated from rpc drover.v1.LibraryService.DeleteLibrarySet
    */
@@ -1145,7 +1155,8 @@ export declare const LibraryService: GenService<{
     output: typeof ExportLibrarySetResponseSchema;
   },
   /**
-   * Takes an archive: first `begin`, then bytes in pieces of any size, then `end`. All hashes in it are checked. Errors:
+   * Takes an archive: first `begin`, then bytes in pieces of any size, then `end`. All hashes in it are checked, and what it says of
+   * its packages is compared with what they and its lockfile say. Errors:
    * INVALID_ARCHIVE, LIBRARY_SET_EXISTS, LIBRARY_SET_INCOMPATIBLE, INVALID_LIBRARY_SET, CONNECTOR_INVALID,
    * CONNECTOR_INTERFACE_UNKNOWN, DISK_FULL, POOL_FULL.
    *
