@@ -1,4 +1,5 @@
 import type { DefinitionCatalog } from "../catalog/definitions.ts";
+import { DriverError } from "../errors/driver-error.ts";
 import type { ServedKinds } from "../library-sets/served-kinds.ts";
 import type { SourceKind } from "../sources/connector.ts";
 import type { Uploads } from "../uploads/model.ts";
@@ -24,6 +25,8 @@ export interface Definitions extends SourceResolver {
   export(
     names: readonly string[],
   ): Promise<{ readonly connections: readonly Connection[]; readonly sources: readonly StoredSource[] }>;
+  /** The name of the library set that reads a source; undefined for what the driver brings along. */
+  librarySetOf(source: StoredSource): string | undefined;
   /** The same as if these kinds were served, whatever the configuration says. */
   servedBy(kinds: ServedKinds): SourceResolver;
   /** Takes all of a document, or nothing. Throws CONNECTION_EXISTS, SOURCE_EXISTS, and what is wrong with one of them. */
@@ -49,8 +52,19 @@ export function createDefinitions(options: DefinitionParts): Definitions {
     connections: createConnections(parts, catalog),
     sources: createStoredSources(parts, catalog),
     resolveConnection: (draft, password) => draftServer(parts, catalog, draft, password),
+    librarySetOf: (source) => librarySetOf(source, kinds),
     servedBy: (others) => createSourceResolver({ ...parts, kinds: others }, catalog),
     export: (names) => exportDefinitions(catalog, names),
     import: (document, options) => importDefinitions(parts, catalog, document, options),
   };
+}
+
+function librarySetOf({ name, source: { format, connection } }: StoredSource, kinds: ServedKinds): string | undefined {
+  try {
+    return kinds.serve(format, { source: name, connection }).set?.name;
+  } catch (error) {
+    // It was kept when the configuration was another one.
+    if (error instanceof DriverError && error.reason === "UNKNOWN_FORMAT") return undefined;
+    throw error;
+  }
 }

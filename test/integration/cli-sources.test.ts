@@ -139,6 +139,11 @@ test("tables of a connection are listed, kept as a source, and loaded", async ()
   expect(await done("load", "ids", "--connection", "sales", "-o", "query=SELECT id FROM orders")).toMatch(
     /^ids: version 1, 2 rows, 1 column/,
   );
+  expect(await done("describe", "ids")).toMatch(/^source +connection sales, a query \(\d/m);
+  await done("load", "items", "--connection", "sales", "-o", "table=public.orders");
+  expect(await done("describe", "items")).toMatch(/^source +connection sales, table public\.orders \(\d/m);
+  expect(await done("versions", "items")).toMatch(/ connection sales, table public\.orders( |$)/m);
+  expect((await json("sources", "show", "orders")).source).not.toHaveProperty("librarySet");
   const used = await run("connections", "rm", "sales");
   expect([used.code, used.stderr]).toEqual([
     1,

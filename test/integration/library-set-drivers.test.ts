@@ -144,6 +144,9 @@ describe("a driver whose configuration names a library set", () => {
     await using held = await holdFile("held", HELD);
     await using heldLake = await holdFile("held-lake", HELD);
     await drover.sources.create({ name: "lake-orders", source: acme(heldLake.uri) });
+    expect(await drover.sources.get("lake-orders")).toMatchObject({ librarySet: "lake" });
+    const shown = await runCli(["sources", "show", "lake-orders", "--data-dir", profile.dataDirectory]);
+    expect(shown.stdout).toMatch(/^read with +library set lake$/m);
     const loads = [
       await drover.load("plain", acme(held.uri)),
       await drover.load("from_lake", { uri: "source:lake-orders" }),

@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { requireUnbounded } from "../../access/require.ts";
 import type { Definitions } from "../../definitions/definitions.ts";
+import type { StoredSource } from "../../definitions/model.ts";
 import {
   CreateConnectionResponseSchema,
   CreateSourceResponseSchema,
@@ -56,6 +57,7 @@ const PAGE = { fallback: 100, max: 1_000 };
 
 export function sourceService({ definitions, probe, uploads }: SourceHandlerParts): readonly BoundMethod[] {
   const { connections, sources } = definitions;
+  const shown = (source: StoredSource) => fromStoredSource(source, definitions.librarySetOf(source));
   const given = async (source: Source | undefined, call: Call) => {
     const spec = toSourceSpec(source);
     requireOwnSecrets(spec.options, call);
@@ -136,13 +138,12 @@ export function sourceService({ definitions, probe, uploads }: SourceHandlerPart
         requireOwnSecrets(toSourceSpec(source?.source).options, call);
         await requireOwnUpload(source?.source?.uri ?? "", uploads, call);
         const created = await sources.create(toSourceDraft(source, "source"));
-        return create(CreateSourceResponseSchema, { source: fromStoredSource(created) });
+        return create(CreateSourceResponseSchema, { source: shown(created) });
       },
-      getSource: async ({ name }) =>
-        create(GetSourceResponseSchema, { source: fromStoredSource(await sources.get(name)) }),
+      getSource: async ({ name }) => create(GetSourceResponseSchema, { source: shown(await sources.get(name)) }),
       listSources: async (request) => {
         const { items, nextPageToken } = page(await sources.list(), "sources", request);
-        return create(ListSourcesResponseSchema, { sources: items.map(fromStoredSource), nextPageToken });
+        return create(ListSourcesResponseSchema, { sources: items.map(shown), nextPageToken });
       },
       updateSource: async ({ source, updateMask }, call) => {
         // Datasets that the caller may not see may be loaded from it.
@@ -153,7 +154,7 @@ export function sourceService({ definitions, probe, uploads }: SourceHandlerPart
         for (const options of [toSourceSpec(source?.source).options, (await sources.get(name)).source.options])
           requireOwnSecrets(options, call);
         const updated = await sources.update(name, toSourceChange(source, updateMask), { etag });
-        return create(UpdateSourceResponseSchema, { source: fromStoredSource(updated) });
+        return create(UpdateSourceResponseSchema, { source: shown(updated) });
       },
       deleteSource: async ({ name, etag }, { access }) => {
         requireUnbounded(access);

@@ -87,13 +87,13 @@ export function toConnectionChange(
   return { ...(kept ? others : change), ...(password !== "" && { password }) };
 }
 
-export function fromStoredSource(stored: KeptSource): StoredSource {
+export function fromStoredSource(stored: KeptSource, librarySet: string | undefined): StoredSource {
   const { createTime, updateTime, etag } = stored;
   return create(StoredSourceSchema, {
     ...portableSource(stored),
     createTime: timestampFromDate(createTime),
     updateTime: timestampFromDate(updateTime),
-    etag,
+    ...{ etag, librarySet: librarySet ?? "" },
   });
 }
 

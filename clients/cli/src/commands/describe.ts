@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Dataset } from "../../../node/src/index.ts";
 import type { Act, Context } from "../context.ts";
 import { printable } from "../render/cell.ts";
+import { loadedText } from "../render/definitions.ts";
 import { datasetDetailJson } from "../render/json.ts";
 import { usedLibrariesText } from "../render/library-sets.ts";
 import { refreshFacts } from "../render/refresh.ts";
@@ -27,7 +28,7 @@ function sizes({ version, resident, residentBytes }: Dataset): [string, string][
   const { libraries } = version;
   return [
     ["rows", countText(version.rows)],
-    ["source", printable(`${version.source?.uri ?? "-"} (${bytesText(version.sourceBytes)})`)],
+    ["source", `${loadedText(version.source)} (${bytesText(version.sourceBytes)})`],
     ...(libraries === undefined ? [] : [["read with", usedLibrariesText(libraries)] satisfies [string, string]]),
     ["on disk", `${bytesText(version.bytes)} in ${plural(version.segments, "segment")}`],
     ["in memory", resident ? bytesText(residentBytes) : "no"],

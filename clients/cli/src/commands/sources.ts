@@ -1,11 +1,11 @@
 import type { Command } from "commander";
-import type { Source, SourceChange, StoredSource } from "../../../node/src/index.ts";
+import type { SourceChange, StoredSource } from "../../../node/src/index.ts";
 import { collect } from "../collect.ts";
 import type { Act, Context } from "../context.ts";
 import { parseLabels, parseSourceOptions } from "../grammar/assignment.ts";
 import { repeatable } from "../options.ts";
 import { printable } from "../render/cell.ts";
-import { optionText, tellTest } from "../render/definitions.ts";
+import { optionText, placeText, tellTest } from "../render/definitions.ts";
 import { pairs, table } from "../render/table.ts";
 import { timeText } from "../render/units.ts";
 import { namedOr, type SourceFlags, sourceOf, withSourceFlags } from "../source-flags.ts";
@@ -96,11 +96,14 @@ async function show({ connect, call, globals, output }: Context, name: string): 
   await using drover = await connect();
   const stored = await drover.sources.get(name, call);
   if (globals.json) return output.document({ source: stored });
-  const { source, disabled, labels, createTime, updateTime } = stored;
+  const { source, disabled, librarySet, labels, createTime, updateTime } = stored;
   const entries: [string, string][] = [
     ["name", printable(stored.name)],
     ["format", source.format ?? ""],
     ["from", placeText(source)],
+    ...(librarySet === undefined
+      ? []
+      : [["read with", `library set ${printable(librarySet)}`] satisfies [string, string]]),
     ["loads", disabled ? "refused" : "allowed"],
     ...Object.entries(source.options ?? {}).map(([key, value]): [string, string] => [
       `option ${printable(key)}`,
@@ -154,8 +157,4 @@ async function remove({ connect, call, globals, output }: Context, name: string)
 async function told({ globals, output }: Context, what: string, source: StoredSource): Promise<void> {
   if (globals.json) return output.document({ source });
   await output.write(`${printable(source.name)} ${what}\n`);
-}
-
-function placeText({ uri = "", connection }: Source): string {
-  return printable(connection === undefined ? uri : `connection ${connection}`);
 }

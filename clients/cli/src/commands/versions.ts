@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { collect } from "../collect.ts";
 import type { Act, Context } from "../context.ts";
-import { printable } from "../render/cell.ts";
+import { loadedText } from "../render/definitions.ts";
 import { versionJson } from "../render/json.ts";
 import { table } from "../render/table.ts";
 import { bytesText, countText, timeText } from "../render/units.ts";
@@ -30,7 +30,7 @@ async function versions({ connect, call, globals, output }: Context, dataset: st
     version.partial ? "-" : countText(version.rows),
     version.partial ? "-" : bytesText(version.bytes),
     timeText(version.createTime),
-    printable(version.source?.uri || "-"),
+    loadedText(version.source),
   ]);
   await output.write(table(columns, rows, output.style));
 }

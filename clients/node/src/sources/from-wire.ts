@@ -32,6 +32,7 @@ export function storedSourceFrom(answer: wire.StoredSource | undefined): StoredS
   const { name, disabled, labels, etag } = stored;
   return {
     ...{ name, source, disabled, labels, etag },
+    librarySet: stored.librarySet || undefined,
     createTime: dateFrom(stored.createTime),
     updateTime: dateFrom(stored.updateTime),
   };

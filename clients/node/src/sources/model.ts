@@ -51,6 +51,8 @@ export interface SourceDraft {
 /** A source by name. It is loaded as `source:NAME`. */
 export interface StoredSource extends SourceDraft {
   readonly disabled: boolean;
+  /** The library set that the driver reads it with; undefined for what the driver brings along. */
+  readonly librarySet: string | undefined;
   readonly labels: Labels;
   readonly createTime: Date | undefined;
   readonly updateTime: Date | undefined;

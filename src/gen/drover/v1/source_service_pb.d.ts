@@ -157,6 +157,14 @@ export declare type StoredSource = Message<"drover.v1.StoredSource"> & {
    * @generated from field: string etag = 7;
    */
   etag: string;
+
+  /**
+   * Output only: the name of the library set that this driver reads it with, as its configuration says; empty for what the driver brings
+   * along, and in documents.
+   *
+   * @generated from field: string library_set = 8;
+   */
+  librarySet: string;
 };
 
 /**
