@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { packConnector } from "../../scripts/packages.ts";
 import { tool } from "./installed.ts";
+import { packFolders } from "./npm-packages.ts";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 const modules = join(repository, "node_modules");
@@ -42,10 +43,7 @@ export async function author(folder: string): Promise<Author> {
       return run(["--test", ...files.map((file) => join("test", file))], own);
     },
     pack: async (destination) => {
-      await mkdir(destination);
-      const needed = ["iconv-lite", "safer-buffer"].map((name) => join(modules, name));
-      const options = ["pack", "--silent", "--ignore-scripts", "--pack-destination", destination];
-      await tool("npm", [...options, own, ...needed], own);
+      await packFolders(destination, [own, ...["iconv-lite", "safer-buffer"].map((name) => join(modules, name))]);
       return (await readdir(destination)).sort();
     },
   };

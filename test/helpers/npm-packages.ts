@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { tool } from "./installed.ts";
 
 /** A package as its author would publish it, or as nobody should. */
 export interface PackageDraft {
@@ -31,6 +32,13 @@ export async function packPackage(folder: string, draft: PackageDraft): Promise<
   const file = join(folder, `${name.replace("@", "").replace("/", "-")}-${version}.tgz`);
   await writeFile(file, gzipSync(Buffer.concat([...blocks, Buffer.alloc(1024)])));
   return file;
+}
+
+/** Puts the `.tgz` of packages' folders into a folder, by npm's own hand. */
+export async function packFolders(destination: string, folders: readonly string[]): Promise<void> {
+  await mkdir(destination, { recursive: true });
+  const options = ["pack", "--silent", "--ignore-scripts", "--pack-destination", destination];
+  await tool("npm", [...options, ...folders], destination);
 }
 
 /** The blocks of one entry of a tar archive, whatever it is. */

@@ -1,12 +1,14 @@
-import { mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { ensureDriver } from "../../clients/node/src/index.ts";
+import { type Drover, ensureDriver } from "../../clients/node/src/index.ts";
 import { type TableSpec, writeTable } from "../../examples/connector-dbf/test/table.ts";
 import { type Author, author } from "../helpers/author.ts";
 import { runCli } from "../helpers/cli.ts";
 import { tool } from "../helpers/installed.ts";
+import { packFolders } from "../helpers/npm-packages.ts";
+import { type PostgresDatabase, postgresDatabase } from "../helpers/postgres-database.ts";
 import { type TestProfile, testProfile } from "../helpers/profile.ts";
 
 // Starts of drivers, and an install.
@@ -175,5 +177,133 @@ describe("an administrator of a machine without a network", () => {
       reason: "INVALID_OPTION",
       message: expect.stringContaining('did you mean "dbfDate"?'),
     });
+  });
+});
+
+const repository = join(import.meta.dirname, "..", "..");
+/** pg, and what it needs. */
+const NEEDED = /^(?:pg|pg-(?:cloudflare|connection-string|int8|pool|protocol|types)|pgpass|postgres-.*|split2|xtend)$/;
+
+/** A connector that logs in at a server by options of its own. */
+describe("a package's kind of server", () => {
+  let database: PostgresDatabase;
+  let drover: Drover;
+  const server = () => `ledger://${database.host}:${database.port}`;
+  const options = () => ({ user: database.user, database: database.name });
+
+  beforeAll(async () => {
+    database = await postgresDatabase();
+    await database.run("CREATE TABLE accounts (account text, balance numeric(18,2))");
+    await database.run("INSERT INTO accounts VALUES ('bank', 1234.5), ('bakery', -7), ('cash', 0.01)");
+    const own = join(folder, "servers");
+    const modules = join(repository, "node_modules");
+    await packFolders(own, [
+      join(repository, "test", "fixtures", "packages", "ledger"),
+      ...(await readdir(modules)).filter((name) => NEEDED.test(name)).map((name) => join(modules, name)),
+    ]);
+    await using before = await ensureDriver(profile.options);
+    const made = await before.librarySets.create({
+      ...{ name: "books", packages: [{ name: "ledger-connector", version: "1.0.0" }], folder: own },
+      settings: { ledger: { batch: "2" } },
+    });
+    expect(made.kinds).toContain("ledger");
+    await profile.configure('librarySets.kinds = { ledger = "books" }\n');
+    drover = await ensureDriver(profile.options);
+  });
+  afterAll(async () => {
+    await drover?.close();
+    await database?.[Symbol.asyncDispose]();
+  });
+
+  const books = () => ({ name: "books", uri: server(), options: options() });
+
+  test("has stored connections, whose password its connector gets and nobody else", async () => {
+    const { password } = database;
+    expect(await drover.connections.create(books(), { password })).toMatchObject({ kind: "ledger", hasPassword: true });
+    expect(await drover.connections.test("books")).toEqual({ description: "a ledger of 3 accounts", warnings: [] });
+    const tables = [];
+    for await (const table of drover.sources.tables({ connection: "books" })) tables.push(table);
+    expect(tables).toMatchObject([{ schema: "ledger", name: "accounts" }]);
+    await drover.sources.create({ name: "banks", source: { connection: "books", options: { account: "ba%" } } });
+    const { operation } = await (await drover.load("banks", { uri: "source:banks" })).result();
+    expect(operation.outcome?.libraries).toMatchObject({
+      set: { name: "books" },
+      packages: expect.arrayContaining([
+        expect.objectContaining({ name: "pg" }),
+        { name: "ledger-connector", version: "1.0.0" },
+      ]),
+    });
+    expect(await drover.sql("SELECT * FROM banks ORDER BY account").rows()).toEqual([
+      { account: "bakery", balance: "-7.00" },
+      { account: "bank", balance: "1234.50" },
+    ]);
+    const told = [await drover.connections.get("books"), await drover.dataset("banks"), operation];
+    expect(JSON.stringify(told, (_, value) => (typeof value === "bigint" ? `${value}` : value))).not.toContain(
+      password,
+    );
+  });
+
+  test("is read by its URL, too, with a secret that the driver reads", async () => {
+    const secret = join(folder, "password");
+    await writeFile(secret, database.password, { mode: 0o600 });
+    const given = { ...options(), account: "cash", secret: `file:${secret}` };
+    await (await drover.load("cash", { uri: server(), options: given })).result();
+    expect(await drover.sql("SELECT * FROM cash").rows()).toEqual([{ account: "cash", balance: "0.01" }]);
+  });
+
+  test.each<[string, () => Promise<unknown>, string, string]>([
+    [
+      "an option that a connection does not have",
+      () => drover.connections.create({ ...books(), name: "x", options: { usr: "ann" } }),
+      "UNKNOWN_OPTION",
+      'ledger has no option "usr"; did you mean "user"?',
+    ],
+    [
+      "a value of another type",
+      () => drover.connections.create({ ...books(), name: "x", options: { ...options(), batch: "many" } }),
+      "INVALID_OPTION",
+      'option batch: "many" is not',
+    ],
+    [
+      "a URL of something else",
+      () => drover.connections.create({ ...books(), name: "x", kind: "ledger", uri: database.url }),
+      "INVALID_CONNECTION",
+      "is no URL of ledger",
+    ],
+    [
+      "a password in the URL",
+      () => drover.connections.create({ ...books(), name: "x", uri: "ledger://ann:hunter2@localhost" }),
+      "INVALID_CONNECTION",
+      "the URL holds a password",
+    ],
+    [
+      "an option of the connection, in a source that uses it",
+      () => drover.load("x", { connection: "books", options: { user: "ann" } }),
+      "INVALID_OPTION",
+      'option user: belongs to the connection "books"',
+    ],
+    [
+      "a wrong password",
+      () => drover.connections.test(books(), { password: "hunter2" }),
+      "LOGIN_REFUSED",
+      "refuses the login",
+    ],
+  ])("refuses %s", async (_, attempt, reason, message) => {
+    const error = await attempt().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ reason, message: expect.stringContaining(message) });
+    expect(JSON.stringify(error)).not.toContain("hunter2");
+  });
+
+  test("has a load that waits at the server stopped by cancel, and leaves nothing there", async () => {
+    await database.run("BEGIN; LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE");
+    const load = await drover.load("late", { connection: "books" });
+    const result = load.result().catch((error: unknown) => error);
+    const waiting = () =>
+      database.run("SELECT count(*) FROM pg_locks WHERE relation = 'accounts'::regclass AND NOT granted");
+    await expect.poll(waiting, { timeout: 30_000 }).toEqual([["1"]]);
+    await load.cancel();
+    expect(await result).toMatchObject({ reason: "CANCELLED" });
+    await expect.poll(waiting, { timeout: 30_000 }).toEqual([["0"]]);
+    await database.run("COMMIT");
   });
 });
