@@ -53,7 +53,8 @@ export function readLockfile(text: string): Lockfile {
     .map(([path, value]) => [path, objectOf(value, path)] as const);
   const packages = kept.map(([path, entry]) => lockedPackage(path, entry));
   const asked = askedOf(root, packages);
-  const rest = kept.map(([path, entry]) => [path, without(entry)] as const);
+  const present = new Set(kept.map(([path]) => nameIn(path)));
+  const rest = kept.map(([path, entry]) => [path, without(entry, present)] as const);
   const document = {
     ...ROOT,
     lockfileVersion: 3,
@@ -122,8 +123,11 @@ function askedOf(root: Json, packages: readonly LockedPackage[]): readonly Packa
   );
 }
 
-function without(entry: Json): Json {
-  return Object.fromEntries(Object.entries(entry).filter(([key]) => !DROPPED.includes(key)));
+/** What npm has not found it leaves out where it is optional, and misses it later when it installs by the lockfile. */
+function without({ optionalDependencies, ...entry }: Json, present: ReadonlySet<string>): Json {
+  const kept = Object.fromEntries(Object.entries(entry).filter(([key]) => !DROPPED.includes(key)));
+  const optional = Object.entries(optionalDependencies ?? {}).filter(([name]) => present.has(name));
+  return optional.length === 0 ? kept : { ...kept, optionalDependencies: Object.fromEntries(optional) };
 }
 
 function objectOf(value: unknown, what: string): Json {

@@ -30,7 +30,7 @@ export async function findPointer(file: string, name: string): Promise<LibrarySe
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    if (code === undefined || code === "EISDIR") return unreadable;
+    if (code === undefined || ["EISDIR", "EACCES", "EIO", "ELOOP"].includes(code)) return unreadable;
     throw error;
   }
 }

@@ -111,13 +111,16 @@ test.each([
   await expect(client.librarySets.get("never")).rejects.toMatchObject({ reason: "LIBRARY_SET_NOT_FOUND" });
 });
 
-test("wrong usage asks no driver", async () => {
+test("wrong usage says so", async () => {
   for (const flags of [
     [],
     ["-p", "a@1.0.0", "--registry", "http://x", "--folder", "y"],
     ["-p", "a@1.0.0", "--setting", "x=1"],
   ])
     expect((await run("library-sets", "create", "never", ...flags)).code).toBe(2);
+  const unwritten = await run("library-sets", "export", "warehouse", join(root, "nowhere", "x.tgz"));
+  expect([unwritten.code, unwritten.stderr]).toEqual([2, expect.stringContaining("x.tgz can't be written: ENOENT")]);
+  await expect(client.librarySets.import("never", root)).rejects.toMatchObject({ reason: "INVALID_ARGUMENT" });
 });
 
 test("a set that is damaged is shown with what is wrong, and made again or deleted", async () => {

@@ -40,7 +40,9 @@ export async function writeWhole(file: string, source: AsyncIterable<Uint8Array>
   const part = join(dirname(file), `.${basename(file)}.${process.pid}.part`);
   try {
     const stream = createWriteStream(part, { flags: "wx" });
-    await once(stream, "open");
+    await once(stream, "open").catch((error: NodeJS.ErrnoException) => {
+      throw new UsageError(`${file} can't be written: ${error.code}`);
+    });
     // It may fail while nothing is being written, and is looked at with the next bytes.
     stream.on("error", () => undefined);
     try {

@@ -50,7 +50,8 @@ function failureOf({ output, log, code, signal }: NpmEnd): NpmFailure {
   if (signal === "SIGXFSZ") return { code: "EFBIG", summary: "", detail: "" };
   try {
     const { error } = JSON.parse(output) as { error?: Partial<Record<keyof NpmFailure, unknown>> };
-    if (error !== undefined) {
+    // A number is the one that a script has ended with, and what the script said stands in the log only.
+    if (error !== undefined && typeof error.code !== "number") {
       const text = (value: unknown) => (typeof value === "string" ? value : "");
       return { code: text(error.code), summary: text(error.summary), detail: text(error.detail) };
     }
@@ -62,12 +63,15 @@ function failureOf({ output, log, code, signal }: NpmEnd): NpmFailure {
     .filter((line) => line.startsWith("npm error "))
     .map((line) => line.slice("npm error ".length));
   const named = /^code (\S+)$/.exec(said[0] ?? "")?.[1] ?? "";
-  const summary = said.filter((line) => !/^(code|errno|syscall|path) /.test(line)).join("\n");
+  const script = said.map((line) => /^path .*node_modules\/((?:@[^/]+\/)?[^/]+)$/.exec(line)?.[1]).find(Boolean);
+  const told = said.filter((line) => !/^(code|errno|syscall|path) |^Log files were not written/.test(line));
+  const summary = `${script === undefined ? "" : `${script}: `}${told.join("\n")}`;
   const end = signal === undefined ? `npm ended with code ${code}` : `npm was ended by ${signal}`;
   return { code: named, summary: summary || end, detail: "" };
 }
 
-function reasonOf({ code, summary }: NpmFailure, log: string): Reason {
+function reasonOf({ code, summary, detail }: NpmFailure, log: string): Reason {
+  if (isBundling({ code, detail })) return "INSTALL_FAILED";
   const known = REASONS[code];
   if (known !== undefined) return known;
   if (/\b(?:ENOSPC|EFBIG|EDQUOT)\b/.test(`${summary}\n${log}`)) return "DISK_FULL";
@@ -75,10 +79,27 @@ function reasonOf({ code, summary }: NpmFailure, log: string): Reason {
   return UNAVAILABLE.test(code) ? "REGISTRY_UNAVAILABLE" : "INSTALL_FAILED";
 }
 
+/**
+ * To see what a package brings along in its own tarball, npm fetches that by its URL, and refuses to as if another package had asked
+ * for a URL, which it tells by the name before it.
+ */
+function isBundling({ code, detail }: Pick<NpmFailure, "code" | "detail">): boolean {
+  return code === "EALLOWREMOTE" && /"https?:/.test(detail);
+}
+
 /** What npm advises in its details is for people who run npm. */
-function textOf(reason: Reason, { summary, detail }: NpmFailure): string {
+function textOf(reason: Reason, failure: NpmFailure): string {
+  const { code, detail } = failure;
   if (reason === "DISK_FULL") return "no space is left in the data directory or in npm's cache";
-  const more = reason === "PACKAGE_INCOMPATIBLE" ? `: ${detail.split("\n\n").slice(0, 2).join("\n")}` : "";
+  if (isBundling(failure))
+    return `npm resolves no package that has others in its own tarball; give a lockfile: ${detail}`.slice(
+      0,
+      MAX_MESSAGE,
+    );
+  // What follows the first empty line but one tells how npm is used.
+  const summary = code === "EUSAGE" ? failure.summary.split("\n\n").slice(0, 2).join("\n") : failure.summary;
+  const isDetailTold = reason === "PACKAGE_INCOMPATIBLE" || code.startsWith("EALLOW");
+  const more = isDetailTold ? `: ${detail.split("\n\n").slice(0, 2).join("\n")}` : "";
   return `${summary}${more}`.replace(/\s*\n\s*/g, "; ").slice(0, MAX_MESSAGE);
 }
 

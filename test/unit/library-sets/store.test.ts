@@ -45,7 +45,12 @@ beforeAll(async () => {
   packages = join(root, "packages");
   await packPackage(packages, {
     name: "acme",
-    manifest: { dependencies: { helper: "^1.0.0" }, engines: { node: ">=18" } },
+    manifest: {
+      dependencies: { helper: "^1.0.0" },
+      // Nobody has it, and it may be missing.
+      optionalDependencies: { elsewhere: "^1.0.0" },
+      engines: { node: ">=18" },
+    },
   });
   const helper = await packPackage(packages, { name: "helper", version: "1.2.0", manifest: { license: undefined } });
   const scripted = await packPackage(packages, {

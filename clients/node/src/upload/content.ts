@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
 import { basename } from "node:path";
-import { clientError } from "../errors.ts";
+import { clientError, DroverError } from "../errors.ts";
 
 /**
  * What is sent: a file's path, bytes, a Blob or File, a stream, or a function that gives the bytes from an offset on. All but a
@@ -41,10 +41,12 @@ async function openFile(path: string): Promise<OpenContent> {
   try {
     await using file = await open(path);
     const state = await file.stat();
+    if (state.isDirectory()) throw clientError("INVALID_ARGUMENT", `${path} is a folder`);
     // A pipe has no size and can be read once.
     if (!state.isFile()) return { size: undefined, name: basename(path), seekable: false, from: () => read(path, 0) };
     return { size: state.size, name: basename(path), seekable: true, from: (offset) => read(path, offset) };
   } catch (cause) {
+    if (cause instanceof DroverError) throw cause;
     throw clientError("INVALID_ARGUMENT", `${path} can't be read: ${(cause as NodeJS.ErrnoException).code}`, { cause });
   }
 }
