@@ -22,8 +22,17 @@ export interface SetBench extends AsyncDisposable {
   /** The folder of a set's files. */
   folderOf(set: LibrarySet): string;
   /** Reads a whole source; what was written lies in `directory`. */
-  load(source: Source, set: LibrarySet | undefined): Promise<ReadSegments & { readonly directory: string }>;
+  load(
+    source: Source,
+    set: LibrarySet | undefined,
+    options?: BenchLoad,
+  ): Promise<ReadSegments & { readonly directory: string }>;
   test(source: Source, set: LibrarySet | undefined): Promise<SourceTest>;
+}
+
+export interface BenchLoad {
+  readonly signal?: AbortSignal;
+  readonly onPhase?: (phase: string) => unknown;
 }
 
 export async function openSetBench(options: TestWorkerOptions = {}): Promise<SetBench> {
@@ -39,23 +48,23 @@ export async function openSetBench(options: TestWorkerOptions = {}): Promise<Set
   const workers = parts.use(
     openTestWorkers(work, { events, librarySets: { sets, stagingFolder: staging }, ...options }),
   );
-  const { signal } = new AbortController();
-  const listener = { onProgress: () => undefined, onPhase: () => undefined, onWarning: () => undefined };
+  const { signal: never } = new AbortController();
   return {
     ...{ path, dataDirectory, workers, events },
     makeSet: (name, made) => folderSet(dataDirectory, name, made),
     folderOf: ({ hash }) => sets.folderOf(hash),
-    async load(source, set) {
+    async load(source, set, { signal = never, onPhase = () => undefined } = {}) {
       const directory = join(staging, randomUUID());
       await mkdir(directory, { recursive: true });
       const permits = async () => ({ [Symbol.dispose]: () => undefined });
       const limits = DEFAULT_SEGMENT_LIMITS;
+      const listener = { onProgress: () => undefined, onPhase, onWarning: () => undefined };
       const read = await readSource({ pool: workers, source, set, signal, directory, limits, permits, listener });
       return { ...read, directory };
     },
     async test(source, set) {
-      await using lease = await workers.lease("interactive", { signal, set });
-      return await lease.call("testSource", { source }, { signal });
+      await using lease = await workers.lease("interactive", { signal: never, set });
+      return await lease.call("testSource", { source }, { signal: never });
     },
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };

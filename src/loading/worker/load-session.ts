@@ -13,7 +13,7 @@ import type {
 import { encodeBatch } from "../../sources/exchange/encode-batch.ts";
 import { ShownNames } from "../../sources/shown-names.ts";
 import { mergedSegments } from "../merged-segments.ts";
-import { exchangeScan } from "./exchange-scan.ts";
+import { exchangeNames, exchangeScan } from "./exchange-scan.ts";
 import { spoolText } from "./text-spool.ts";
 import { WantedRows } from "./wanted-rows.ts";
 
@@ -129,7 +129,9 @@ export class LoadSession {
           rows: before.rows + progress.rows,
           bytes: before.sourceBytes + progress.bytes,
         }),
-      );
+      ).catch((error: unknown) => {
+        throw exchangeNames(scan.paths).error(error);
+      });
       written.push({ ...part, sourceBytes: file.bytes });
       const all = total(written);
       listener.onProgress({ fraction: undefined, rows: all.rows, bytes: all.sourceBytes });

@@ -7,7 +7,7 @@ import type { PartitionContent } from "../../sources/connector.ts";
 import { encodeBatch } from "../../sources/exchange/encode-batch.ts";
 import { ShownNames } from "../../sources/shown-names.ts";
 import { type CallContext, sourceContext } from "./call-context.ts";
-import { exchangeScan } from "./exchange-scan.ts";
+import { exchangeNames, exchangeScan } from "./exchange-scan.ts";
 import { firstRecords } from "./first-records.ts";
 import type { PreviewRequest, SourcePreview } from "./protocol.ts";
 
@@ -29,7 +29,7 @@ export async function previewSource({ source, rows }: PreviewRequest, context: C
     const engine = await context.engine();
     const content = partition && (await session.read(partition));
     const scan = content?.form === "files" ? content.scan : await spooled(content, plan.columns, rows, directory);
-    const names = new ShownNames(scan);
+    const names = content?.form === "files" ? new ShownNames(scan) : exchangeNames(scan.paths);
     try {
       const preview = await engine.preview(scan, { signal: context.signal, rows, directory });
       const warnings = [...plan.warnings, ...preview.warnings].map((warning) => names.text(warning));

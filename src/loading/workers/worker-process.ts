@@ -342,7 +342,7 @@ function lastLine(output: string): string {
   const lines = output.trimEnd().split("\n");
   const isNodes = /^Node\.js v\d/.test(lines.at(-1) ?? "");
   const error = isNodes
-    ? lines.findLast((line) => /^(?:Uncaught )?[\w.]*(?:Error|Exception)\b.*: /.test(line))
+    ? lines.findLast((line) => /^(?:Uncaught )?[\w.]*(?:Error|Exception|Rejection)\b.*: /.test(line))
     : undefined;
   return (error ?? lines.at(-1) ?? "").slice(0, MAX_LINE);
 }

@@ -55,7 +55,7 @@ function publicContext(context: SourceContext, files: PackagedFiles): api.Source
     files: () => files.list(),
     statement: (ending) => context.statement(ending),
     onProgress: seldom((progress) => context.onProgress?.(progressOf(progress))),
-    onPhase: (phase) => context.onPhase?.(boundedText(phase)),
+    onPhase: few((phase) => context.onPhase?.(boundedText(phase))),
   };
 }
 
@@ -69,6 +69,15 @@ function seldom(tell: (progress: api.SourceProgress) => void): (progress: api.So
     if (now - last < MIN_PROGRESS_INTERVAL_MS) return;
     last = now;
     tell(progress);
+  };
+}
+
+const MAX_PHASES = 1_000;
+
+function few(tell: (phase: string) => void): (phase: string) => void {
+  let told = 0;
+  return (phase) => {
+    if (++told <= MAX_PHASES) tell(phase);
   };
 }
 

@@ -27,12 +27,15 @@ export function columnsOf(columns: readonly api.SourceColumn[]): readonly ScanCo
   if (!Array.isArray(columns)) throw new TypeError("the columns of its plan are no list");
   const names = new Set<string>();
   for (const { name, origin = "exact", encoding = "hex" } of columns) {
-    if (typeof name !== "string" || name === "") throw new TypeError("a column of its plan has no name");
-    if (names.has(name)) throw new TypeError(`its plan has the column ${JSON.stringify(name)} twice`);
+    if (typeof name !== "string" || name.trim() === "") throw new TypeError("a column of its plan has no name");
+    if (name.includes("\0") || !name.isWellFormed())
+      throw new TypeError(`its plan has a column whose name is no text: ${JSON.stringify(name)}`);
+    // SQL does not tell their case apart.
+    if (names.has(name.toLowerCase())) throw new TypeError(`its plan has the column ${JSON.stringify(name)} twice`);
     if (!ORIGINS.has(origin)) throw new TypeError(`column ${JSON.stringify(name)} of its plan has no such origin`);
     if (!ENCODINGS.has(encoding))
       throw new TypeError(`column ${JSON.stringify(name)} of its plan has no such encoding`);
-    names.add(name);
+    names.add(name.toLowerCase());
   }
   if (names.size === 0) throw new TypeError("its plan has no columns");
   return columns.map(({ name, sourceName = name, type, origin = "exact", encoding }) => ({

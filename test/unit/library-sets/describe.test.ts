@@ -1,8 +1,9 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createDescribeSet } from "../../../src/library-sets/describe.ts";
 import type { DescribeSet, LibraryPackage } from "../../../src/library-sets/model.ts";
+import { describeOffered } from "../../../src/loading/worker/set/offered.ts";
 import type { WorkerPool } from "../../../src/loading/workers/model.ts";
 import { temporaryFolder } from "../../helpers/temporary-folder.ts";
 import { openTestWorkers } from "../../helpers/workers.ts";
@@ -129,6 +130,17 @@ describe("a package is refused, with its name and module, that", () => {
       /`options\.n\.type` is none of string, boolean/,
     ],
     [
+      "describes its kind with what is no plain data",
+      withKind(good, "kind.options.self = kind;")["connector.js"],
+      /describes its kind with what is no plain data$/,
+    ],
+    [
+      "describes its kind with a book",
+      withKind(good, "kind.summary = 'x'.repeat(2_000_000);")["connector.js"],
+      /describes its kind with 2\d{6} characters$/,
+    ],
+    ["is written in TypeScript", `${withKind(good)["connector.js"]}const n: number = 1;`, /can't be loaded: /],
+    [
       "takes an option of the driver",
       withKind(good.replace("options: {}", 'options: { secret: { type: "string", doc: "" } }'))["connector.js"],
       /the option secret is the driver's own/,
@@ -155,4 +167,24 @@ describe("a package is refused, with its name and module, that", () => {
     });
     expect((await described(entry, withKind(good))).connectors).toHaveLength(1);
   });
+});
+
+test("a package whose module waits for what never comes is refused in the end", async () => {
+  const path = join(folder.path, "waiting.mjs");
+  await writeFile(path, "await new Promise(() => {});");
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const acme = { kind: "acme", package: "acme", version: "1.2.0", module: "waiting.mjs" };
+    const descriptor = { kind: "acme", summary: "", extensions: [], options: {} };
+    const set = { folder: folder.path, connectors: [{ ...acme, descriptor }], parsers: [] };
+    const describing = describeOffered(set).catch((error: unknown) => error);
+    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(await describing).toMatchObject({
+      reason: "CONNECTOR_INVALID",
+      message: "acme@1.2.0: waiting.mjs can't be loaded: the module has not loaded within 30 s",
+    });
+  } finally {
+    vi.useRealTimers();
+  }
 });

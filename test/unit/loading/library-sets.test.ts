@@ -2,6 +2,7 @@ import { appendFile, chmod, mkdir, readdir, readFile, stat, utimes, writeFile } 
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DriverError } from "../../../src/errors/driver-error.ts";
 import type { LibrarySet } from "../../../src/library-sets/model.ts";
 import type { Source } from "../../../src/sources/connector.ts";
 import { holdFile } from "../../helpers/held-file.ts";
@@ -50,6 +51,9 @@ describe("a package's connector", () => {
 
   test.each([
     ["throws where nobody waits for it", "throws-later", "WORKER_CRASHED", /nobody waits for this/],
+    ["rejects what nobody waits for", "rejects", "WORKER_CRASHED", /UnhandledPromiseRejection/],
+    ["aborts its process", "aborts", "WORKER_CRASHED", /SIGABRT/],
+    ["gives ragged text", "ragged", "RAGGED_ROWS", /^the rows of the source, line 1: more than the 1 values/],
     ["ends its process", "exits", "WORKER_CRASHED", /exit code 0/],
     ["keeps all that it ever had in memory", "leaks", "WORKER_OUT_OF_MEMORY", /memory/],
     ["writes nonsense into the channel to the driver", "meddles", "WORKER_CRASHED", /does not understand/],
@@ -61,6 +65,22 @@ describe("a package's connector", () => {
     await using strict = await openSetBench({ hangTimeoutMs: 5_000 });
     await unruly(strict);
     expect(await failureOf("blocks", strict)).toMatchObject({ reason: "WORKER_HUNG" });
+  });
+
+  test("that does not heed its signal is ended, and only its load with it", async () => {
+    await using strict = await openSetBench({ stopTimeoutMs: 100 });
+    await unruly(strict);
+    const { promise: reading, resolve } = Promise.withResolvers<void>();
+    const stop = new AbortController();
+    const load = strict.load(kind("waits"), set, {
+      signal: stop.signal,
+      onPhase: (phase) => phase === "waits" && resolve(),
+    });
+    const failed = load.catch((error: unknown) => error);
+    await Promise.race([reading, failed]);
+    stop.abort(new DriverError("CANCELLED", "enough"));
+    expect(await failed).toMatchObject({ reason: "CANCELLED" });
+    expect(await strict.load(kind("steady"), set)).toMatchObject({ rows: 10 });
   });
 
   test("that prints disturbs nothing", async () => {

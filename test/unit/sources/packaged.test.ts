@@ -198,6 +198,16 @@ describe("what a package's connector answers is checked:", () => {
     ["a column without a name", { columns: [{ type: "DATE" }], partitions: [{}] }, "a column of its plan has no name"],
     ["a name twice", { columns: [column, column], partitions: [{}] }, 'its plan has the column "n" twice'],
     [
+      "a name in two cases",
+      { columns: [column, { ...column, name: "N" }], partitions: [{}] },
+      'its plan has the column "N" twice',
+    ],
+    [
+      "a name that is no text",
+      { columns: [{ ...column, name: "a\0" }], partitions: [{}] },
+      'its plan has a column whose name is no text: "a\\u0000"',
+    ],
+    [
       "SQL in the place of a type",
       { columns: [{ name: "n", type: "INTEGER); DROP TABLE x" }], partitions: [{}] },
       'column "n" of its plan has the type "INTEGER); DROP TABLE x", which is none',

@@ -27,12 +27,16 @@ export async function loadOffered(offered: OfferedConnector, folder: string): Pr
 }
 
 /** Loads every module that the set's packages offer. Throws CONNECTOR_INVALID. */
-export async function describeOffered({ folder, connectors, parsers }: WorkerSet): Promise<SetDescription> {
+export async function describeOffered({
+  folder,
+  connectors,
+  parsers,
+}: Pick<WorkerSet, "folder" | "connectors" | "parsers">): Promise<SetDescription> {
   const described: SetDescription["connectors"][number][] = [];
   for (const offered of connectors) {
     const { kind: descriptor } = await loadable(offered, folder);
     await loadOffered(offered, folder);
-    described.push({ kind: offered.kind, descriptor: plain(descriptor) });
+    described.push({ kind: offered.kind, descriptor: plain(descriptor, offered) });
   }
   const functions: SetDescription["parsers"][number][] = [];
   for (const offered of parsers) {
@@ -51,9 +55,23 @@ async function exportsOf(
   const { package: name, version, module } = offered;
   const kind = "kind" in offered ? offered.kind : "";
   const guard = new PackageGuard({ kind, package: name, version }, new AbortController().signal);
-  const exported = await guard.run(() => import(pathToFileURL(join(folder, module)).href));
+  const exported = await guard.run(() => inTime(import(pathToFileURL(join(folder, module)).href)));
   // Of CommonJS modules whose exports can't be told without running them.
   return { ...(typeof exported.default === "object" ? exported.default : {}), ...exported };
+}
+
+const LOAD_TIMEOUT_MS = 30_000;
+
+/** A module may wait at its top for what never comes. */
+async function inTime<T>(loading: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const late = () => reject(new Error(`the module has not loaded within ${LOAD_TIMEOUT_MS / 1_000} s`));
+  const timer = setTimeout(late, LOAD_TIMEOUT_MS);
+  try {
+    return await Promise.race([loading, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function loadable(offered: OfferedConnector | OfferedParsers, folder: string) {
@@ -71,8 +89,21 @@ function isConnector(value: unknown): value is PackagedConnector {
 }
 
 /** Data only, whatever it was. */
-function plain(value: unknown): unknown {
-  return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
+function plain(value: unknown, offered: OfferedConnector): unknown {
+  if (value === undefined) return undefined;
+  const text = textOf(value, offered) ?? "null";
+  if (text.length > MAX_DESCRIPTOR) throw invalid(offered, `describes its kind with ${text.length} characters`);
+  return JSON.parse(text);
+}
+
+const MAX_DESCRIPTOR = 1_000_000;
+
+function textOf(value: unknown, offered: OfferedConnector): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    throw invalid(offered, "describes its kind with what is no plain data", error);
+  }
 }
 
 function invalid(offered: OfferedConnector | OfferedParsers, why: string, cause?: unknown): DriverError {
