@@ -57,7 +57,7 @@ export interface PlanOptions {
   readonly preview: boolean;
 }
 
-/** A part of a source that one session reads at once; plain data that only its connector understands. */
+/** A part of a source that one session reads at once; plain data that only its connector understands. All of a plan take 16 MB at most. */
 export type Partition = Readonly<Record<string, unknown>>;
 
 /** How other sessions see the same snapshot; plain data. */

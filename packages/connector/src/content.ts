@@ -1,6 +1,6 @@
 /** A column of a source. */
 export interface SourceColumn {
-  /** Unique name that the dataset will show. */
+  /** Unique name that the dataset will show; case makes no difference. */
   readonly name: string;
   /** Its place or key in files: the header's text for CSV, the key for JSON, the column's name for Parquet. Default: `name`. */
   readonly sourceName?: string;

@@ -56,7 +56,10 @@ export interface SourceContext {
    * what `Connector.endStatement` needs to stop the statement if this process dies.
    */
   statement(ending: StatementEnding): Promise<Disposable>;
-  /** Takes note of how far the reading is, from connectors that read a source before the engine does. */
+  /**
+   * Takes note of how far the reading is, from connectors that read a source before the engine does. May be called for every row: most
+   * of what comes at once is left out.
+   */
   onProgress?(progress: SourceProgress): void;
   onPhase?(phase: string): void;
 }
