@@ -19,6 +19,8 @@ const BLOCK = 512;
 /** Paths and extended headers are small. */
 const MAX_HEADER_BYTES = 64 * 1024;
 const MAX_PIECE_BYTES = 256 * 1024;
+/** Programs fill their last record, of 10 KiB mostly. */
+const MAX_PADDING_BYTES = 2 ** 20;
 
 /** What headers of their own say of the entry behind them. */
 interface Extended {
@@ -51,8 +53,11 @@ export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerato
 
 /** Until the stream's end, so that whoever makes the bytes can say that they were not whole. */
 async function drain(reader: ByteReader): Promise<void> {
-  for (let rest = await reader.some(MAX_PIECE_BYTES); rest !== undefined; rest = await reader.some(MAX_PIECE_BYTES))
-    if (rest.some((byte) => byte !== 0)) throw new TarError("something follows its end");
+  let bytes = 0;
+  for (let rest = await reader.some(MAX_PIECE_BYTES); rest !== undefined; rest = await reader.some(MAX_PIECE_BYTES)) {
+    bytes += rest.length;
+    if (bytes > MAX_PADDING_BYTES || rest.some((byte) => byte !== 0)) throw new TarError("something follows its end");
+  }
 }
 
 class Content implements AsyncIterable<Uint8Array> {

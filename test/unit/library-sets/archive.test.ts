@@ -127,6 +127,11 @@ it.each([
   ["is empty", () => Buffer.alloc(0)],
   ["is no archive", () => Buffer.from("hello")],
   ["is a tar that ends too early", () => gzipSync(gunzipSync(archive).subarray(0, -1024))],
+  [
+    "goes on behind its end",
+    () => gzipSync(Buffer.concat([gunzipSync(archive), ...tarEntry("x", "0", Buffer.from("x"))])),
+  ],
+  ["does not end for long", () => gzipSync(Buffer.concat([gunzipSync(archive), Buffer.alloc(2 * 2 ** 20)]))],
   ["holds no set", () => gzipSync(Buffer.alloc(1024))],
   ["begins with a file", () => gzipSync(Buffer.concat([...tarEntry("x", "0", Buffer.from("x")), Buffer.alloc(1024)]))],
   [

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { LibrarySetStore } from "../../../src/library-sets/model.ts";
 import { draftOf, openSets } from "../../helpers/library-sets.ts";
-import { integrityOf, packPackage } from "../../helpers/npm-packages.ts";
+import { integrityOf, lockfileFor, packPackage } from "../../helpers/npm-packages.ts";
 import { temporaryFolder } from "../../helpers/temporary-folder.ts";
 
 const { signal } = new AbortController();
@@ -26,6 +26,7 @@ beforeAll(async () => {
   await packPackage(root, { name: "fine" });
   await packPackage(root, { name: "unsafe", entries: [{ path: "package/../../evil.js", flag: "0" }] });
   await packPackage(root, { name: "damaged" });
+  await packPackage(root, { name: "renamed", manifest: { version: "1.0.1" } });
   server = createServer((request, response) => void answer(request.url ?? "", request.headers.authorization, response));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -48,7 +49,7 @@ async function answer(path: string, authorization: string | undefined, response:
   asked.push({ path, withToken: authorization === `Bearer ${TOKEN}` });
   const name = path.replace(/^\/|\.tgz$/g, "");
   if (name === "private") return response.writeHead(401).end("{}");
-  if (!["fine", "unsafe", "damaged"].includes(name)) return response.writeHead(404).end("{}");
+  if (!["fine", "unsafe", "damaged", "renamed"].includes(name)) return response.writeHead(404).end("{}");
   const file = join(root, `${name}-1.0.0.tgz`);
   const bytes = await readFile(file);
   // Somebody has changed what the registry sends, and not what it says of it.
@@ -58,10 +59,16 @@ async function answer(path: string, authorization: string | undefined, response:
   response.end(JSON.stringify({ name, "dist-tags": { latest: "1.0.0" }, versions }));
 }
 
-const create = (name: string, registry?: string) =>
-  store.create(draftOf("set", [`${name}@1.0.0`], "", { origin: { type: "registry", url: registry }, replace: true }), {
-    signal,
-  });
+const create = (name: string, more: Parameters<typeof draftOf>[3] = {}) =>
+  store.create(
+    draftOf("set", [`${name}@1.0.0`], "", { origin: { type: "registry", url: undefined }, replace: true, ...more }),
+    { signal },
+  );
+
+/** With it npm has to start once less. */
+const locked = async (name: string) => ({
+  lockfile: lockfileFor(name, "1.0.0", await integrityOf(join(root, `${name}-1.0.0.tgz`))),
+});
 
 it("a set comes from the registry of the setting, with the login of the user's own npm configuration", async () => {
   const { manifest } = await create("fine");
@@ -72,25 +79,31 @@ it("a set comes from the registry of the setting, with the login of the user's o
 });
 
 it.each([
-  ["unsafe", "PACKAGE_UNSAFE", "leaves its folder"],
-  ["damaged", "PACKAGE_DAMAGED", "damaged"],
-  ["nothing", "PACKAGE_NOT_FOUND", "nothing"],
-  ["private", "REGISTRY_UNAVAILABLE", "401"],
-])("what a registry sends is looked into: %s is %s", async (name, reason, told) => {
-  const failed = await create(name).catch((error) => error);
+  ["unsafe", "PACKAGE_UNSAFE", "leaves its folder", () => locked("unsafe")],
+  ["damaged", "PACKAGE_DAMAGED", "damaged", () => locked("damaged")],
+  ["renamed", "PACKAGE_DAMAGED", "calls itself", () => locked("renamed")],
+  ["nothing", "PACKAGE_NOT_FOUND", "nothing", () => ({})],
+  ["private", "REGISTRY_UNAVAILABLE", "401", () => ({})],
+])("what a registry sends is looked into: %s is %s", async (name, reason, told, more) => {
+  const failed = await create(name, await more()).catch((error) => error);
   expect(failed).toMatchObject({ reason, message: expect.stringContaining(told) });
   expect(JSON.stringify(failed)).not.toContain(TOKEN);
   expect(await readdir(join(root, "data/library-sets/staging"))).toEqual([]);
 });
 
 it("a registry that is not there is told from a package that is not there", async () => {
-  await expect(create("fine", "http://127.0.0.1:9/")).rejects.toMatchObject({ reason: "REGISTRY_UNAVAILABLE" });
+  await expect(create("fine", { origin: { type: "registry", url: "http://127.0.0.1:9/" } })).rejects.toMatchObject({
+    reason: "REGISTRY_UNAVAILABLE",
+  });
 });
 
 it("a user without a home that can be written installs, too", async () => {
   const environment = { PATH: process.env.PATH, HOME: "/nonexistent" };
   const id = "22222222-2222-4222-8222-222222222222";
   await using homeless = await openSets(join(root, "data"), id, { environment, registry: url });
-  const draft = draftOf("homeless", ["fine@1.0.0"], "", { origin: { type: "registry", url: undefined } });
+  const draft = draftOf("homeless", [], "", {
+    ...(await locked("fine")),
+    origin: { type: "registry", url: undefined },
+  });
   expect((await homeless.create(draft, { signal })).hash).toBe((await store.byName("set")).hash);
 });
