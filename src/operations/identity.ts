@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import type { JsonObject, OperationRequest, OperationSnapshot } from "./model.ts";
 
-/** JSON text in which the order of keys makes no difference. */
+/** JSON text in which the order of keys makes no difference, and NaN and infinities do. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, item: unknown) =>
-    typeof item === "bigint"
+    typeof item === "bigint" || (typeof item === "number" && !Number.isFinite(item))
       ? item.toString()
       : typeof item === "object" && item !== null && !Array.isArray(item)
         ? Object.fromEntries(Object.entries(item).sort(([left], [right]) => (left < right ? -1 : left > right ? 1 : 0)))

@@ -1,10 +1,11 @@
+import type { Value } from "@bufbuild/protobuf/wkt";
 import {
   FilterListSchema,
   MembershipSchema,
   type Filter as ProtoFilter,
   type Range,
 } from "../../gen/drover/v1/query_pb.js";
-import type { Filter } from "../../queries/model.ts";
+import type { Filter, Scalar } from "../../queries/model.ts";
 import { comparisonOps, textOps, wordOf } from "./enums.ts";
 import { invalidField } from "./invalid-field.ts";
 import { itemsRule } from "./list-rules.ts";
@@ -31,12 +32,12 @@ export function toFilter({ kind }: ProtoFilter, place: string): Filter {
         kind: "compare",
         column,
         op: wordOf(comparisonOps, op, `${place}.compare.op`),
-        value: toScalar(value, `${place}.compare.value`),
+        value: toConstant(value, `${place}.compare.value`),
       };
     }
     case "in": {
       checkValues(kind.value.values, `${place}.in.values`);
-      const values = kind.value.values.map((value, index) => toScalar(value, `${place}.in.values[${index}]`));
+      const values = kind.value.values.map((value, index) => toConstant(value, `${place}.in.values[${index}]`));
       return { kind: "in", column: kind.value.column, values };
     }
     case "range":
@@ -52,12 +53,18 @@ export function toFilter({ kind }: ProtoFilter, place: string): Filter {
   }
 }
 
+/** Filters are kept as JSON, with tokens and with what is loaded: it would make null of a number that is none. */
+function toConstant(value: Value | undefined, place: string): Scalar {
+  const scalar = toScalar(value, place);
+  return typeof scalar === "number" && !Number.isFinite(scalar) ? String(scalar) : scalar;
+}
+
 function toRange({ column, from, to, fromExclusive, toExclusive }: Range, place: string): Filter {
   return {
     kind: "range",
     column,
-    ...(from && { from: toScalar(from, `${place}.from`) }),
-    ...(to && { to: toScalar(to, `${place}.to`) }),
+    ...(from && { from: toConstant(from, `${place}.from`) }),
+    ...(to && { to: toConstant(to, `${place}.to`) }),
     fromExclusive,
     toExclusive,
   };

@@ -89,6 +89,9 @@ test("a scope's hash tells scopes apart, not the order in which they were writte
     hash({ datasets: ["a"], rows: rows.slice(1) }),
     hash({ datasets: ["a"], hidden: [{ dataset: "a", columns: ["x", "y"] }] }),
     hash({ datasets: ["a"], hidden: [{ dataset: "a", columns: ["x,y"] }] }),
+    ...[Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, null].map((value) =>
+      hash({ datasets: ["a"], rows: [{ dataset: "a", filter: { kind: "compare", column: "x", op: "less", value } }] }),
+    ),
   ];
   expect(new Set(all).size).toBe(all.length);
 });

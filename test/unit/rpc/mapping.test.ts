@@ -21,6 +21,7 @@ import {
 import { RowSchema } from "../../../src/gen/drover/v1/types_pb.js";
 import { runQuerySerializer, watchQuerySerializer } from "../../../src/rpc/grpc/frame-serializer.ts";
 import { functions } from "../../../src/rpc/mapping/enums.ts";
+import { toFilter } from "../../../src/rpc/mapping/filters.ts";
 import { pageOf } from "../../../src/rpc/mapping/pages.ts";
 import { fromQueryEvent } from "../../../src/rpc/mapping/query-events.ts";
 import { toQuestion } from "../../../src/rpc/mapping/questions.ts";
@@ -245,6 +246,17 @@ describe("a question", () => {
   test("has a word for every function of the contract", () => {
     const numbers = Object.values(Fn).filter((value): value is Fn => typeof value === "number" && value !== 0);
     expect(Object.keys(functions).map(Number)).toEqual(numbers);
+  });
+});
+
+describe("a condition", () => {
+  test("has what JSON has no number for as text, so that it is the same once it was written down", () => {
+    const numbers = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1.5];
+    const values = numbers.map((value) => ({ kind: { case: "numberValue" as const, value } }));
+    const said = create(FilterSchema, { kind: { case: "in", value: { column: "x", values } } });
+    const filter = toFilter(said, "filter");
+    expect(filter).toEqual({ kind: "in", column: "x", values: ["NaN", "Infinity", "-Infinity", 1.5] });
+    expect(JSON.parse(JSON.stringify(filter))).toEqual(filter);
   });
 });
 
