@@ -7,9 +7,9 @@ import { DroverError } from "../../clients/node/src/index.ts";
 import { bundleClient, startClient } from "../helpers/client-process.ts";
 import { copyProgram } from "../helpers/copied-program.ts";
 import { eventually, sendSignal } from "../helpers/driver-processes.ts";
-import { FaultScene, sumIn } from "../helpers/fault-scene.ts";
+import { sumIn } from "../helpers/fault-scene.ts";
+import { openedScene } from "../helpers/opened-scene.ts";
 import { makeUsers } from "../helpers/os-users.ts";
-import { driverProgram } from "../helpers/profile.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 /** What is done to the address file. */
@@ -31,7 +31,7 @@ describe("an address file that is", () => {
   test.concurrent.for(Object.entries(spoilings))(
     "%s while its driver runs: that one leaves, and the next one is found",
     async ([_what, spoil], { expect }) => {
-      await using scene = await FaultScene.open({ program: driverProgram });
+      await using scene = await openedScene();
       await using before = await scene.ensure();
       await spoil(scene.addressFile);
       await using after = await scene.ensure();
@@ -44,7 +44,7 @@ describe("an address file that is", () => {
   );
 
   test("a folder is told, and no more is needed than to take it away", async () => {
-    await using scene = await FaultScene.open({ program: driverProgram });
+    await using scene = await openedScene();
     await mkdir(`${scene.addressFile}/in the way`, { recursive: true });
     const error = await scene.ensure().catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(DroverError);
@@ -57,7 +57,7 @@ describe("an address file that is", () => {
   test("closed to its own user is replaced by the next driver's", async () => {
     await using users = await makeUsers(1);
     await using folder = await temporaryFolder();
-    await using scene = await FaultScene.open({ program: driverProgram });
+    await using scene = await openedScene();
     const [user] = users.members;
     if (user === undefined) throw new Error("no user");
     await chmod(folder.path, 0o755);
@@ -82,7 +82,7 @@ describe("an address file that is", () => {
 });
 
 test("a driver that hangs, and whose address file is spoiled, keeps the profile from nobody", async () => {
-  await using scene = await FaultScene.open({ program: driverProgram });
+  await using scene = await openedScene();
   await using before = await scene.ensure();
   const pid = await scene.pid();
   sendSignal(pid, "SIGSTOP");
@@ -96,7 +96,7 @@ test("a driver that hangs, and whose address file is spoiled, keeps the profile 
 
 describe("a stale address file", () => {
   test("of a driver that was killed leads to the next one at once", async () => {
-    await using scene = await FaultScene.open({ program: driverProgram });
+    await using scene = await openedScene();
     await using before = await scene.ensure();
     sendSignal(await scene.pid(), "SIGKILL");
     await scene.allEnded();
@@ -105,7 +105,7 @@ describe("a stale address file", () => {
   });
 
   test("whose pid another process was given leaves that one alone", async () => {
-    await using scene = await FaultScene.open({ program: driverProgram });
+    await using scene = await openedScene();
     await using before = await scene.ensure();
     sendSignal(await scene.pid(), "SIGKILL");
     await scene.allEnded();

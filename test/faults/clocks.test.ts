@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { describe, expect, inject, test } from "vitest";
 import { eventually } from "../helpers/driver-processes.ts";
-import { FaultScene, sumIn, withinDeadline } from "../helpers/fault-scene.ts";
+import { sumIn, withinDeadline } from "../helpers/fault-scene.ts";
+import { openedScene } from "../helpers/opened-scene.ts";
 import { driverWithSteppingClock } from "../helpers/preloaded-driver.ts";
-import { driverProgram } from "../helpers/profile.ts";
 
 const driverFile = join(inject("bundles"), "driver.mjs");
 const hourMs = 3_600_000;
@@ -28,7 +28,7 @@ const jumps = [
 
 describe("a client's clock that jumps", () => {
   test.each(jumps)("%s while it looks for a driver takes no time from it and gives it none", async (_way, byMs) => {
-    await using scene = await FaultScene.open({ program: driverProgram });
+    await using scene = await openedScene();
     const looking = scene.ensure();
     using _clock = setClock(byMs);
     await using drover = await looking;
@@ -37,22 +37,23 @@ describe("a client's clock that jumps", () => {
   });
 
   test.each(jumps)("%s in a query leaves it its deadline", async (_way, byMs) => {
-    await using scene = await FaultScene.open({ program: driverProgram });
+    await using scene = await openedScene();
     await using drover = await scene.ensure();
+    const lateMs = 5_000;
     const answer = drover.sql(slow, { timeoutMs: 60_000 }).rows();
     const late = drover
-      .sql(endless, { timeoutMs: 10_000 })
+      .sql(endless, { timeoutMs: lateMs })
       .rows()
       .catch((error: { reason: string }) => error.reason);
     await expect.poll(async () => (await drover.driver()).runningOperations, { timeout: 30_000 }).toBeGreaterThan(0);
     using _clock = setClock(byMs);
-    expect(await withinDeadline(late, 10_000, "a query")).toBe("DEADLINE_EXCEEDED");
+    expect(await withinDeadline(late, lateMs, "a query")).toBe("DEADLINE_EXCEEDED");
     expect([...(await answer)]).toHaveLength(1);
     await scene.check();
   });
 
   test.each(jumps)("%s after starts that failed does not make the wait longer than it is", async (_way, byMs) => {
-    await using scene = await FaultScene.open({ program: driverProgram });
+    await using scene = await openedScene();
     const backoff = { freeFailures: 0, firstDelayMs: 2_000, maxDelayMs: 2_000 };
     await scene.configure("thread = 1");
     for (const _ of [1, 2]) await scene.ensure({ backoff }).catch(() => {});
@@ -65,7 +66,7 @@ describe("a client's clock that jumps", () => {
 
 describe("a driver whose clock is set all the time", () => {
   test("is found, answers, loads, and drains within its time", async () => {
-    await using scene = await FaultScene.open({ program: driverProgram });
+    await using scene = await openedScene();
     const program = await driverWithSteppingClock({ folder: scene.dataDirectory, driverFile });
     await using drover = await scene.ensure({ program });
     await scene.load(drover, "later");

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bundleClient, type ClientCommand, startClient } from "../helpers/client-process.ts";
 import { driversOf, eventually, killDrivers } from "../helpers/driver-processes.ts";
-import { FaultScene } from "../helpers/fault-scene.ts";
+import { openedScene } from "../helpers/opened-scene.ts";
 import { makeUsers } from "../helpers/os-users.ts";
 import { driverProgram } from "../helpers/profile.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
@@ -106,7 +106,7 @@ if (mayMount)
 
 test("a directory that a user may only read serves this user a driver, and starts none", async () => {
   await using users = await makeUsers(0);
-  await using scene = await FaultScene.open({ program: driverProgram });
+  await using scene = await openedScene();
   const token = (await readFile(join(scene.dataDirectory, "token"), "utf8")).trim();
   // The token it was given otherwise. Files that a driver puts in place of others meanwhile are not found, and chmod complains.
   const opening = 'chmod -R a+rX "$1" || true; chmod 600 "$1/token"';
@@ -127,9 +127,9 @@ test("a directory that a user may only read serves this user a driver, and start
 
 describe("a port", () => {
   test("that is taken fails the start, and the next one has it when it is free", async () => {
-    await using other = await FaultScene.open({ program: driverProgram });
+    await using other = await openedScene();
     await using taken = await other.ensure();
-    await using scene = await FaultScene.open({ program: driverProgram });
+    await using scene = await openedScene();
     await scene.configure(`listen = "${taken.address}"`);
     const error = await scene.ensure().catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ reason: "DRIVER_START_FAILED", start: { driverReason: "LISTEN_FAILED" } });

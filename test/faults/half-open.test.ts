@@ -2,8 +2,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "vitest";
 import { type Direction, startCutProxy } from "../helpers/cut-proxy.ts";
-import { FaultScene, sumIn, withinDeadline } from "../helpers/fault-scene.ts";
-import { driverProgram } from "../helpers/profile.ts";
+import { type FaultScene, sumIn, withinDeadline } from "../helpers/fault-scene.ts";
+import { openedScene } from "../helpers/opened-scene.ts";
 
 const endless = "SELECT sum(hash(a.i, b.i)) FROM range(10000000) a(i), range(10000000) b(i)";
 const directions: readonly Direction[] = ["toClient", "toDriver"];
@@ -28,7 +28,7 @@ describe("a connection that lets nothing through", () => {
   test.concurrent.for(directions)(
     "%s any more keeps no caller past the deadline, and the driver forgets its lease and its query",
     async (direction, { expect }) => {
-      await using scene = await FaultScene.open({ program: driverProgram });
+      await using scene = await openedScene();
       await scene.configure('[limits]\ndetachedTimeout = "1s"\n');
       await using place = await behindProxy(scene);
       const { near, far, proxy } = place;
@@ -49,7 +49,7 @@ describe("a connection that lets nothing through", () => {
   );
 
   test.concurrent("for good is left for a new one, if that works", async ({ expect }) => {
-    await using scene = await FaultScene.open({ program: driverProgram });
+    await using scene = await openedScene();
     await using place = await behindProxy(scene);
     const { far, proxy } = place;
     proxy.stallOpen("toClient");

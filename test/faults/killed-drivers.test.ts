@@ -6,9 +6,9 @@ import { DroverError } from "../../clients/node/src/index.ts";
 import { askUntilSeen } from "../helpers/ask-until-seen.ts";
 import { bundleClient, startClient } from "../helpers/client-process.ts";
 import { sendSignal } from "../helpers/driver-processes.ts";
-import { FaultScene, sumIn, sumOf, withinDeadline } from "../helpers/fault-scene.ts";
+import { type FaultScene, sumIn, sumOf, withinDeadline } from "../helpers/fault-scene.ts";
+import { openedScene } from "../helpers/opened-scene.ts";
 import { driverWithFault, type StartFault } from "../helpers/preloaded-driver.ts";
-import { driverProgram } from "../helpers/profile.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 const driverFile = join(inject("bundles"), "driver.mjs");
@@ -44,7 +44,7 @@ describe("a driver that is killed in its start", () => {
   test.each(phases)(
     "in the phase %s is told to the client that started it, and the others get the next one",
     async (phase) => {
-      await using scene = await FaultScene.open({ program: driverProgram });
+      await using scene = await openedScene();
       const program = await failingOnce(scene, { phase, act: "kill" });
       const ends = await Promise.allSettled([1, 2, 3, 4].map(() => scene.ensure({ program })));
       const failures = ends.flatMap((end) => (end.status === "rejected" ? [end.reason as DroverError] : []));
@@ -67,7 +67,7 @@ describe("a start that hangs", () => {
   test.each(phases.slice(1))(
     "stopped in the phase %s is killed after the phase's time, and the next one serves",
     async (phase) => {
-      await using scene = await FaultScene.open({ program: driverProgram });
+      await using scene = await openedScene();
       const program = await failingOnce(scene, { phase, act: "stop" });
       const phaseTimeoutsMs = { [phase]: 500 };
       const error = await errorOf(scene.ensure({ program, phaseTimeoutsMs }));
@@ -77,7 +77,7 @@ describe("a start that hangs", () => {
   );
 
   test("ends by itself where nobody watches it any more, and gives the profile back", async () => {
-    await using scene = await FaultScene.open({ program: driverProgram });
+    await using scene = await openedScene();
     const patienceEnds = join(scene.dataDirectory, "patience-ends");
     const program = await failingOnce(scene, { phase: "catalog", act: "never", limit: patienceEnds });
     // Whoever started it is gone: nobody applies the phases' limits.
@@ -108,7 +108,7 @@ describe("a start that hangs", () => {
 
 describe("a driver that is killed at work", () => {
   test("in queries of several clients is followed by one that answers all of them", async () => {
-    await using scene = await FaultScene.open({ program: driverProgram });
+    await using scene = await openedScene();
     const drovers = await Promise.all([1, 2, 3].map(() => scene.ensure()));
     const pid = await scene.pid();
     const { answer } = await askUntilSeen(
@@ -123,7 +123,7 @@ describe("a driver that is killed at work", () => {
   });
 
   test("in loads, again and again, loses no dataset and no load", async () => {
-    await using scene = await FaultScene.open({ program: driverProgram });
+    await using scene = await openedScene();
     await using drover = await scene.ensure();
     const rows = 300_000;
     const uri = await scene.source("big", rows);
@@ -144,7 +144,7 @@ describe.concurrent("a driver that is stopped by a signal", () => {
   test("in a query is killed by whoever can prove which process it is, and the next one answers", async ({
     expect,
   }) => {
-    await using scene = await FaultScene.open({ program: driverProgram });
+    await using scene = await openedScene();
     await using drover = await scene.ensure({ keepaliveMs: 1_000, unresponsiveAfterMs: 1_000 });
     const pid = await scene.pid();
     const { answer } = await askUntilSeen(
@@ -161,7 +161,7 @@ describe.concurrent("a driver that is stopped by a signal", () => {
   });
 
   test("and goes on before anybody lost patience stays the one that it was", async ({ expect }) => {
-    await using scene = await FaultScene.open({ program: driverProgram });
+    await using scene = await openedScene();
     await using drover = await scene.ensure();
     const pid = await scene.pid();
     sendSignal(pid, "SIGSTOP");
@@ -178,7 +178,7 @@ describe.concurrent("a driver that is stopped by a signal", () => {
 });
 
 test("a client that was stopped itself takes no driver for one that hangs", async () => {
-  await using scene = await FaultScene.open({ program: driverProgram });
+  await using scene = await openedScene();
   await using first = await scene.ensure();
   const pid = await scene.pid();
   sendSignal(pid, "SIGSTOP");

@@ -6,8 +6,8 @@ import {
   type DieAt,
   startClient,
 } from "../helpers/client-process.ts";
-import { FaultScene, withinDeadline } from "../helpers/fault-scene.ts";
-import { driverProgram } from "../helpers/profile.ts";
+import { type FaultScene, withinDeadline } from "../helpers/fault-scene.ts";
+import { openedScene } from "../helpers/opened-scene.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 const timeoutMs = 90_000;
@@ -52,7 +52,7 @@ const instanceIn = (event: ClientEvent | undefined) =>
 
 describe("clients that come at once", () => {
   test.each([20, 50])("%i of them get one driver, and all the same one", async (count) => {
-    await using scene = await FaultScene.open({ program: driverProgram });
+    await using scene = await openedScene();
     await using many = await clients(count);
     const connected = await Promise.all(
       many.all.map((client) => connect(scene, client, { delayMs: Math.random() * 300 })),
@@ -72,7 +72,7 @@ describe("a client that is killed while it starts the driver", () => {
   const moments: readonly DieAt[] = ["starting", "spawned", "configuration", "engine", "serving", "connected"];
 
   test.each(moments)("at the moment %s does not keep the others from theirs", async (dieAt) => {
-    await using scene = await FaultScene.open({ program: driverProgram });
+    await using scene = await openedScene();
     await using many = await clients(4);
     const [winner, ...others] = many.all as [ClientProcess, ...ClientProcess[]];
     const dead = connect(scene, winner, { dieAt });
@@ -87,7 +87,7 @@ describe("a client that is killed while it starts the driver", () => {
   });
 
   test("and all that come after it are killed, too, until one is not", async () => {
-    await using scene = await FaultScene.open({ program: driverProgram });
+    await using scene = await openedScene();
     await using many = await clients(6);
     const fates: readonly (DieAt | undefined)[] = [
       "starting",
@@ -108,7 +108,7 @@ describe("a client that is killed while it starts the driver", () => {
   });
 
   test("or stopped, which keeps its lock, does not keep the others waiting for ever", async () => {
-    await using scene = await FaultScene.open({ program: driverProgram });
+    await using scene = await openedScene();
     await using many = await clients(3);
     const [winner, ...others] = many.all as [ClientProcess, ...ClientProcess[]];
     const stopped = connect(scene, winner, { dieAt: "starting", by: "SIGSTOP" });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Drover, EnsureEvent } from "../../clients/node/src/index.ts";
 import { driverPackageOf } from "../helpers/driver-package.ts";
 import { FaultScene, sumIn } from "../helpers/fault-scene.ts";
+import { openedScene } from "../helpers/opened-scene.ts";
 import { driverProgram } from "../helpers/profile.ts";
 
 const newVersion = "99.1.0";
@@ -59,7 +60,7 @@ async function stay(scene: FaultScene, drover: Drover, goesOn: (seen: readonly S
 
 describe("two versions of the client", () => {
   test("ten of each together make one switch, to the newer, and lose no answer", async () => {
-    await using scene = await FaultScene.open({ program: driverProgram });
+    await using scene = await openedScene();
     const before = await scene.ensure();
     const old = before.instanceId;
     const oldVersion = (await before.driver()).version;

@@ -1,14 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { inject } from "vitest";
+import { programIn } from "./driver-program.ts";
 import { givenEnvironment } from "./given-environment.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 /** The driver's program as an app server starts it. */
-export const driverProgram = join(inject("bundles"), "node_modules", "@drover", "driver", "bin", "drover-driver");
+export const driverProgram = programIn(inject("bundles"));
 const startTimeoutMs = 60_000;
 
 /** The example app server as a process of its own. */

@@ -2,6 +2,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/pr
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bundle } from "../../scripts/bundle.ts";
+import { programIn } from "./driver-program.ts";
 
 const driverPackage = fileURLToPath(new URL("../../packages/driver", import.meta.url));
 
@@ -18,7 +19,7 @@ export async function installDriver(folder: string): Promise<string> {
   await cp(join(driverPackage, "package.json"), join(installed, "package.json"));
   await cp(join(driverPackage, "bin"), join(installed, "bin"), { recursive: true });
   await symlink(folder, join(installed, "dist"));
-  return join(installed, "bin", "drover-driver");
+  return programIn(folder);
 }
 
 /** The driver's package with its bundle, as a version of its own or the present one. Disposing removes it. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -13,13 +13,15 @@ import {
 } from "../../clients/node/src/index.ts";
 import { driversOf, eventually, killDrivers } from "./driver-processes.ts";
 
+const FIRST = { name: "before", rows: 1_000 } as const;
+
 /** What is added to a deadline before somebody counts as having waited past it: the machine may be busy with other things. */
 const slackMs = 15_000;
 
 export interface SceneOptions {
   readonly program: string;
-  /** Its own unless given; then it stays. */
-  readonly dataDirectory?: string;
+  /** The data directory of another scene as it was opened, to begin with a copy of it. Default: it is made by a driver. */
+  readonly copyOf?: string;
 }
 
 /** A data directory with data in it, where drivers are found, started, killed and misled. */
@@ -35,11 +37,16 @@ export class FaultScene implements AsyncDisposable {
   }
 
   /** Opens one with the dataset `before`, whose driver has stopped. */
-  static async open({ program, dataDirectory }: SceneOptions): Promise<FaultScene> {
-    const scene = new FaultScene(dataDirectory ?? (await mkdtemp(join(tmpdir(), "drover-faults-"))), program);
+  static async open({ program, copyOf }: SceneOptions): Promise<FaultScene> {
+    const scene = new FaultScene(await mkdtemp(join(tmpdir(), "drover-faults-")), program);
+    if (copyOf !== undefined) {
+      await cp(copyOf, scene.dataDirectory, { recursive: true });
+      scene.sums.set(FIRST.name, sumOf(FIRST.rows));
+      return scene;
+    }
     try {
       await using drover = await scene.ensure();
-      await scene.load(drover, "before");
+      await scene.load(drover, FIRST.name, FIRST.rows);
       await drover.stop();
     } catch (error) {
       await scene[Symbol.asyncDispose]();

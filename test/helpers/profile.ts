@@ -5,11 +5,12 @@ import { inject } from "vitest";
 import type { EnsureDriverOptions } from "../../clients/node/src/index.ts";
 import { writeProfile } from "./driver.ts";
 import { driversOf, killDrivers } from "./driver-processes.ts";
+import { programIn } from "./driver-program.ts";
 
 export { eventually, writeProgram } from "./driver-processes.ts";
 
 /** The driver's program of the present sources, as the package installs it. */
-export const driverProgram = join(inject("bundles"), "node_modules", "@drover", "driver", "bin", "drover-driver");
+export const driverProgram = programIn(inject("bundles"));
 
 /** A data directory whose drivers clients start; what is left of them ends with the test. */
 export interface TestProfile extends AsyncDisposable {
