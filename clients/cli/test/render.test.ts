@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import stringWidth from "string-width";
 import { describe, expect, test } from "vitest";
-import { Rows } from "../../node/src/index.ts";
+import { DroverError, Rows } from "../../node/src/index.ts";
 import { bars } from "../src/render/bars.ts";
 import { cellFormat, cellText, floatText, printable } from "../src/render/cell.ts";
 import { jsonText } from "../src/render/json.ts";
@@ -220,6 +220,21 @@ test("JSON keeps what JSON has no word for", () => {
   expect(jsonText([Number.NaN, Number.NEGATIVE_INFINITY, 12n, Uint8Array.of(1, 2)])).toBe(
     '["NaN","-Infinity","12","AQI="]',
   );
+});
+
+test("JSON has errors with their messages", () => {
+  const problem = new DroverError({
+    reason: "LIBRARY_SET_DAMAGED",
+    message: "set.json was altered",
+    code: 15,
+    help: "mend it",
+  });
+  expect(JSON.parse(jsonText({ problem }))).toEqual({
+    problem: {
+      ...{ reason: "LIBRARY_SET_DAMAGED", code: 15, message: "set.json was altered", help: "mend it" },
+      ...{ retryable: false, metadata: {} },
+    },
+  });
 });
 
 describe("library sets", () => {

@@ -24,7 +24,7 @@ export const librarySetsReasons = {
   LIBRARY_SET_DAMAGED: {
     code: Code.DATA_LOSS,
     when: "A file of a library set is missing, was altered, or was added. Nothing of it is run.",
-    help: "Create the set again, or import its archive, each with `--replace`, or delete it.",
+    help: "Create the set again, or import its archive, each with `--replace`, or delete it. Where the profile names it, so that no driver starts, take it out of there until then.",
     retryable: false,
   },
   LIBRARY_SET_INCOMPATIBLE: {
