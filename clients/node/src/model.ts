@@ -175,7 +175,7 @@ export interface Workers {
   readonly bytes: number;
 }
 
-/** How the driver's memory budget is divided and used, in bytes. */
+/** How the driver's memory budget is divided and used, in bytes. With a scope `residentBytes` and `processBytes` are 0. */
 export interface Memory {
   readonly budgetBytes: number;
   readonly residentBudgetBytes: number;

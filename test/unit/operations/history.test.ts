@@ -4,6 +4,7 @@ import { claimInstance, type Instance } from "../../../src/catalog/instance.ts";
 import type { HistoryStore } from "../../../src/operations/history.ts";
 import type { OperationRequest, OperationSnapshot, Operations } from "../../../src/operations/model.ts";
 import { createOperations } from "../../../src/operations/operations.ts";
+import { accessWith, EVERYTHING } from "../../helpers/access.ts";
 import { temporaryFolder } from "../../helpers/temporary-folder.ts";
 
 const everything = { pageSize: 100_000, pageToken: "", kinds: [], states: [], labels: {}, dataset: "" };
@@ -180,6 +181,19 @@ describe("the history", () => {
       expect(after.mayReplace(request("query"))).toBe(true);
       await runShort(after, "query");
       expect(after.mayReplace(request("query"))).toBe(false);
+    });
+
+    it("and only by whoever has asked it, with the same in sight as then", async () => {
+      const before = createOperations({ history: catalog.operations });
+      const rows = [{ dataset: "a", filter: { kind: "isNull", column: "x" } }] as const;
+      const asked = { ...request("query"), whose: accessWith({ rows }) };
+      await before.run(asked, async () => ({ result: 1, outcome: {} }), {}).done;
+      await before.stop({ graceMs: 0 });
+      await using after = createOperations({ history: catalog.operations });
+      await after.recall("query");
+      for (const whose of [accessWith({}), accessWith({ rows, datasets: ["a"] }), EVERYTHING])
+        expect(after.mayReplace({ ...asked, whose })).toBe(false);
+      expect(after.mayReplace({ ...asked, whose: accessWith({ rows }) })).toBe(true);
     });
   });
 
