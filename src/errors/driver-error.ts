@@ -44,6 +44,8 @@ export class DriverError extends Error {
   /** Makes any thrown value a DriverError: aborts become CANCELLED or DEADLINE_EXCEEDED, the unknown INTERNAL. */
   static from(thrown: unknown): DriverError {
     if (thrown instanceof DriverError) return thrown;
+    // What failed first counts, not what failed after it at the end of a scope.
+    if (thrown instanceof SuppressedError) return DriverError.from(thrown.suppressed);
     if (thrown instanceof Error) {
       if (thrown.name === "TimeoutError")
         return new DriverError("DEADLINE_EXCEEDED", "the deadline passed", { cause: thrown });

@@ -99,6 +99,29 @@ describe("a package's connector", () => {
   });
 });
 
+describe("a client library that a kind of the driver can't use", () => {
+  let bench: SetBench;
+  const server = { name: "sales", uri: "postgresql://ann@127.0.0.1:1/x", options: {} };
+
+  beforeAll(async () => {
+    bench = await openSetBench();
+  });
+  afterAll(() => bench[Symbol.asyncDispose]());
+
+  test.each([
+    ["fails when it is loaded", 'throw new Error("no such luck");', "no such luck"],
+    ["needs what is not there", 'require("pg-native");', "Cannot find module 'pg-native'"],
+  ])("is told by its name and version where it %s", async (name, code, message) => {
+    const set = await bench.makeSet(name.replaceAll(" ", "-"), { packages: { "pg@6.0.0": { "index.js": code } } });
+    const source = { ...kind("postgres", { table: "t" }), server };
+    expect(await bench.test(source, set).catch((error: unknown) => error)).toMatchObject({
+      reason: "CONNECTOR_FAILED",
+      message: expect.stringContaining(`pg@6.0.0: ${message}`),
+      metadata: { package: "pg", version: "6.0.0", kind: "postgres" },
+    });
+  });
+});
+
 describe("a package that looks around", () => {
   let bench: SetBench;
   let found: Record<string, unknown>;
@@ -228,6 +251,18 @@ describe("modules of a library set", () => {
       reason: "CONNECTOR_FAILED",
       message:
         "stray@1.0.0: FileSystemRead of /etc/hostname is not for packages; context.files() gives the files of the source",
+    });
+  });
+
+  test("that fail at what they do, and then at their end, are told by the first", async () => {
+    const index = `
+      const fail = (message) => { throw new Error(message); };
+      const session = { test: async () => fail("first"), [Symbol.asyncDispose]: async () => fail("then") };
+      export const connector = { kind: "stray", open: async () => session };`;
+    const set = await made("fails-twice", { "index.mjs": index });
+    expect(await bench.test(kind("stray"), set).catch((error: unknown) => error)).toMatchObject({
+      reason: "CONNECTOR_FAILED",
+      message: "stray@1.0.0: first",
     });
   });
 

@@ -1,9 +1,10 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import type { PackageVersion } from "../../../library-sets/model.ts";
+import { CLIENT_LIBRARIES, type PackageVersion } from "../../../library-sets/model.ts";
 import { bundledLibraries, preferLibraries } from "../../../sources/client-libraries.ts";
 import type { Connector } from "../../../sources/connector.ts";
 import { loadConnector } from "../../../sources/connectors.ts";
+import { guardedConnector } from "../../../sources/packaged/guarded-connector.ts";
 import { isBelow } from "../../../sources/path-roots.ts";
 import type { WorkerSet } from "../protocol.ts";
 import { confine } from "./confine.ts";
@@ -44,7 +45,11 @@ export function enterLibrarySet(set: WorkerSet): Libraries {
   return {
     connector: async (kind) => {
       const offered = connectors.find((connector) => connector.kind === kind);
-      return offered === undefined ? loadConnector(kind) : loadOffered(offered, folder);
+      if (offered !== undefined) return loadOffered(offered, folder);
+      const name = CLIENT_LIBRARIES[kind]?.library;
+      const chosen = packages.find(({ path }) => path === `node_modules/${name}`);
+      if (name === undefined || chosen === undefined) return loadConnector(kind);
+      return guardedConnector(() => loadConnector(kind), { kind, package: name, version: chosen.version });
     },
     packagesInUse: () => [...notes.used, ...bundledLibraries()],
     parserModules: set.parsers.map(({ module }) => join(folder, module)),
