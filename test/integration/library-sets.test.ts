@@ -12,7 +12,7 @@ vi.setConfig({ testTimeout: 120_000 });
 let root: string;
 let packages: string;
 let driver: TestDriver;
-/** On a data directory of its own, as a machine without a network has it. */
+/** On a data directory of its own, as a machine without a network has it; it may read the packages and nothing else. */
 let other: TestDriver;
 let client: Drover;
 let far: Drover;
@@ -22,7 +22,7 @@ beforeAll(async () => {
   packages = join(root, "packages");
   await packPackage(packages, { name: "acme", manifest: { dependencies: { pg: "8.11.3" } } });
   await packPackage(packages, { name: "pg", version: "8.11.3" });
-  [driver, other] = await Promise.all([startDriver(), startDriver()]);
+  [driver, other] = await Promise.all([startDriver(), startDriver({ args: ["--file-roots", packages] })]);
   [client, far] = await Promise.all([connectTo(driver), connectTo(other)]);
 }, 120_000);
 
@@ -71,13 +71,11 @@ test("an administrator makes a set by the command, looks at it, and deletes it",
   // With its lockfile the same set is made anywhere.
   await writeFile(join(root, "lock.json"), await done("library-sets", "show", "warehouse", "--lockfile"));
   const locked = ["--lockfile", "lock.json", "--folder", "packages"];
-  const again = eventsOf(await done("library-sets", "create", "again", ...locked, "--json")).at(-1);
   const { hash } = await client.librarySets.get("warehouse");
-  expect(again).toMatchObject({ librarySet: { name: "again", hash } });
+  expect(await done("library-sets", "create", "again", ...locked)).toContain(hash.slice(0, 12));
 
   expect(await done("library-sets", "rm", "again")).toBe("again is deleted\n");
-  const gone = await run("library-sets", "show", "again");
-  expect([gone.code, gone.stderr]).toEqual([1, expect.stringContaining("LIBRARY_SET_NOT_FOUND")]);
+  await expect(client.librarySets.get("again")).rejects.toMatchObject({ reason: "LIBRARY_SET_NOT_FOUND" });
 });
 
 test("a set goes to another machine as one archive", async () => {
@@ -148,15 +146,13 @@ test("a set that is damaged is shown with what is wrong, and made again or delet
 });
 
 test("a folder must lie where the driver may read", async () => {
-  await using bounded = await startDriver({ args: ["--file-roots", packages] });
-  await using asking = await connectTo(bounded);
   const draft = { name: "bounded", packages: [{ name: "acme", version: "1.0.0" }] };
-  for (const folder of [root, join(root, "nowhere"), join(packages, ".."), bounded.dataDir])
-    await expect(asking.librarySets.create({ ...draft, folder })).rejects.toMatchObject({ reason: "PATH_NOT_ALLOWED" });
-  const relative = asking.librarySets.create({ ...draft, folder: "packages" });
+  for (const folder of [root, join(root, "nowhere"), join(packages, ".."), other.dataDir])
+    await expect(far.librarySets.create({ ...draft, folder })).rejects.toMatchObject({ reason: "PATH_NOT_ALLOWED" });
+  const relative = far.librarySets.create({ ...draft, folder: "packages" });
   await expect(relative).rejects.toMatchObject({ reason: "PATH_NOT_ALLOWED" });
   const lockfile = await client.librarySets.lockfile("warehouse");
-  expect((await asking.librarySets.create({ ...draft, folder: packages, lockfile })).packageCount).toBe(2);
+  expect((await far.librarySets.create({ ...draft, folder: packages, lockfile })).packageCount).toBe(2);
 });
 
 test("a client that leaves stops its install, of which nothing stays", async () => {

@@ -53,7 +53,7 @@ export const librarySetsReasons = {
   },
   INVALID_ARCHIVE: {
     code: Code.INVALID_ARGUMENT,
-    when: "A file is no archive of a library set, or not all of it, or holds links, paths that leave it, or files whose hash is another one.",
+    when: "A file is no archive of a library set, or not all of it, holds links, paths that leave it, or files whose hash is another one, or says of its packages what they and its lockfile do not.",
     help: "Export the set again, and copy the file whole.",
     retryable: false,
   },
