@@ -72,14 +72,14 @@ describe("a driver whose clock is set all the time", () => {
     await scene.load(drover, "later");
     await scene.check();
     const running = drover
-      .sql(endless, { timeoutMs: 20_000 })
+      .sql(endless, { timeoutMs: 15_000 })
       .rows()
       .catch((error: { reason: string }) => error.reason);
     await expect.poll(async () => (await drover.driver()).runningOperations, { timeout: 30_000 }).toBe(1);
     const [pid = 0] = await scene.processes();
     await drover.drain({ timeoutMs: 1_000 });
     // It is cancelled there, and goes on at the next driver until its own time is over.
-    expect(await withinDeadline(running, 20_000, "a query")).toBe("DEADLINE_EXCEEDED");
+    expect(await withinDeadline(running, 15_000, "a query")).toBe("DEADLINE_EXCEEDED");
     await eventually(async () => !(await scene.processes()).includes(pid), "the end of the driver that drains");
     await scene.check();
   });

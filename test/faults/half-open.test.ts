@@ -29,19 +29,19 @@ describe("a connection that lets nothing through", () => {
     "%s any more keeps no caller past the deadline, and the driver forgets its lease and its query",
     async (direction, { expect }) => {
       await using scene = await openedScene();
-      await scene.configure('[limits]\ndetachedTimeout = "1s"\n');
+      await scene.configure('threads = 1\n[limits]\ndetachedTimeout = "1s"\n');
       await using place = await behindProxy(scene);
       const { near, far, proxy } = place;
       await expect.poll(async () => (await near.driver()).leases.length, { timeout: 30_000 }).toBe(1);
       const query = far
-        .sql(endless, { timeoutMs: 20_000 })
+        .sql(endless, { timeoutMs: 15_000 })
         .rows()
         .catch((error: { reason: string }) => error.reason);
       await expect.poll(async () => (await near.driver()).runningOperations, { timeout: 30_000 }).toBe(1);
       proxy.stall(direction);
       const dataset = far.dataset("before", { timeoutMs: 2_000 }).catch((error: { reason: string }) => error.reason);
       expect(await withinDeadline(dataset, 2_000, "a call")).toMatch(/DEADLINE_EXCEEDED|UNREACHABLE|STREAM_CUT/);
-      expect(await withinDeadline(query, 20_000, "a query")).toMatch(/DEADLINE_EXCEEDED|UNREACHABLE|STREAM_CUT/);
+      expect(await withinDeadline(query, 15_000, "a query")).toMatch(/DEADLINE_EXCEEDED|UNREACHABLE|STREAM_CUT/);
       await expect.poll(async () => (await near.driver()).leases, { timeout: 30_000 }).toEqual([]);
       await expect.poll(async () => (await near.driver()).runningOperations, { timeout: 30_000 }).toBe(0);
       await scene.check();

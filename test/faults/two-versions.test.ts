@@ -69,7 +69,7 @@ describe("two versions of the client", () => {
       if (event.type === "starting") starts.push(event);
     };
     const staying = await Promise.all(Array.from({ length: 4 }, () => scene.ensure()));
-    const goesOn = timeOf(old, 12_000);
+    const goesOn = timeOf(old, 9_000);
     const all = await Promise.all([
       stay(scene, before, goesOn),
       ...staying.map((drover) => stay(scene, drover, goesOn)),
