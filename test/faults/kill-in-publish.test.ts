@@ -9,13 +9,13 @@ import { setTimeout } from "node:timers/promises";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { datasetsFolder, stagingFolder, trashFolder } from "../../src/datasets/layout.ts";
+import { bundleProgram } from "../helpers/bundled-program.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 import { openParts, type Parts } from "./programs/open-parts.ts";
 import { isAsWritten } from "./programs/raw-segments.ts";
 
 const { signal } = new AbortController();
 const NAMES = ["a", "b", "ü 🛫"];
-const program = join(import.meta.dirname, "programs/endless-loads.ts");
 
 interface Step {
   readonly step: "staged" | "publishing" | "published" | "deleting" | "deleted";
@@ -25,6 +25,7 @@ interface Step {
 
 /** Runs the program until some step, a moment longer, and kills it; answers all that it said. */
 async function runAndKill(
+  program: string,
   dataDirectory: string,
   { steps, delayMs }: { steps: number; delayMs: number },
 ): Promise<Step[]> {
@@ -86,6 +87,8 @@ function expectNoneRunning(dataDirectory: string): void {
 
 it("leaves whole versions, no staging and no running operation, whenever the process is killed", async () => {
   const rounds = 25;
+  await using place = await temporaryFolder();
+  const program = await bundleProgram("endless-loads", place.path);
   const property = fc.asyncProperty(
     fc.array(fc.record({ steps: fc.integer({ min: 1, max: 40 }), delayMs: fc.integer({ min: 0, max: 12 }) }), {
       minLength: rounds,
@@ -95,7 +98,7 @@ it("leaves whole versions, no staging and no running operation, whenever the pro
       await using folder = await temporaryFolder();
       let lost = 0;
       for (const kill of kills) {
-        const said = await runAndKill(folder.path, kill);
+        const said = await runAndKill(program, folder.path, kill);
         await using parts = await openParts(folder.path);
         await parts.operations.recover();
         await expectWholeVersions(parts);

@@ -1,9 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { build } from "esbuild";
 import type { EnsureDriverOptions } from "../../clients/node/src/index.ts";
+import { bundleProgram } from "./bundled-program.ts";
 import type { Exit } from "./driver.ts";
 import { givenEnvironment } from "./given-environment.ts";
 
@@ -41,18 +40,9 @@ export interface ClientProcess extends AsyncDisposable {
   kill(signal: NodeJS.Signals): void;
 }
 
-/** Makes one file of the client's program: fifty of them start in a third of the time. */
-export async function bundleClient(folder: string): Promise<string> {
-  const outfile = join(folder, "client.mjs");
-  await build({
-    entryPoints: [join(import.meta.dirname, "../faults/programs/client.ts")],
-    ...{ outfile, bundle: true, platform: "node", format: "esm", target: "node24", logLevel: "warning" },
-    conditions: ["drover-source"],
-    banner: {
-      js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
-    },
-  });
-  return outfile;
+/** Makes one file of the client's program. */
+export function bundleClient(folder: string): Promise<string> {
+  return bundleProgram("client", folder);
 }
 
 /** Starts a client and waits until its program is loaded. `wrapper` is a command that runs the rest of its arguments. */

@@ -309,7 +309,7 @@ describe("a driver that ends", () => {
       const source = async function* () {
         yield* slowly(numbers(total / 2), 200, 50);
         await killed.promise;
-        yield* slowly(numbers(total / 2, total / 2), 200, 50);
+        yield* slowly(numbers(total / 2, total / 2), 200, 10);
       };
       const told: number[] = [];
       const onProgress = ({ durableRows }: { readonly durableRows: number }) => told.push(durableRows);
