@@ -6,7 +6,7 @@ export const librarySetsReasons = {
   LIBRARY_SET_NOT_FOUND: {
     code: Code.NOT_FOUND,
     when: "There is no library set of this name.",
-    help: "`drover library-sets list` shows those that there are.",
+    help: "`drover library-sets list` shows those that there are. Where a profile names it, so that no driver starts, take it out of there until it is made.",
     retryable: false,
   },
   LIBRARY_SET_EXISTS: {
@@ -36,7 +36,7 @@ export const librarySetsReasons = {
   LIBRARY_SET_LACKS_KIND: {
     code: Code.FAILED_PRECONDITION,
     when: "The configuration has a library set serve a kind of source for which it holds neither a connector nor a client library.",
-    help: "Mend `librarySets.kinds`, or create the set again with the package that it lacks; `drover library-sets show` tells what it serves.",
+    help: "Mend `librarySets.kinds`. To create the set again with the package that it lacks, take it out of the profile first, so that a driver starts; `drover library-sets show` tells what it serves.",
     retryable: false,
   },
   LIBRARY_SET_UNCONFINED: {
