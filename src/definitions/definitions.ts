@@ -1,15 +1,25 @@
 import type { DefinitionCatalog } from "../catalog/definitions.ts";
 import { DriverError } from "../errors/driver-error.ts";
-import type { ServedKinds } from "../library-sets/served-kinds.ts";
+import type { ServedKinds, SourceNames } from "../library-sets/served-kinds.ts";
 import type { SourceKind } from "../sources/connector.ts";
 import type { Uploads } from "../uploads/model.ts";
 import { type Connections, createConnections, draftServer } from "./connections.ts";
-import type { Connection, ConnectionDraft, ResolvedSource, Secrets, SourceResolver, StoredSource } from "./model.ts";
+import type {
+  Connection,
+  ConnectionDraft,
+  NamedSource,
+  ResolvedSource,
+  Secrets,
+  SourceResolver,
+  StoredSource,
+} from "./model.ts";
 import { exportDefinitions, type Imported, type ImportOptions, importDefinitions, type Portable } from "./portable.ts";
 import { createSourceResolver } from "./resolver.ts";
 import { createPasswords } from "./secrets/passwords.ts";
 import type { Vault } from "./secrets/vault.ts";
 import { createStoredSources, type StoredSources } from "./sources.ts";
+
+type Read = Pick<NamedSource, "format" | "connection">;
 
 /** Connections and sources, and what they mean. */
 export interface Definitions extends SourceResolver {
@@ -25,8 +35,8 @@ export interface Definitions extends SourceResolver {
   export(
     names: readonly string[],
   ): Promise<{ readonly connections: readonly Connection[]; readonly sources: readonly StoredSource[] }>;
-  /** The name of the library set that reads a source; undefined for what the driver brings along. */
-  librarySetOf(source: StoredSource): string | undefined;
+  /** The name of the library set that reads a source, stored or not; undefined for what the driver brings along. */
+  librarySetOf(source: Read, names?: Pick<SourceNames, "source">): string | undefined;
   /** The same as if these kinds were served, whatever the configuration says. */
   servedBy(kinds: ServedKinds): SourceResolver;
   /** Takes all of a document, or nothing. Throws CONNECTION_EXISTS, SOURCE_EXISTS, and what is wrong with one of them. */
@@ -52,16 +62,16 @@ export function createDefinitions(options: DefinitionParts): Definitions {
     connections: createConnections(parts, catalog),
     sources: createStoredSources(parts, catalog),
     resolveConnection: (draft, password) => draftServer(parts, catalog, draft, password),
-    librarySetOf: (source) => librarySetOf(source, kinds),
+    librarySetOf: (source, names = {}) => librarySetOf(source, names, kinds),
     servedBy: (others) => createSourceResolver({ ...parts, kinds: others }, catalog),
     export: (names) => exportDefinitions(catalog, names),
     import: (document, options) => importDefinitions(parts, catalog, document, options),
   };
 }
 
-function librarySetOf({ name, source: { format, connection } }: StoredSource, kinds: ServedKinds): string | undefined {
+function librarySetOf({ format, connection }: Read, { source }: SourceNames, kinds: ServedKinds): string | undefined {
   try {
-    return kinds.serve(format, { source: name, connection }).set?.name;
+    return kinds.serve(format, { source, connection }).set?.name;
   } catch (error) {
     // It was kept when the configuration was another one.
     if (error instanceof DriverError && error.reason === "UNKNOWN_FORMAT") return undefined;

@@ -219,7 +219,11 @@ describe("a package's kind of server", () => {
 
   test("has stored connections, whose password its connector gets and nobody else", async () => {
     const { password } = database;
-    expect(await drover.connections.create(books(), { password })).toMatchObject({ kind: "ledger", hasPassword: true });
+    expect(await drover.connections.create(books(), { password })).toMatchObject({
+      ...{ kind: "ledger", hasPassword: true, librarySet: "books" },
+    });
+    const shown = await runCli(["connections", "show", "books", "--data-dir", profile.dataDirectory]);
+    expect(shown.stdout).toMatch(/^read with +library set books$/m);
     expect(await drover.connections.test("books")).toEqual({ description: "a ledger of 3 accounts", warnings: [] });
     const tables = [];
     for await (const table of drover.sources.tables({ connection: "books" })) tables.push(table);

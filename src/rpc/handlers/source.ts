@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { requireUnbounded } from "../../access/require.ts";
 import type { Definitions } from "../../definitions/definitions.ts";
-import type { StoredSource } from "../../definitions/model.ts";
+import type { Connection, StoredSource } from "../../definitions/model.ts";
 import {
   CreateConnectionResponseSchema,
   CreateSourceResponseSchema,
@@ -57,7 +57,10 @@ const PAGE = { fallback: 100, max: 1_000 };
 
 export function sourceService({ definitions, probe, uploads }: SourceHandlerParts): readonly BoundMethod[] {
   const { connections, sources } = definitions;
-  const shown = (source: StoredSource) => fromStoredSource(source, definitions.librarySetOf(source));
+  const shown = (source: StoredSource) =>
+    fromStoredSource(source, definitions.librarySetOf(source.source, { source: source.name }));
+  const shownConnection = (connection: Connection) =>
+    fromConnection(connection, definitions.librarySetOf({ format: connection.kind, connection: connection.name }));
   const given = async (source: Source | undefined, call: Call) => {
     const spec = toSourceSpec(source);
     requireOwnSecrets(spec.options, call);
@@ -106,21 +109,21 @@ export function sourceService({ definitions, probe, uploads }: SourceHandlerPart
       createConnection: async ({ connection, password }) => {
         const draft = toConnectionDraft(connection, "connection");
         const created = await connections.create(draft, password || undefined);
-        return create(CreateConnectionResponseSchema, { connection: fromConnection(created) });
+        return create(CreateConnectionResponseSchema, { connection: shownConnection(created) });
       },
       getConnection: async ({ name }) => {
         const { usedBy, ...connection } = await connections.get(name);
-        return create(GetConnectionResponseSchema, { connection: fromConnection(connection), usedBy: [...usedBy] });
+        return create(GetConnectionResponseSchema, { connection: shownConnection(connection), usedBy: [...usedBy] });
       },
       listConnections: async (request) => {
         const { items, nextPageToken } = page(await connections.list(), "connections", request);
-        return create(ListConnectionsResponseSchema, { connections: items.map(fromConnection), nextPageToken });
+        return create(ListConnectionsResponseSchema, { connections: items.map(shownConnection), nextPageToken });
       },
       updateConnection: async ({ connection, updateMask, password }) => {
         const { name = "", etag = "" } = connection ?? {};
         const change = toConnectionChange(connection, updateMask, password);
         const updated = await connections.update(name, change, { etag });
-        return create(UpdateConnectionResponseSchema, { connection: fromConnection(updated) });
+        return create(UpdateConnectionResponseSchema, { connection: shownConnection(updated) });
       },
       deleteConnection: async ({ name, etag }) => {
         await connections.delete(name, { etag });

@@ -26,13 +26,13 @@ import { maskedFields } from "./masks.ts";
 import { fromSource, toSourceSpec } from "./sources.ts";
 import { toStruct } from "./values.ts";
 
-export function fromConnection(connection: Kept): Connection {
+export function fromConnection(connection: Kept, librarySet: string | undefined): Connection {
   const { createTime, updateTime, etag } = connection;
   return create(ConnectionSchema, {
     ...portableConnection(connection),
     createTime: timestampFromDate(createTime),
     updateTime: timestampFromDate(updateTime),
-    etag,
+    ...{ etag, librarySet: librarySet ?? "" },
   });
 }
 

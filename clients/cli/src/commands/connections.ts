@@ -6,7 +6,7 @@ import { parseLabels, parseSourceOptions } from "../grammar/assignment.ts";
 import { counted, repeatable } from "../options.ts";
 import { type PasswordFlags, readPassword } from "../password.ts";
 import { printable } from "../render/cell.ts";
-import { optionText, tellTest } from "../render/definitions.ts";
+import { librarySetFact, optionText, tellTest } from "../render/definitions.ts";
 import { pairs, table } from "../render/table.ts";
 import { timeText } from "../render/units.ts";
 import { UsageError } from "../usage-error.ts";
@@ -92,12 +92,13 @@ async function show({ connect, call, globals, output }: Context, name: string): 
   await using drover = await connect();
   const { usedBy, ...connection } = await drover.connections.get(name, call);
   if (globals.json) return output.document({ connection: { ...connection, usedBy } });
-  const { uri, kind, options, maxStatements, labels, createTime, updateTime } = connection;
+  const { uri, kind, options, maxStatements, librarySet, labels, createTime, updateTime } = connection;
   const entries: [string, string][] = [
     ["name", printable(connection.name)],
     ["kind", kind],
     ["url", printable(uri)],
     ["password", printable(passwordText(connection))],
+    ...librarySetFact(librarySet),
     ["statements", maxStatements === undefined ? "the driver's limit" : `${maxStatements} at once`],
     ...Object.entries(options).map(([key, value]): [string, string] => [`option ${printable(key)}`, optionText(value)]),
     ...Object.entries(labels).map(([key, value]): [string, string] => [`label ${printable(key)}`, printable(value)]),

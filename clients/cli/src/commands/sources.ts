@@ -5,7 +5,7 @@ import type { Act, Context } from "../context.ts";
 import { parseLabels, parseSourceOptions } from "../grammar/assignment.ts";
 import { repeatable } from "../options.ts";
 import { printable } from "../render/cell.ts";
-import { optionText, placeText, tellTest } from "../render/definitions.ts";
+import { librarySetFact, optionText, placeText, tellTest } from "../render/definitions.ts";
 import { pairs, table } from "../render/table.ts";
 import { timeText } from "../render/units.ts";
 import { namedOr, type SourceFlags, sourceOf, withSourceFlags } from "../source-flags.ts";
@@ -101,9 +101,7 @@ async function show({ connect, call, globals, output }: Context, name: string): 
     ["name", printable(stored.name)],
     ["format", source.format ?? ""],
     ["from", placeText(source)],
-    ...(librarySet === undefined
-      ? []
-      : [["read with", `library set ${printable(librarySet)}`] satisfies [string, string]]),
+    ...librarySetFact(librarySet),
     ["loads", disabled ? "refused" : "allowed"],
     ...Object.entries(source.options ?? {}).map(([key, value]): [string, string] => [
       `option ${printable(key)}`,

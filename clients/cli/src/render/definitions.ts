@@ -26,3 +26,8 @@ export function loadedText(source: Source | undefined): string {
   const what = typeof table === "string" ? `, table ${printable(table)}` : query === undefined ? "" : ", a query";
   return source.connection === undefined ? placeText(source) || "-" : placeText(source) + what;
 }
+
+/** Which library set serves something, where one does. */
+export function librarySetFact(librarySet: string | undefined): [string, string][] {
+  return librarySet === undefined ? [] : [["read with", `library set ${printable(librarySet)}`]];
+}

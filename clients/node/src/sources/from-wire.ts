@@ -20,6 +20,7 @@ export function connectionFrom(answer: wire.Connection | undefined): Connection 
     ...{ name, kind, uri, hasPassword, labels, etag },
     options: (options ?? {}) as JsonObject,
     secret: secret || undefined,
+    librarySet: connection.librarySet || undefined,
     maxStatements: maxStatements || undefined,
     createTime: dateFrom(connection.createTime),
     updateTime: dateFrom(connection.updateTime),

@@ -23,6 +23,8 @@ export interface Connection extends ConnectionDraft {
   readonly labels: Labels;
   /** Whether the driver keeps a password for it. */
   readonly hasPassword: boolean;
+  /** The library set that the driver reads it with; undefined for what the driver brings along. */
+  readonly librarySet: string | undefined;
   readonly createTime: Date | undefined;
   readonly updateTime: Date | undefined;
   /** Another text after each change. */

@@ -95,6 +95,14 @@ export declare type Connection = Message<"drover.v1.Connection"> & {
    * @generated from field: string etag = 11;
    */
   etag: string;
+
+  /**
+   * Output only: the name of the library set that this driver reads it with, where no name of a source says otherwise; empty for what the
+   * driver brings along, and in documents.
+   *
+   * @generated from field: string library_set = 12;
+   */
+  librarySet: string;
 };
 
 /**
