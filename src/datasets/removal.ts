@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { SegmentInfo } from "../engine/file-scan.ts";
 import { DriverError } from "../errors/driver-error.ts";
@@ -6,6 +7,7 @@ import type { DatasetEventListener } from "./events.ts";
 import { asStorageError } from "./files.ts";
 import type { Holds } from "./holds.ts";
 import { segmentIdentity } from "./kept-segments.ts";
+import { deletedMark } from "./layout.ts";
 import type { Residency } from "./residency.ts";
 import { type RetainedVersion, type RetentionPolicy, versionsToRemove } from "./retention.ts";
 import { type TakeAwayParts, takeAway } from "./take-away.ts";
@@ -109,9 +111,16 @@ export class Removal {
       await residency.remove(version.table);
       await this.#letGo(version);
     }
+    if (await this.#isLost(dataset)) return this.forget(dataset, dataset.retired);
     const trash = await takeAway(this.#options, { uid: dataset.record.uid });
     if (trash === undefined) for (const version of dataset.retired) this.#wait(dataset, version);
     else await this.discard(dataset, trash);
+  }
+
+  /** Whether nobody has deleted it, and it only misses its versions: another process may just be publishing one. */
+  async #isLost({ record: { uid } }: Dataset): Promise<boolean> {
+    const { catalog, dataDirectory } = this.#options;
+    return !existsSync(deletedMark(dataDirectory, uid)) && (await catalog.datasets.find(uid)) !== undefined;
   }
 
   /** Removes a deleted dataset that lies in the trash. */

@@ -1,4 +1,5 @@
-import { cp, readdir, readFile, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -175,6 +176,26 @@ describe("what another process reads", () => {
     expect(await versionsOnDisk()).toEqual(["1", "2"]);
     await silent[Symbol.asyncDispose]();
     await expect.poll(() => readdir(datasetsFolder(folder.path))).toEqual([]);
+  });
+});
+
+describe("a dataset whose versions are lost", () => {
+  it("is not taken away by whoever misses them: another may just be publishing one", async () => {
+    await load(here.store, "a", [1]);
+    const [uid = ""] = await readdir(datasetsFolder(folder.path));
+    const versions = join(datasetsFolder(folder.path), uid, "versions");
+    {
+      await using other = await openStore(folder.path, engine.read, onlyOne);
+      expect(await sum(other.store, "a")).toBe("1");
+      await rm(join(versions, "1"), { recursive: true });
+      catalog("UPDATE dataset_changes SET sequence = sequence + 1");
+      await other.store.refresh();
+      expect(other.store.list(everything)).toEqual([]);
+      // What it does in the background is done when it ends.
+    }
+    expect(existsSync(versions)).toBe(true);
+    await load(here.store, "a", [2]);
+    expect(await sum(there.store, "a")).toBe("2");
   });
 });
 
