@@ -1,5 +1,5 @@
 import { appendFile, chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DriverError } from "../../../src/errors/driver-error.ts";
@@ -252,6 +252,24 @@ describe("modules of a library set", () => {
       message:
         "stray@1.0.0: FileSystemRead of /etc/hostname is not for packages; context.files() gives the files of the source",
     });
+  });
+
+  test("of kinds of servers may read the certificates that their connection names, and nobody else's", async () => {
+    const index = `
+      import { readFileSync } from "node:fs";
+      const test = ({ tlsCaFile, tlsKeyFile, other }) => async () => ({ description: [tlsCaFile, tlsKeyFile].map((path) => readFileSync(path, "utf8")).join() + (other && readFileSync(other)) });
+      export const connector = { kind: "stray", open: async ({ server }) => ({ test: test(server.options), async [Symbol.asyncDispose]() {} }) };`;
+    const set = await made("certified", { "index.mjs": index });
+    const [tlsCaFile, tlsKeyFile] = [join(bench.path, "ca.pem"), join(bench.path, "key.pem")];
+    for (const path of [tlsCaFile, tlsKeyFile]) await writeFile(path, basename(path), { mode: 0o600 });
+    const reading = (options: Record<string, string>) => {
+      const server = { name: "s", uri: "stray://localhost", options: { tlsCaFile, tlsKeyFile, other: "", ...options } };
+      return bench.test({ ...kind("stray"), server }, set).catch((error: unknown) => error);
+    };
+    expect(await reading({})).toMatchObject({ description: "ca.pem,key.pem" });
+    expect(await reading({ other: tlsCaFile })).toMatchObject({ reason: "CONNECTOR_FAILED" });
+    await chmod(tlsKeyFile, 0o644);
+    expect(await reading({})).toMatchObject({ reason: "TLS_INVALID", metadata: { file: tlsKeyFile } });
   });
 
   test("that fail at what they do, and then at their end, are told by the first", async () => {
