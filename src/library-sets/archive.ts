@@ -13,6 +13,8 @@ import { gunzip, isGzipError } from "./tar/gunzip.ts";
 import { readTar, type TarEntry, TarError } from "./tar/read-tar.ts";
 import { type TarFile, writeTar } from "./tar/write-tar.ts";
 
+const MAX_PIECE_BYTES = 256 * 1024;
+
 /** An archive is a tar, made smaller by gzip: `HASH/set.json`, then the files that it names, below `HASH/` as in the data directory. */
 export async function* writeArchive(
   folder: string,
@@ -38,8 +40,11 @@ async function* tarFiles(
   files: readonly Pick<SetFile, "path" | "bytes">[],
   signal: AbortSignal,
 ): AsyncGenerator<TarFile, void, undefined> {
-  for (const { path, bytes } of files)
-    yield { path: `${hash}/${path}`, bytes, content: createReadStream(join(folder, path), { signal }) };
+  for (const { path, bytes } of files) {
+    // Most files are smaller than what a stream would make room for.
+    const highWaterMark = Math.min(Math.max(bytes, 1), MAX_PIECE_BYTES);
+    yield { path: `${hash}/${path}`, bytes, content: createReadStream(join(folder, path), { signal, highWaterMark }) };
+  }
 }
 
 export interface UnpackOptions {
@@ -79,6 +84,7 @@ class Unpacking {
   readonly #hash: string;
   readonly #missing: Map<string, SetFile>;
   readonly manifest: LibrarySetManifest;
+  #made = "";
 
   private constructor(folder: string, hash: string, manifest: LibrarySetManifest) {
     this.#folder = folder;
@@ -108,7 +114,7 @@ class Unpacking {
     if (type !== "file") throw invalid(`${shown} is no regular file`);
     if (bytes !== file.bytes) throw invalid(`${shown} has ${bytes} bytes, not ${file.bytes}`);
     const target = join(this.#folder, file.path);
-    await mkdir(dirname(target), { recursive: true, mode: folderMode() });
+    await this.#makeFolder(dirname(target));
     const hash = createHash("sha256");
     await using handle = await open(target, "wx", fileMode());
     for await (const piece of content) {
@@ -117,6 +123,13 @@ class Unpacking {
     }
     if (hash.digest("hex") !== file.sha256) throw invalid(`${shown} does not have its hash`);
     this.#missing.delete(path);
+  }
+
+  /** Files of one folder follow each other. */
+  async #makeFolder(path: string): Promise<void> {
+    if (this.#made === path) return;
+    await mkdir(path, { recursive: true, mode: folderMode() });
+    this.#made = path;
   }
 
   end(): { hash: string; manifest: LibrarySetManifest } {
