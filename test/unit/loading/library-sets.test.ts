@@ -1,4 +1,4 @@
-import { appendFile, chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
+import { appendFile, chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -204,7 +204,7 @@ describe("modules of a library set", () => {
     });
   });
 
-  test("that were altered or added since are not run", async () => {
+  test("that were altered, added or taken away since are not run", async () => {
     const files = {
       "index.mjs": 'import "./other.mjs"; export const connector = {};',
       "other.mjs": "",
@@ -229,6 +229,18 @@ describe("modules of a library set", () => {
       reason: "LIBRARY_SET_DAMAGED",
       message: expect.stringContaining("added"),
     });
+    for (const load of [
+      'import "./other.cjs";',
+      'import m from "node:module"; m.createRequire(import.meta.url)("./other.cjs");',
+    ]) {
+      const shorter = await made(`shorter-${load.length}`, { "index.mjs": load, "other.cjs": "" });
+      await (await bench.workers.lease("interactive", { signal, set: shorter }))[Symbol.asyncDispose]();
+      await rm(join(bench.folderOf(shorter), "node_modules/stray/other.cjs"), { force: true });
+      expect(await error(shorter)).toMatchObject({
+        reason: "LIBRARY_SET_DAMAGED",
+        message: expect.stringContaining("node_modules/stray/other.cjs is missing"),
+      });
+    }
   });
 
   test("may include the parsers that the settings name, which lie outside", async () => {

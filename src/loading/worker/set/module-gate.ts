@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { type LoadHookSync, type ResolveHookSync, registerHooks } from "node:module";
-import { isAbsolute, relative, sep } from "node:path";
+import { isAbsolute, join, relative, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { DriverError } from "../../../errors/driver-error.ts";
 import { isForbidden } from "./forbidden.ts";
@@ -20,6 +20,9 @@ export interface GateOptions {
   readonly notes: PackageNotes;
 }
 
+/** By `require`, by `import`, and by a path that `import` takes as it is. */
+const NOT_FOUND = new Set(["MODULE_NOT_FOUND", "ERR_MODULE_NOT_FOUND", "ENOENT"]);
+
 export const INTERFACE = "@drover/connector";
 
 /**
@@ -35,6 +38,7 @@ class ModuleGate {
   readonly #options: GateOptions;
   readonly #others: readonly string[];
   readonly #intact = new Set<string>();
+  #allThere = false;
 
   constructor(options: GateOptions) {
     this.#options = options;
@@ -46,7 +50,7 @@ class ModuleGate {
     if (specifier === INTERFACE)
       return { url: pathToFileURL(interfaceModule).href, format: "module", shortCircuit: true };
     if (isForbidden(specifier)) throw refused(specifier, "it is not for packages");
-    const resolved = next(specifier, context);
+    const resolved = this.#found(() => next(specifier, context));
     if (!resolved.url.startsWith("file:")) return this.#requireBuiltIn(specifier, resolved);
     const path = fileURLToPath(resolved.url);
     const inSet = this.#inSet(path);
@@ -65,6 +69,24 @@ class ModuleGate {
     return next(url, context);
   };
 
+  /** What is not found may be what a package can do without, or what was taken away since the set was made. */
+  #found<T>(find: () => T): T {
+    try {
+      return find();
+    } catch (error) {
+      if (NOT_FOUND.has(String((error as NodeJS.ErrnoException).code))) this.#requireAllFiles();
+      throw error;
+    }
+  }
+
+  #requireAllFiles(): void {
+    const { hashes = new Map<string, string>(), folder } = this.#options;
+    if (this.#allThere) return;
+    const missing = [...hashes.keys()].find((path) => !existsSync(join(folder, path)));
+    if (missing !== undefined) throw damaged(missing, "is missing");
+    this.#allThere = true;
+  }
+
   #inSet(path: string): string | undefined {
     return below(path, this.#options.folder);
   }
@@ -78,15 +100,15 @@ class ModuleGate {
   #take(path: string, inSet: string): void {
     if (this.#intact.has(inSet)) return;
     const { hashes, notes } = this.#options;
-    if (hashes !== undefined && sha256(path) !== hashes.get(inSet))
-      throw new DriverError(
-        "LIBRARY_SET_DAMAGED",
-        hashes.has(inSet) ? `${inSet} was altered since the set was made` : `${inSet} was added since the set was made`,
-        { metadata: { file: inSet } },
-      );
+    if (hashes !== undefined && this.#found(() => sha256(path)) !== hashes.get(inSet))
+      throw damaged(inSet, `was ${hashes.has(inSet) ? "altered" : "added"} since the set was made`);
     this.#intact.add(inSet);
     notes.note(inSet);
   }
+}
+
+function damaged(file: string, what: string): DriverError {
+  return new DriverError("LIBRARY_SET_DAMAGED", `${file} ${what}`, { metadata: { file } });
 }
 
 function sha256(path: string): string {
