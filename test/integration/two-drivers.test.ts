@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { QueryService } from "../../src/gen/drover/v1/query_service_pb.js";
 import type { TestDriver } from "../helpers/driver.ts";
 import { GrpcClient } from "../helpers/grpc-client.ts";
@@ -27,19 +27,38 @@ let held: HeldFile;
 let one: TestDriver;
 let two: TestDriver;
 
-beforeEach(async () => {
+let turn = 0;
+
+/** An operation's id, which the tests before have not used. */
+const id = (name: string) => `${name}-${turn}`;
+
+beforeAll(async () => {
   folder = await temporaryFolder();
   dataDir = join(folder.path, "data");
-  held = await holdFile("held.csv", "i,t\n7,x\n");
   one = await startOn(dataDir, "one");
   two = await startOn(dataDir, "two");
 });
 
+afterAll(async () => {
+  await one?.[Symbol.asyncDispose]();
+  await two?.[Symbol.asyncDispose]();
+  await folder?.[Symbol.asyncDispose]();
+});
+
+beforeEach(async () => {
+  turn++;
+  held = await holdFile("held.csv", "i,t\n7,x\n");
+});
+
+/** The next test finds two drivers without data. */
 afterEach(async () => {
-  await one[Symbol.asyncDispose]();
-  await two[Symbol.asyncDispose]();
   await held[Symbol.asyncDispose]();
-  await folder[Symbol.asyncDispose]();
+  if (one.process.signalCode !== null) one = await startOn(dataDir, "one");
+  const left = async () => {
+    for (const dataset of ["a", "b"]) await call(two, "DatasetService/DeleteDataset", { dataset });
+    return readdir(join(dataDir, "datasets"));
+  };
+  await expect.poll(left).toEqual([]);
 });
 
 async function versionsOnDisk(): Promise<string[]> {
@@ -53,8 +72,8 @@ async function reading(driver: TestDriver, dataset: string, operationId: string,
   await file.asked;
 }
 
-function waitsFor(id: string) {
-  return ({ progress }: OperationJson) => progress.phase === `waiting for operation ${id} of another driver`;
+function waitsFor(other: string) {
+  return ({ progress }: OperationJson) => progress.phase === `waiting for operation ${other} of another driver`;
 }
 
 describe("a dataset", { timeout: 120_000 }, () => {
@@ -62,8 +81,8 @@ describe("a dataset", { timeout: 120_000 }, () => {
     await load(one, "a", await writeSource(folder.path, 1));
     expect(await sum(two, "a")).toBe("1");
     const labels = { team: "ops" };
-    await startLoad(one, "a", await writeSource(folder.path, 2), { operationId: "labelled", labels });
-    expect((await end(one, "labelled")).state).toBe("OPERATION_STATE_SUCCEEDED");
+    await startLoad(one, "a", await writeSource(folder.path, 2), { operationId: id("labelled"), labels });
+    expect((await end(one, id("labelled"))).state).toBe("OPERATION_STATE_SUCCEEDED");
     expect(await call(two, "DatasetService/GetDataset", { dataset: "a" })).toMatchObject({
       dataset: { labels, version: { number: "2" } },
     });
@@ -124,11 +143,11 @@ describe("a dataset", { timeout: 120_000 }, () => {
 
 describe("a load that the other driver carries out already", { timeout: 120_000 }, () => {
   test("is waited for, and gives its version, once", async () => {
-    await reading(one, "a", "first");
-    await startLoad(two, "a", held.uri, { operationId: "second" });
-    await until(two, "second", waitsFor("first"));
+    await reading(one, "a", id("first"));
+    await startLoad(two, "a", held.uri, { operationId: id("second") });
+    await until(two, id("second"), waitsFor(id("first")));
     held.letGo();
-    const [first, second] = [await end(one, "first"), await end(two, "second")];
+    const [first, second] = [await end(one, id("first")), await end(two, id("second"))];
     expect(second.state).toBe("OPERATION_STATE_SUCCEEDED");
     expect(second.outcome).toEqual(first.outcome);
     expect(await versionsOnDisk()).toEqual(["1"]);
@@ -137,8 +156,8 @@ describe("a load that the other driver carries out already", { timeout: 120_000 
 
   test("is a conflict that names it when source or options differ, also for a deletion", async () => {
     await load(one, "a", await writeSource(folder.path, 1));
-    await reading(one, "a", "first");
-    const conflict = { reason: "LOAD_CONFLICT", metadata: { dataset: "a", operation: "first" } };
+    await reading(one, "a", id("first"));
+    const conflict = { reason: "LOAD_CONFLICT", metadata: { dataset: "a", operation: id("first") } };
     expect((await startLoad(two, "a", await writeSource(folder.path, 8))).failure).toMatchObject(conflict);
     const options = { source: { uri: held.uri, options: { header: true } } };
     expect((await startLoad(two, "a", held.uri, options)).failure).toMatchObject(conflict);
@@ -146,65 +165,66 @@ describe("a load that the other driver carries out already", { timeout: 120_000 
     expect(deletion.failure).toMatchObject(conflict);
     expect(await load(two, "b", await writeSource(folder.path, 9))).toBe("OPERATION_STATE_SUCCEEDED");
     held.letGo();
-    expect((await end(one, "first")).state).toBe("OPERATION_STATE_SUCCEEDED");
+    expect((await end(one, id("first"))).state).toBe("OPERATION_STATE_SUCCEEDED");
     expect(await load(two, "a", await writeSource(folder.path, 8))).toBe("OPERATION_STATE_SUCCEEDED");
     expect(await sum(one, "a")).toBe("8");
   });
 
   test("is taken over when that driver is killed", async () => {
-    await reading(one, "a", "first");
-    await startLoad(two, "a", held.uri, { operationId: "second" });
-    await until(two, "second", waitsFor("first"));
+    await reading(one, "a", id("first"));
+    await startLoad(two, "a", held.uri, { operationId: id("second") });
+    await until(two, id("second"), waitsFor(id("first")));
     await one.stop("SIGKILL");
     held.letGo();
-    expect(await end(two, "second")).toMatchObject({ state: "OPERATION_STATE_SUCCEEDED", outcome: { version: 1 } });
+    expect(await end(two, id("second"))).toMatchObject({ state: "OPERATION_STATE_SUCCEEDED", outcome: { version: 1 } });
     expect(await sum(two, "a")).toBe("7");
     await expect.poll(() => readdir(join(dataDir, "staging")), { timeout: 60_000 }).toEqual([two.instanceId]);
   });
 
   test("is taken over when it is cancelled there, and its wait can be cancelled here", async () => {
-    await reading(one, "a", "first");
-    for (const operationId of ["second", "third"]) {
+    await reading(one, "a", id("first"));
+    for (const operationId of [id("second"), id("third")]) {
       await startLoad(two, "a", held.uri, { operationId });
-      await until(two, operationId, waitsFor("first"));
-      if (operationId === "second") await call(two, "OperationService/CancelOperation", { id: operationId });
+      await until(two, operationId, waitsFor(id("first")));
+      if (operationId === id("second")) await call(two, "OperationService/CancelOperation", { id: operationId });
     }
-    expect((await end(two, "second")).state).toBe("OPERATION_STATE_CANCELLED");
-    await call(one, "OperationService/CancelOperation", { id: "first" });
+    expect((await end(two, id("second"))).state).toBe("OPERATION_STATE_CANCELLED");
+    await call(one, "OperationService/CancelOperation", { id: id("first") });
     held.letGo();
-    expect((await end(two, "third")).state).toBe("OPERATION_STATE_SUCCEEDED");
+    expect((await end(two, id("third"))).state).toBe("OPERATION_STATE_SUCCEEDED");
     expect(await sum(one, "a")).toBe("7");
   });
 
   test.each(["there", "here"])("stops for everybody when that is asked for %s", async (where) => {
-    await reading(one, "a", "first");
-    for (const operationId of ["second", "third"]) await startLoad(two, "a", held.uri, { operationId });
-    for (const id of ["second", "third"]) await until(two, id, waitsFor("first"));
-    if (where === "there") await call(one, "OperationService/CancelOperation", { id: "first", everybody: true });
-    else await call(two, "OperationService/CancelOperation", { id: "third", everybody: true });
-    expect((await end(one, "first")).state).toBe("OPERATION_STATE_CANCELLED");
-    for (const id of ["second", "third"]) expect((await end(two, id)).state).toBe("OPERATION_STATE_CANCELLED");
+    await reading(one, "a", id("first"));
+    for (const operationId of [id("second"), id("third")]) await startLoad(two, "a", held.uri, { operationId });
+    for (const each of [id("second"), id("third")]) await until(two, each, waitsFor(id("first")));
+    if (where === "there") await call(one, "OperationService/CancelOperation", { id: id("first"), everybody: true });
+    else await call(two, "OperationService/CancelOperation", { id: id("third"), everybody: true });
+    expect((await end(one, id("first"))).state).toBe("OPERATION_STATE_CANCELLED");
+    for (const each of [id("second"), id("third")])
+      expect((await end(two, each)).state).toBe("OPERATION_STATE_CANCELLED");
     expect(await sum(two, "a")).toBe("DATASET_NOT_FOUND");
   });
 
   test("fails here as it fails there", async () => {
     await using bad = await holdFile("bad.csv", "i,t\n7,x\n1,too,many,fields\n");
-    await reading(one, "a", "first", bad);
-    await startLoad(two, "a", bad.uri, { operationId: "second" });
-    await until(two, "second", waitsFor("first"));
+    await reading(one, "a", id("first"), bad);
+    await startLoad(two, "a", bad.uri, { operationId: id("second") });
+    await until(two, id("second"), waitsFor(id("first")));
     bad.letGo();
-    const [first, second] = [await end(one, "first"), await end(two, "second")];
+    const [first, second] = [await end(one, id("first")), await end(two, id("second"))];
     expect(first.state).toBe("OPERATION_STATE_FAILED");
     expect(second).toMatchObject({ state: "OPERATION_STATE_FAILED", error: { message: first.error?.message } });
   });
 
   test("is the same operation when it is asked for by its id", async () => {
-    await reading(one, "a", "same");
-    await startLoad(two, "a", held.uri, { operationId: "same" });
-    await until(two, "same", waitsFor("same"));
+    await reading(one, "a", id("same"));
+    await startLoad(two, "a", held.uri, { operationId: id("same") });
+    await until(two, id("same"), waitsFor(id("same")));
     held.letGo();
-    expect((await end(two, "same")).outcome).toMatchObject({ version: 1 });
-    expect((await end(one, "same")).outcome).toMatchObject({ version: 1 });
+    expect((await end(two, id("same"))).outcome).toMatchObject({ version: 1 });
+    expect((await end(one, id("same"))).outcome).toMatchObject({ version: 1 });
     expect(await versionsOnDisk()).toEqual(["1"]);
   });
 });
