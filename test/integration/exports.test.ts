@@ -416,11 +416,13 @@ describe("drover export", { timeout: 180_000 }, () => {
 
   test("says that a folder can't be written", async () => {
     if (process.getuid?.() === 0) {
-      expect(await cli("export", "numbers", "/proc/nothing/a.csv")).toMatchObject({ code: 1 });
+      const { code, stderr } = await cli("export", "numbers", "/proc/nothing/a.csv");
+      expect([code, stderr]).toEqual([2, expect.stringContaining("/proc/nothing/a.csv can't be written: ENOENT")]);
       return;
     }
     await chmod(folder.path, 0o500);
-    expect(await cli("export", "numbers", join(folder.path, "b.csv"))).toMatchObject({ code: 1 });
+    const { code, stderr } = await cli("export", "numbers", join(folder.path, "b.csv"));
+    expect([code, stderr]).toEqual([2, expect.stringContaining("b.csv can't be written: EACCES")]);
     await chmod(folder.path, 0o700);
   });
 });
