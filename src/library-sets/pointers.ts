@@ -25,14 +25,19 @@ export async function findPointer(file: string, name: string): Promise<LibrarySe
     const content: unknown = JSON.parse(await readSmallFile(file));
     const { hash, createTime, createdBy } = (content ?? {}) as Partial<Record<keyof LibrarySetPointer, unknown>>;
     if (typeof hash !== "string" || !isSetHash(hash)) return unreadable;
-    const time = new Date(typeof createTime === "string" ? createTime : 0);
-    return { name, hash, createTime: time, createdBy: typeof createdBy === "string" ? createdBy : "" };
+    return { name, hash, createTime: timeOf(createTime), createdBy: typeof createdBy === "string" ? createdBy : "" };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     if (code === undefined || ["EISDIR", "EACCES", "EIO", "ELOOP"].includes(code)) return unreadable;
     throw error;
   }
+}
+
+/** Whoever wrote the hash may have written no time: the set is the same. */
+function timeOf(said: unknown): Date {
+  const time = new Date(typeof said === "string" ? said : 0);
+  return Number.isNaN(time.getTime()) ? new Date(0) : time;
 }
 
 /** All names with what they point to. */

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { access, chmod, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { isCode, syncFolder, writeNewFile } from "../datasets/files.ts";
@@ -76,7 +77,7 @@ export class PublishedSets {
 
   /**
    * Makes a staged folder, whose files are sealed, a set, in one step. A set of this hash that is there already is the same one,
-   * unless it was damaged: then the new one takes its place.
+   * unless it was damaged: then the new one takes its place, and the damaged one lies beside the staged one, under a name that begins so.
    */
   async publish(
     staged: string,
@@ -98,8 +99,8 @@ export class PublishedSets {
         break;
       } catch (error) {
         if (!TAKEN.some((code) => isCode(error, code))) throw error;
-        await this.moveAside(hash, `${staged}.damaged`);
-        await rm(`${staged}.damaged`, { recursive: true, force: true });
+        // Whoever staged it removes it later: nothing is there meanwhile, and thousands of files take their time.
+        await this.moveAside(hash, `${staged}.damaged-${randomUUID()}`);
       }
     }
     await syncFolder(librarySetsFolder(this.#dataDirectory));

@@ -261,6 +261,18 @@ describe("a name", () => {
   });
 });
 
+describe("a name's file that others wrote", () => {
+  it.each(["yesterday", 7, null])("says the set whatever it says of the time: %j", async (createTime) => {
+    await writeFile(
+      join(dataDirectory, "library-sets/names/odd.json"),
+      JSON.stringify({ hash: made.hash, createTime }),
+    );
+    const { createTime: told } = await store.byName("odd");
+    expect(told).toEqual(new Date(0));
+    await store.remove("odd", { signal });
+  });
+});
+
 describe("packages that can't be had", () => {
   it.each([
     ["nosuch@1.0.0", "PACKAGE_NOT_FOUND", "nosuch"],
@@ -419,6 +431,21 @@ describe("damage", () => {
     const file = join(store.folderOf(made.hash), "node_modules/helper/index.js");
     await rm(file);
     await create("warehouse", [], { lockfile: locks.acme });
+    await store.verify(made.hash, { signal });
+  });
+
+  it("is out of the way before it is removed, so that no set is missed for as long as that takes", async () => {
+    await rm(join(store.folderOf(made.hash), "node_modules/helper/index.js"));
+    const seen: string[][] = [];
+    const touch = PublishedSets.prototype.touch;
+    vi.spyOn(PublishedSets.prototype, "touch").mockImplementation(async function (this: PublishedSets, ...args) {
+      const isThere = await touch.apply(this, args);
+      if (!isThere) seen.push(await staged());
+      return isThere;
+    });
+    await create("warehouse", [], { lockfile: locks.acme });
+    expect(seen).toEqual([expect.arrayContaining([expect.stringContaining(".damaged")])]);
+    expect(await staged()).toEqual([]);
     await store.verify(made.hash, { signal });
   });
 });
