@@ -5,7 +5,7 @@ import type { Settings } from "../config/settings.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import { type BoundSets, bindSets } from "../library-sets/bind-sets.ts";
 import type { LibrarySetStore } from "../library-sets/model.ts";
-import { readPointers } from "../library-sets/pointers.ts";
+import { hashesOf, readPointers } from "../library-sets/pointers.ts";
 import { PublishedSets } from "../library-sets/published-sets.ts";
 import type { Identity } from "../lifecycle/identity.ts";
 import { requireExact } from "../loading/workers/permissions.ts";
@@ -23,7 +23,7 @@ export async function readSetsAtStart({ dataDir, librarySets, parsers }: Setting
   const sets = new PublishedSets(dataDir);
   const bound = await bindSets(librarySets, pointers, { byHash: (hash) => sets.manifest(hash) });
   if (bound.all.length > 0) requireExact([await realpath(dataDir), ...parsers.modules]);
-  return { bound, hashes: new Map(Array.from(pointers.values(), ({ name, hash }) => [name, hash] as const)) };
+  return { bound, hashes: hashesOf(pointers) };
 }
 
 export interface HoldParts {

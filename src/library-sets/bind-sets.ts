@@ -3,6 +3,7 @@ import { suggest } from "../config/suggest.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import { sourceKinds } from "../sources/kinds.ts";
 import { kindsOf, type LibrarySet, type LibrarySetPointer, type LibrarySetStore, type SetConnector } from "./model.ts";
+import { requireHash } from "./pointers.ts";
 
 /** The settings that say which library sets run. */
 export interface SetSettings {
@@ -77,6 +78,7 @@ async function open(
       { metadata: { set: name, setting } },
     );
   try {
+    requireHash(pointer);
     const manifest = await store.byHash(pointer.hash);
     requirePlatform(manifest.platform);
     requireInterfaces(manifest.connectors);

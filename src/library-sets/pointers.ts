@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { readSmallFile } from "../config/small-file.ts";
+import { DriverError } from "../errors/driver-error.ts";
 import { isSetHash, isSetName, namesFolder } from "./layout.ts";
 import type { LibrarySetPointer } from "./model.ts";
 
@@ -40,10 +41,28 @@ function timeOf(said: unknown): Date {
   return Number.isNaN(time.getTime()) ? new Date(0) : time;
 }
 
-/** All names with what they point to. */
+/** All names with what they point to; to no set where that can't be read. */
 export async function readPointers(dataDirectory: string): Promise<ReadonlyMap<string, LibrarySetPointer>> {
-  const found = await Promise.all((await pointerNames(dataDirectory)).map((name) => readPointer(dataDirectory, name)));
+  const names = await pointerNames(dataDirectory);
+  const found = await Promise.all(names.map((name) => findPointer(pointerFile(dataDirectory, name), name)));
   return new Map(found.flatMap((pointer) => (pointer === undefined ? [] : [[pointer.name, pointer] as const])));
+}
+
+/** The sets' hashes by their names, as they are in fingerprints. */
+export function hashesOf(pointers: ReadonlyMap<string, LibrarySetPointer>): ReadonlyMap<string, string> {
+  const known = [...pointers.values()].filter(({ hash }) => hash !== NO_HASH);
+  return new Map(known.map(({ name, hash }) => [name, hash]));
+}
+
+/** Throws LIBRARY_SET_DAMAGED where it points to no set. */
+export function requireHash({ name, hash }: LibrarySetPointer): void {
+  if (hash === NO_HASH) throw damagedName(name, "the file that says what it points to can't be read");
+}
+
+export function damagedName(name: string, what: string, hash?: string): DriverError {
+  return new DriverError("LIBRARY_SET_DAMAGED", `the library set "${name}" is damaged: ${what}`, {
+    metadata: { librarySet: name, ...(hash !== undefined && { hash }) },
+  });
 }
 
 export async function pointerNames(dataDirectory: string): Promise<readonly string[]> {

@@ -26,7 +26,7 @@ import {
   MANIFEST_FORMAT,
   type UnlessUsed,
 } from "./model.ts";
-import { NO_HASH } from "./pointers.ts";
+import { damagedName, requireHash } from "./pointers.ts";
 import { PublishedSets } from "./published-sets.ts";
 import { SetNames } from "./set-names.ts";
 import { asPackageUnsafe, sealTree } from "./tree.ts";
@@ -196,7 +196,7 @@ class FolderStore implements LibrarySetStore {
 
   async #withManifest(pointer: LibrarySetPointer): Promise<LibrarySet> {
     const { name, hash } = pointer;
-    if (hash === NO_HASH) throw damagedName(name, "the file that says what it points to can't be read");
+    requireHash(pointer);
     const manifest = await this.#sets.manifest(hash).catch((error: unknown) => {
       if (!(error instanceof DriverError) || error.reason !== "LIBRARY_SET_NOT_FOUND") throw error;
       throw damagedName(name, `its files are gone (${hash.slice(0, 12)})`, hash);
@@ -272,12 +272,6 @@ async function orDamaged<T>(pointer: LibrarySetPointer, find: () => Promise<T>):
   return find().catch((error: unknown) => {
     if (error instanceof DriverError && error.reason === "LIBRARY_SET_DAMAGED") return { ...pointer, problem: error };
     throw error;
-  });
-}
-
-function damagedName(name: string, what: string, hash?: string): DriverError {
-  return new DriverError("LIBRARY_SET_DAMAGED", `the library set "${name}" is damaged: ${what}`, {
-    metadata: { librarySet: name, ...(hash !== undefined && { hash }) },
   });
 }
 

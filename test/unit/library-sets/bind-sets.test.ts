@@ -3,6 +3,7 @@ import { DriverError } from "../../../src/errors/driver-error.ts";
 import { bindSets, type SetSettings } from "../../../src/library-sets/bind-sets.ts";
 import { closestPatterns, matchesName } from "../../../src/library-sets/closest-patterns.ts";
 import type { LibrarySet } from "../../../src/library-sets/model.ts";
+import { NO_HASH } from "../../../src/library-sets/pointers.ts";
 import { createServedKinds } from "../../../src/library-sets/served-kinds.ts";
 import { sourceKinds } from "../../../src/sources/kinds.ts";
 import { librarySet, serverConnector, setPackage } from "../../helpers/set-manifests.ts";
@@ -30,6 +31,7 @@ function bind(settings: Partial<SetSettings>) {
     return found.manifest;
   };
   pointers.set("lost", { name: "lost", hash: "0".repeat(64), createTime: new Date(0), createdBy: "" });
+  pointers.set("torn", { name: "torn", hash: NO_HASH, createTime: new Date(0), createdBy: "" });
   return bindSets({ kinds: {}, sources: {}, ...settings }, pointers, { byHash });
 }
 
@@ -49,6 +51,11 @@ describe("a configuration", () => {
       'librarySets.sources."a.*": there is no library set "none-such"',
     ],
     [{ kinds: { postgres: "lost" } }, "LIBRARY_SET_DAMAGED", "librarySets.kinds.postgres: it is not there"],
+    [
+      { kinds: { postgres: "torn" } },
+      "LIBRARY_SET_DAMAGED",
+      'librarySets.kinds.postgres: the library set "torn" is damaged: the file that says what it points to',
+    ],
     [
       { kinds: { postgres: "acme-2" } },
       "LIBRARY_SET_LACKS_KIND",

@@ -6,7 +6,7 @@ import {
   fingerprintOf as fingerprintOfClient,
   readProfile,
 } from "../../../clients/node/src/ensure/profile-fit.ts";
-import { readPointers } from "../../../src/library-sets/pointers.ts";
+import { hashesOf, readPointers } from "../../../src/library-sets/pointers.ts";
 import { fingerprintOf } from "../../../src/lifecycle/identity.ts";
 import { temporaryFolder } from "../../helpers/temporary-folder.ts";
 
@@ -63,8 +63,7 @@ describe("the fingerprint", () => {
     const { profileBytes, librarySets } = await readProfile(folder.path, "p");
     expect(fingerprintOfClient("1.2.3", profileBytes, librarySets)).toBe(digest);
 
-    const pointers = await readPointers(folder.path);
-    const hashes = new Map(Array.from(pointers.values(), ({ name, hash }) => [name, hash]));
+    const hashes = hashesOf(await readPointers(folder.path));
     expect(fingerprintOf("1.2.3", text === undefined ? undefined : Buffer.from(text), hashes)).toBe(digest);
   });
 
