@@ -8,7 +8,8 @@ import { HandedFiles } from "./handed-files.ts";
 import type { LeaseOptions, LeasePurpose, RunnableSet, WorkerLease, WorkerPool, WorkerPoolStatus } from "./model.ts";
 import { type SetStart, SetWorkers, type SetWorkersOptions } from "./set-workers.ts";
 import { type Waiter, WaitingLine } from "./waiting-line.ts";
-import { isFault, WorkerProcess } from "./worker-process.ts";
+import { leaseOf } from "./worker-lease.ts";
+import { WorkerProcess } from "./worker-process.ts";
 
 export interface WorkerPoolOptions {
   readonly min: number;
@@ -336,43 +337,20 @@ class ElasticPool implements WorkerPool {
   }
 
   #leased(member: Member): WorkerLease {
-    let given = false;
-    let discarded = false;
-    const { fileRoots, reserved } = this.#options;
-    const { lentFolder } = member;
-    const handed = lentFolder && new HandedFiles(lentFolder, { fileRoots: fileRoots(), reserved: reserved() });
-    return {
-      pid: member.process.pid,
-      get isOver() {
-        return member.process.isOver;
-      },
-      get openStatements() {
-        return member.process.openStatements;
-      },
-      call: async (method, params, options) => {
-        try {
-          const given = handed ? await handed.inParams(params, options) : params;
-          return await member.process.call(method, given, options);
-        } catch (error) {
-          // What code of a package has begun it may still do.
-          if (member.set !== undefined && isFault(DriverError.from(error))) discarded = true;
-          throw error;
-        }
-      },
-      discard: () => {
-        discarded = true;
-      },
-      [Symbol.asyncDispose]: async () => {
-        if (given) return;
-        given = true;
-        member.process.releaseStatements();
-        if (handed) await handed[Symbol.asyncDispose]();
+    const { process, set, lentFolder } = member;
+    const { fileRoots, reserved, workerBytes } = this.#options;
+    const reach = { fileRoots: fileRoots(), reserved: reserved() };
+    return leaseOf({
+      process,
+      handed: lentFolder === undefined ? undefined : new HandedFiles(lentFolder, reach),
+      hasSet: set !== undefined,
+      giveBack: async (usable) => {
         // A worker that has grown is not worth what it keeps from others, and nobody will ask for a set in the making again.
-        const grown = member.process.memoryBytes > this.#options.workerBytes / 2 || member.set?.madeIn !== undefined;
-        if (discarded || grown || member.process.isOver) await this.#remove(member);
-        else this.#idle(member);
+        const wanted = process.memoryBytes <= workerBytes / 2 && set?.madeIn === undefined;
+        if (usable && wanted) this.#idle(member);
+        else await this.#remove(member);
       },
-    };
+    });
   }
 
   #idle(member: Member): void {
