@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, inject, test } from "vitest";
+import { askUntilSeen } from "../helpers/ask-until-seen.ts";
 import { eventually } from "../helpers/driver-processes.ts";
 import { sumIn, withinDeadline } from "../helpers/fault-scene.ts";
 import { openedScene } from "../helpers/opened-scene.ts";
@@ -40,15 +41,20 @@ describe("a client's clock that jumps", () => {
     await using scene = await openedScene();
     await using drover = await scene.ensure();
     const lateMs = 5_000;
-    const answer = drover.sql(slow, { timeoutMs: 60_000 }).rows();
-    const late = drover
-      .sql(endless, { timeoutMs: lateMs })
-      .rows()
-      .catch((error: { reason: string }) => error.reason);
-    await expect.poll(async () => (await drover.driver()).runningOperations, { timeout: 30_000 }).toBeGreaterThan(0);
+    let late: Promise<unknown> = Promise.resolve();
+    const { answer } = await askUntilSeen(
+      () => {
+        late = drover
+          .sql(endless, { timeoutMs: lateMs })
+          .rows()
+          .catch((error: { reason: string }) => error.reason);
+        return Promise.all([drover.sql(slow, { timeoutMs: 60_000 }).rows(), late]);
+      },
+      async () => (await drover.driver()).runningOperations === 2,
+    );
     using _clock = setClock(byMs);
     expect(await withinDeadline(late, lateMs, "a query")).toBe("DEADLINE_EXCEEDED");
-    expect([...(await answer)]).toHaveLength(1);
+    expect([...(await answer)[0]]).toHaveLength(1);
     await scene.check();
   });
 

@@ -18,5 +18,6 @@ export async function setup({ provide }: TestProject): Promise<() => Promise<voi
   provide("bundles", made);
   // Test files inherit it, and give it to what they start.
   process.env.NODE_COMPILE_CACHE = join(made, "compile-cache");
-  return () => rm(made, { recursive: true, force: true });
+  // A program that ends just now may still write into the cache.
+  return () => rm(made, { recursive: true, force: true, maxRetries: 5 });
 }
