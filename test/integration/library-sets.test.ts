@@ -158,8 +158,15 @@ test("a folder must lie where the driver may read", async () => {
 test("a client that leaves stops its install, of which nothing stays", async () => {
   const left = new AbortController();
   const onProgress = ({ phase }: InstallProgress) => phase === "fetching" && left.abort();
-  const draft = { name: "left", packages: [{ name: "acme", version: "1.0.0" }], folder: packages };
-  const asked = client.librarySets.create(draft, { signal: left.signal, onProgress });
+  // However late it leaves, the install goes on.
+  const endless = { "endless.js": "setInterval(() => {}, 1000);" };
+  await packPackage(packages, {
+    name: "endless",
+    manifest: { scripts: { install: "node endless.js" } },
+    files: endless,
+  });
+  const draft = { name: "left", packages: [{ name: "endless", version: "1.0.0" }], folder: packages };
+  const asked = client.librarySets.create({ ...draft, allowScripts: ["endless"] }, { signal: left.signal, onProgress });
   await expect(asked).rejects.toMatchObject({ reason: "CANCELLED" });
   const staging = join(driver.dataDir, "library-sets", "staging");
   await expect.poll(() => readdir(staging), { timeout: 30_000 }).toEqual([]);
