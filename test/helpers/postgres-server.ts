@@ -38,7 +38,8 @@ export async function startPostgres(more: Readonly<Record<string, string>> = {})
     for (const name of [".", ...Object.keys(files)]) await chown(join(folder, name), serverOwner, serverOwner);
     await chmod(folder, 0o700);
   }
-  const remove = () => rm(folder, { recursive: true, force: true });
+  // Its processes end a moment after the first of them.
+  const remove = () => rm(folder, { recursive: true, force: true, maxRetries: 5 });
   let child: ChildProcess | undefined;
   try {
     const login = ["--username=drover", `--pwfile=${join(folder, "password")}`, "--auth=scram-sha-256"];
