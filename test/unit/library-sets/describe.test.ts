@@ -81,6 +81,17 @@ test("a set's packages are described by what they export, in a worker that has n
   expect(workers.status().busy).toBe(0);
 });
 
+test("a package may export what can't be had, as long as nobody asks for it", async () => {
+  const module = `
+    Object.assign(exports, { connector: { open() {} }, kind: { kind: "acme", summary: "x", options: {} } });
+    Object.defineProperty(exports, "native", { enumerable: true, get() { throw new Error("no native part here"); } });`;
+  const { connectors } = await described(
+    { interface: 1, connectors: { acme: "connector.cjs" } },
+    { "connector.cjs": module },
+  );
+  expect(connectors).toEqual([expect.objectContaining({ kind: "acme" })]);
+});
+
 test("a package without an entry offers nothing, and no worker is started for it", async () => {
   await using none = openTestWorkers(join(folder.path, "work"), { max: 1 });
   const nothing = createDescribeSet(none);
@@ -150,6 +161,16 @@ describe("a package is refused, with its name and module, that", () => {
       reason: "CONNECTOR_INVALID",
       message: expect.stringMatching(message),
       metadata: { package: "acme", version: "1.2.0" },
+    });
+  });
+
+  test("fails when what it exports is looked at", async () => {
+    const files = {
+      "connector.cjs": 'Object.defineProperty(exports, "kind", { get() { throw new Error("not today"); } });',
+    };
+    await expect(described({ interface: 1, connectors: { acme: "connector.cjs" } }, files)).rejects.toMatchObject({
+      reason: "CONNECTOR_INVALID",
+      message: expect.stringMatching(/connector\.cjs can't be loaded: not today$/),
     });
   });
 

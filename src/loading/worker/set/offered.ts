@@ -20,9 +20,10 @@ export interface SetDescription {
 /** A package's connector as the built-in ones are. Throws CONNECTOR_INVALID, and CONNECTOR_FAILED where its module does. */
 export async function loadOffered(offered: OfferedConnector, folder: string): Promise<Connector> {
   const { kind, package: name, version } = offered;
-  const { connector } = await exportsOf(offered, folder);
-  if (!isConnector(connector)) throw invalid(offered, "exports no connector");
-  const packaged = packagedConnector(connector, { kind, package: name, version });
+  const packaged = await ofModule(offered, folder, ({ connector }) => {
+    if (!isConnector(connector)) throw invalid(offered, "exports no connector");
+    return packagedConnector(connector, { kind, package: name, version });
+  });
   return withDriverOptions(packaged, offered.descriptor);
 }
 
@@ -34,30 +35,40 @@ export async function describeOffered({
 }: Pick<WorkerSet, "folder" | "connectors" | "parsers">): Promise<SetDescription> {
   const described: SetDescription["connectors"][number][] = [];
   for (const offered of connectors) {
-    const { kind: descriptor } = await loadable(offered, folder);
+    const descriptor = await ofLoadable(offered, folder, (exported) => plain(exported.kind, offered));
     await loadOffered(offered, folder);
-    described.push({ kind: offered.kind, descriptor: plain(descriptor, offered) });
+    described.push({ kind: offered.kind, descriptor });
   }
   const functions: SetDescription["parsers"][number][] = [];
   for (const offered of parsers) {
-    const exported = Object.entries(await loadable(offered, folder));
-    const names = exported.filter(([, value]) => typeof value === "function").map(([name]) => name);
+    const names = await ofLoadable(offered, folder, (exported) =>
+      Object.entries(exported).flatMap(([name, value]) => (typeof value === "function" ? [name] : [])),
+    );
     if (names.length === 0) throw invalid(offered, "exports no function");
     functions.push({ package: offered.package, functions: names.sort() });
   }
   return { connectors: described, parsers: functions };
 }
 
-async function exportsOf(
+type Exports = Readonly<Record<string, unknown>>;
+
+/** What a module exports, for as long as it is looked at: that, too, runs the package's code. */
+async function ofModule<T>(
   offered: OfferedConnector | OfferedParsers,
   folder: string,
-): Promise<Readonly<Record<string, unknown>>> {
+  look: (exported: Exports) => T,
+): Promise<Awaited<T>> {
   const { package: name, version, module } = offered;
   const kind = "kind" in offered ? offered.kind : "";
   const guard = new PackageGuard({ kind, package: name, version }, new AbortController().signal);
-  const exported = await guard.run(() => inTime(import(pathToFileURL(join(folder, module)).href)));
-  // Of CommonJS modules whose exports can't be told without running them.
-  return { ...(typeof exported.default === "object" ? exported.default : {}), ...exported };
+  return guard.run(async () => look(allOf(await inTime(import(pathToFileURL(join(folder, module)).href)))));
+}
+
+/** With those of CommonJS modules that can't be told without running them. What is made only when it is asked for is not asked for. */
+function allOf(exported: Exports): Exports {
+  const common = typeof exported.default === "object" && exported.default !== null ? exported.default : {};
+  const found = { ...Object.getOwnPropertyDescriptors(common), ...Object.getOwnPropertyDescriptors(exported) };
+  return Object.defineProperties({}, found) as Exports;
 }
 
 const LOAD_TIMEOUT_MS = 30_000;
@@ -74,9 +85,13 @@ async function inTime<T>(loading: Promise<T>): Promise<T> {
   }
 }
 
-async function loadable(offered: OfferedConnector | OfferedParsers, folder: string) {
+async function ofLoadable<T>(
+  offered: OfferedConnector | OfferedParsers,
+  folder: string,
+  look: (exported: Exports) => T,
+): Promise<Awaited<T>> {
   try {
-    return await exportsOf(offered, folder);
+    return await ofModule(offered, folder, look);
   } catch (error) {
     if (!(error instanceof DriverError) || error.reason !== "CONNECTOR_FAILED") throw error;
     const { package: name, version } = offered;
