@@ -19,12 +19,17 @@ export interface SpoolOptions {
   readonly name: string;
 }
 
+/** As the engine has it. It passes over the last row of a file, without a word, where that is longer than its buffers. */
+const MAX_ROW_BYTES = 8 * 1024 * 1024;
+/** Rows that begin and end in so many bytes need not be looked at. */
+const LOOKED_AT_BYTES = 1024 * 1024;
+
 const QUOTE = 0x22;
 const LINE_FEED = 0x0a;
 
 /**
  * Writes text of the exchange dialect into files of whole records, one file ahead of whoever reads them: the source is read
- * while the engine works, and the disk holds three files at most.
+ * while the engine works, and the disk holds three files at most. Throws ROW_TOO_LONG.
  */
 export async function* spoolText(
   chunks: AsyncIterable<Uint8Array>,
@@ -115,6 +120,8 @@ async function* spooled(chunks: AsyncIterable<Uint8Array>, options: SpoolOptions
 /** Tells line ends of records from those within quotes, over chunks that may end anywhere. */
 class QuoteCounter {
   #inside = false;
+  /** Of the record that has no end yet. */
+  #recordBytes = 0;
 
   /** Just behind the first record's end at or after `from`; -1 where the chunk has none. */
   recordEnd(chunk: Uint8Array, from: number): number {
@@ -126,8 +133,30 @@ class QuoteCounter {
     return -1;
   }
 
+  /** Throws ROW_TOO_LONG. */
   pass(chunk: Uint8Array): void {
-    if (isOdd(countQuotes(chunk))) this.#inside = !this.#inside;
+    for (let at = 0; at < chunk.length; at += LOOKED_AT_BYTES)
+      this.#passPiece(chunk.subarray(at, at + LOOKED_AT_BYTES));
+  }
+
+  #passPiece(piece: Uint8Array): void {
+    const first = this.recordEnd(piece, 0);
+    if (this.#recordBytes + (first < 0 ? piece.length : first) > MAX_ROW_BYTES)
+      throw new DriverError("ROW_TOO_LONG", `a row of the source takes more than ${MAX_ROW_BYTES} bytes`);
+    if (isOdd(countQuotes(piece))) this.#inside = !this.#inside;
+    this.#recordBytes = first < 0 ? this.#recordBytes + piece.length : piece.length - this.#lastEnd(piece);
+  }
+
+  /** Just behind the last record's end in a piece that has been passed and has one. */
+  #lastEnd(piece: Uint8Array): number {
+    let inside = this.#inside;
+    let to = piece.length;
+    for (let at = piece.lastIndexOf(LINE_FEED); at > 0; at = piece.lastIndexOf(LINE_FEED, at - 1)) {
+      if (isOdd(countQuotes(piece.subarray(at, to)))) inside = !inside;
+      if (!inside) return at + 1;
+      to = at;
+    }
+    return 1;
   }
 }
 

@@ -1,5 +1,5 @@
 import { readdir, readFile } from "node:fs/promises";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { spoolText } from "../../../src/loading/worker/text-spool.ts";
 import { temporaryFolder } from "../../helpers/temporary-folder.ts";
 
@@ -39,4 +39,44 @@ it("a source that is left early is told so", async () => {
   }
   await expect.poll(() => told).toBe(true);
   expect(await readdir(folder.path)).toEqual([]);
+});
+
+describe("a row that the engine could not read", () => {
+  const large = 8 * 1024 * 1024;
+  const read = async (text: string, pieceBytes: number) => {
+    await using folder = await temporaryFolder();
+    const bytes = Buffer.from(text);
+    async function* pieces() {
+      for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
+    }
+    let told = "";
+    for await (const file of spoolText(pieces(), {
+      directory: folder.path,
+      signal,
+      maxFileBytes: large,
+      name: "spool",
+    })) {
+      await using _ = file;
+      told += await readFile(file.path, "utf8");
+    }
+    expect(told).toBe(text);
+  };
+  const long = { reason: "ROW_TOO_LONG" };
+
+  it.each([64 * 1024, 100_000_000])(
+    "is refused, first, between others or last, in pieces of %i bytes",
+    async (pieceBytes) => {
+      const row = `${"y".repeat(large)}\n`;
+      for (const text of [row, `1\n${row}`, `1\n${row}2\n`, `1\n"${"y\n".repeat(large / 2)}"\n2\n`])
+        await expect(read(text, pieceBytes)).rejects.toMatchObject(long);
+    },
+  );
+
+  it.each([64 * 1024, 100_000_000])(
+    "is none of many that are as long as rows may be, in pieces of %i bytes",
+    async (pieceBytes) => {
+      const row = `"${"y\n".repeat(large / 2 - 2)}"\n`;
+      await read(`1\n${row}2\n"\n\n"\n${row}${row}`, pieceBytes);
+    },
+  );
 });

@@ -37,6 +37,8 @@ const RULES: readonly Rule[] = [
         },
       ),
   },
+  // What it says where a row is longer than its buffers and the next thread finds no beginning of one.
+  { pattern: /does not support a full read on this file/, make: simple("ROW_TOO_LONG", "a row is too long") },
   { pattern: /not a GZIP|GZIP|zstd|ZSTD|decompress/i, make: simple("SOURCE_TRUNCATED", "its compression is damaged") },
   {
     pattern: /Malformed JSON|Invalid Input Error: JSON|JSON transform|Expected (top-level|object)|maximum_object_size/i,
@@ -111,7 +113,10 @@ function fileOf(text: string, scan: FileScan): string {
   return scan.paths.find((path) => text.includes(path)) ?? scan.paths.join(", ");
 }
 
-function simple(reason: "SOURCE_TRUNCATED" | "DISK_FULL" | "SOURCE_UNREADABLE" | "MALFORMED_PARQUET", words: string) {
+function simple(
+  reason: "ROW_TOO_LONG" | "SOURCE_TRUNCATED" | "DISK_FULL" | "SOURCE_UNREADABLE" | "MALFORMED_PARQUET",
+  words: string,
+) {
   return (text: string, scan: FileScan, cause: unknown): DriverError => {
     const file = fileOf(text, scan);
     return new DriverError(reason, `${file}: ${words}`, { metadata: { file }, cause });
