@@ -64,7 +64,7 @@ export type Partition = Readonly<Record<string, unknown>>;
 export type SharedSnapshot = Readonly<Record<string, unknown>>;
 
 export interface SourcePlan {
-  /** The columns with their types; undefined where the engine finds them in the files. */
+  /** The columns with their types, 16 MB at most; undefined where the engine finds them in the files. */
   readonly columns: readonly SourceColumn[] | undefined;
   readonly partitions: readonly Partition[];
   /** Where several sessions can read one snapshot. Undefined: partitions are read in this session only. */

@@ -38,11 +38,13 @@ export function columnsOf(columns: readonly api.SourceColumn[]): readonly ScanCo
     names.add(name.toLowerCase());
   }
   if (names.size === 0) throw new TypeError("its plan has no columns");
-  return columns.map(({ name, sourceName = name, type, origin = "exact", encoding }) => ({
+  const found = columns.map(({ name, sourceName = name, type, origin = "exact", encoding }) => ({
     ...{ name, sourceName: String(sourceName), origin },
     type: typeOf(name, type),
     ...(encoding !== undefined && { encoding }),
   }));
+  requireData("the list of columns in its plan", found);
+  return found;
 }
 
 const ORIGINS: ReadonlySet<unknown> = new Set(["declared", "inferred", "exact"]);

@@ -195,6 +195,11 @@ describe("what a package's connector answers is checked:", () => {
       { columns: [{ ...column, origin: "made up" }], partitions: [{}] },
       'column "n" of its plan has no such origin',
     ],
+    [
+      "columns without end",
+      { columns: [{ name: "n".repeat(17e6), type: "VARCHAR" }], partitions: [{}] },
+      "the list of columns in its plan takes 34 MB; it may take 16",
+    ],
     ["a column without a name", { columns: [{ type: "DATE" }], partitions: [{}] }, "a column of its plan has no name"],
     ["a name twice", { columns: [column, column], partitions: [{}] }, 'its plan has the column "n" twice'],
     [
