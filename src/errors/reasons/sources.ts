@@ -6,7 +6,7 @@ export const sourcesReasons = {
   UNKNOWN_FORMAT: {
     code: Code.INVALID_ARGUMENT,
     when: "No connector is named, and the source's ending tells none, or the named one does not exist.",
-    help: "Give the format: one of those that docs/sources.md lists.",
+    help: "Give the format: one of those that docs/sources.md lists, or that a library set brings where the configuration lets one serve it (`librarySets`).",
     retryable: false,
   },
   UNKNOWN_OPTION: {

@@ -20,7 +20,7 @@ export interface ReadMode {
 }
 
 /** Longest row; DuckDB's own default is 2 MB, and its buffers are 16 times as long unless told otherwise. */
-const MAX_LINE_BYTES = 8 * 1024 * 1024;
+export const MAX_LINE_BYTES = 8 * 1024 * 1024;
 const BUFFER_BYTES = 16 * 1024 * 1024;
 
 /** What a column of a row group takes while one thread writes it (2,000 columns: 300 MB on one thread, 600 MB on two). */

@@ -73,6 +73,23 @@ describe("content that is no table", () => {
   });
 });
 
+describe("a row that is longer than the engine's buffers", () => {
+  const long = "y".repeat(20_000_000);
+
+  it.each([
+    ["the last one", `1,${long}\n`],
+    ["without an end", `1,${long}`],
+    ["between others", `1,${long}\n2,x\n`],
+  ])("is told, and not lost: %s", async (_, rows) => {
+    expect(await lab.textFailure(`a,b\n1,2\n${rows}`)).toMatchObject({ reason: "ROW_TOO_LONG" });
+  });
+
+  it("is none of many", async () => {
+    const loaded = await lab.loadText(`a,b\r\n${`1,${"y".repeat(7_000_000)}\r\n`.repeat(3)}`);
+    expect(loaded.values).toHaveLength(3);
+  });
+});
+
 describe("text in another encoding", () => {
   it("is an error with the line, early and late", async () => {
     const early = await lab.textFailure(Buffer.from("a,b\n1,caf\xe9\n", "latin1"));
