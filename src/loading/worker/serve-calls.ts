@@ -4,6 +4,7 @@ import { asStorageError } from "../../datasets/files.ts";
 import type { LoadEngine, LoadEngineOptions } from "../../engine/engine.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import { errorFromJson, errorToJson } from "../../errors/error-json.ts";
+import { isOutOfMemory } from "../../errors/out-of-memory.ts";
 import type { StatementEnding } from "../../sources/connector.ts";
 import type { CallContext, CallHandler } from "./call-context.ts";
 import { createCalls } from "./calls.ts";
@@ -93,7 +94,7 @@ export class CallServer {
       this.#parts.send({ type: "result", id, value });
     } catch (thrown) {
       // What stopped the work is what went wrong, whatever it made of its end.
-      const error = DriverError.from(controller.signal.aborted ? controller.signal.reason : diskFull(thrown));
+      const error = DriverError.from(controller.signal.aborted ? controller.signal.reason : ofTheMachine(thrown));
       const isUnexpected = error.reason === "INTERNAL" || error.reason === "CONNECTOR_FAILED";
       const detail = isUnexpected ? { detail: stackOf(thrown) } : {};
       this.#parts.send({ type: "failed", id, error: errorToJson(error), ...detail });
@@ -156,8 +157,10 @@ export class CallServer {
   }
 }
 
-/** The file system's errors are known here only: the driver gets their reason. */
-function diskFull(thrown: unknown): unknown {
+/** Errors of the file system and of memory are known here only: the driver gets their reason. */
+function ofTheMachine(thrown: unknown): unknown {
+  // Whoever watches the worker's memory says the same, if it looks in time.
+  if (isOutOfMemory(thrown)) return new DriverError("WORKER_OUT_OF_MEMORY", "the worker ran out of memory");
   const error = asStorageError(thrown);
   return error instanceof DriverError && error.reason === "DISK_FULL" ? error : thrown;
 }

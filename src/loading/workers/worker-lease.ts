@@ -1,7 +1,7 @@
 import { DriverError } from "../../errors/driver-error.ts";
 import type { HandedFiles } from "./handed-files.ts";
 import type { WorkerLease } from "./model.ts";
-import { isFault, type WorkerProcess } from "./worker-process.ts";
+import { isFault, isWorkerFailure, type WorkerProcess } from "./worker-process.ts";
 
 export interface LeasedWorker {
   readonly process: WorkerProcess;
@@ -30,8 +30,9 @@ export function leaseOf({ process, handed, hasSet, giveBack }: LeasedWorker): Wo
         const lent = handed === undefined ? params : await handed.inParams(params, options);
         return await process.call(method, lent, options);
       } catch (error) {
-        // What code of a package has begun it may still do.
-        if (hasSet && isFault(DriverError.from(error))) discarded = true;
+        const failed = DriverError.from(error);
+        // What code of a package has begun it may still do, and what it has taken it may keep.
+        if ((hasSet && isFault(failed)) || isWorkerFailure(failed)) discarded = true;
         throw error;
       }
     },

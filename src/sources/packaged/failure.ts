@@ -1,4 +1,5 @@
 import { DriverError } from "../../errors/driver-error.ts";
+import { isOutOfMemory } from "../../errors/out-of-memory.ts";
 import { asDriverError } from "../connector-error.ts";
 import { boundedText } from "./bounds.ts";
 
@@ -58,7 +59,7 @@ function foreseenIn(thrown: unknown): unknown {
     const known = asDriverError(thrown);
     if (known instanceof DriverError) return known === thrown ? known : bounded(known);
     const { code } = (thrown ?? {}) as { readonly code?: unknown };
-    return typeof code === "string" && OF_THE_DISK.has(code) ? thrown : undefined;
+    return (typeof code === "string" && OF_THE_DISK.has(code)) || isOutOfMemory(thrown) ? thrown : undefined;
   } catch {
     return undefined;
   }

@@ -56,6 +56,7 @@ describe("a package's connector", () => {
     ["gives ragged text", "ragged", "RAGGED_ROWS", /^the rows of the source, line 1: more than the 1 values/],
     ["ends its process", "exits", "WORKER_CRASHED", /exit code 0/],
     ["keeps all that it ever had in memory", "leaks", "WORKER_OUT_OF_MEMORY", /memory/],
+    ["asks for more memory than there is", "hoards", "WORKER_OUT_OF_MEMORY", /memory/],
     ["writes nonsense into the channel to the driver", "meddles", "WORKER_CRASHED", /does not understand/],
   ])("that %s costs nobody but its own load", async (_, name, reason, message) => {
     expect(await failureOf(name)).toMatchObject({ reason, message: expect.stringMatching(message) });

@@ -163,6 +163,14 @@ describe("what a package's connector throws", () => {
     const session = await open(acme({ test: () => Promise.reject(full) }));
     await expect(session.test()).rejects.toBe(full);
   });
+
+  test.each([
+    Object.assign(new Error("Failed to allocate memory"), { code: "ERR_MEMORY_ALLOCATION_FAILED" }),
+    new RangeError("Array buffer allocation failed"),
+  ])("tells of memory that is not there by that: %s", async (missing) => {
+    const session = await open(acme({ test: () => Promise.reject(missing) }));
+    await expect(session.test()).rejects.toBe(missing);
+  });
 });
 
 describe("what a package's connector answers is checked:", () => {
