@@ -110,6 +110,9 @@ describe("drover tokens", () => {
     expect(stdout).toContain("the token shows only some");
     expect(stdout).not.toMatch(/pay\.csv|BIGINT|on disk|\bB\b/);
     expect((await drovers(token, "datasets")).stdout).toMatch(/^pay +1 +- +- +- /m);
+    const status = await drovers(token, "--address", driver.address, "status");
+    expect(status.stdout).toMatch(/^memory +budget [\d.]+ \w+$/m);
+    expect(status.stdout).not.toMatch(/^datasets|used/m);
   });
 
   test.each([

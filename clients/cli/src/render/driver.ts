@@ -9,7 +9,6 @@ export function driverFacts(
   { address, tokenFile }: { readonly address: string; readonly tokenFile?: string | undefined },
 ): [string, string][] {
   const { memory, startTime, leases } = driver;
-  const resident = `${bytesText(memory.residentBytes)} of ${bytesText(memory.residentBudgetBytes)}`;
   const uptime = startTime === undefined ? "" : ` (${durationText(Math.max(0, Date.now() - startTime.getTime()))} ago)`;
   const draining = driver.drainReason === "" ? "" : `: ${printable(driver.drainReason)}`;
   return [
@@ -24,8 +23,7 @@ export function driverFacts(
     ["fingerprint", driver.fingerprint.slice(0, 16)],
     ["leases", leases.length === 0 ? "none" : leases.map(leaseText).join(", ")],
     ["operations", plural(driver.runningOperations, "operation")],
-    ["memory", `${bytesText(memory.processBytes)} used, budget ${bytesText(memory.budgetBytes)}`],
-    ["datasets", `${resident} in memory`],
+    ...memoryFacts(memory),
     ...driver.librarySets.map((set): [string, string] => ["library set", runningSetText(set)]),
     ["threads", String(driver.threads)],
     ...(driver.workers === undefined ? [] : [workersFact(driver.workers)]),
@@ -35,6 +33,17 @@ export function driverFacts(
     ]),
     ["event loop", `p99 ${durationText(driver.eventLoopDelayP99Ms)} late`],
     ...(driver.logFile === "" ? [] : [["log", printable(driver.logFile)] as [string, string]]),
+  ];
+}
+
+/** What is used is held back from tokens with a scope; a process that answers uses some. */
+function memoryFacts(memory: DriverInfo["memory"]): [string, string][] {
+  const { processBytes, budgetBytes, residentBytes, residentBudgetBytes } = memory;
+  const budget = `budget ${bytesText(budgetBytes)}`;
+  if (processBytes === 0) return [["memory", budget]];
+  return [
+    ["memory", `${bytesText(processBytes)} used, ${budget}`],
+    ["datasets", `${bytesText(residentBytes)} of ${bytesText(residentBudgetBytes)} in memory`],
   ];
 }
 
