@@ -77,7 +77,7 @@ function requireRawFilter({ server, filter }: Source, { named }: Taken): void {
   const who = server === undefined ? "connector" : "database";
   throw new DriverError(
     "INVALID_FILTER",
-    `the filter names ${JSON.stringify(column)}, which a value parser makes after the ${who} has chosen the rows; write a query`,
+    `the filter names ${JSON.stringify(column)}, which a value parser or its declared type makes after the ${who} has chosen the rows; write a query`,
     { metadata: { column } },
   );
 }
@@ -118,14 +118,22 @@ class ParsedSession implements SourceSession {
     const names = columns.map(({ name }) => name);
     const unknown = this.#taken.named.find((name) => !names.includes(name));
     if (unknown !== undefined)
-      throw new DriverError("UNKNOWN_COLUMN", `option parsers: the source has no column ${JSON.stringify(unknown)}`, {
-        metadata: { column: unknown },
-      });
+      throw new DriverError(
+        "UNKNOWN_COLUMN",
+        `option ${this.#optionOf(unknown)}: the source has no column ${JSON.stringify(unknown)}`,
+        { metadata: { column: unknown } },
+      );
     return {
       ...plan,
       columns: columns.map((column) => this.#parsed(column)),
       partitions: plan.partitions.map((partition) => ({ partition, names })),
     };
+  }
+
+  /** Which option names a column. */
+  #optionOf(column: string): "parsers" | "types" {
+    const { rows, sql = {} } = this.#taken;
+    return rows.has(column) || Object.hasOwn(sql, column) ? "parsers" : "types";
   }
 
   async join(shared: SharedSnapshot): Promise<void> {

@@ -480,7 +480,10 @@ describe("value parsers and types of a package's kind", () => {
   test("are refused for columns that are not there, that hold no text, and that a connector filters by", async () => {
     const failing = (given: Source["options"], connector = rows, more: Partial<Source> = {}) =>
       load(connector, { options: given, ...more }, { described });
-    await expect(failing({ "types.m": "DATE" })).rejects.toMatchObject({ reason: "UNKNOWN_COLUMN" });
+    await expect(failing({ "types.m": "DATE" })).rejects.toMatchObject({
+      reason: "UNKNOWN_COLUMN",
+      message: expect.stringContaining("option types: "),
+    });
     const bytes = acme({
       plan: async () => ({ columns: [{ name: "n", type: "BLOB", encoding: "hex" }], partitions: [{}] }),
     });
