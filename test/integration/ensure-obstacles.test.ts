@@ -222,6 +222,19 @@ describe("a replacement", () => {
   });
 });
 
+test("a driver that says why it can't start, and does not end then, is ended, and its reason told", async () => {
+  await using profile = await testProfile();
+  const said = `printf '{"launchId":"%s","event":"failed","reason":"LISTEN_FAILED","message":"no port"}\\n' "$2" >&3`;
+  const script = `while [ "$1" != --launch-id ]; do shift; done; ${said}; exec sleep 1000`;
+  const program = await writeProgram(profile.dataDirectory, "lingering", script);
+  const error = await failure(ensureDriver({ ...profile.options, program }));
+  expect(error).toMatchObject({
+    reason: "DRIVER_START_FAILED",
+    start: { reason: "REFUSED", driverReason: "LISTEN_FAILED", signal: "SIGKILL" },
+  });
+  expect(error.message).toContain("no port");
+});
+
 describe("callers in one process", () => {
   test("share a start that fails", async () => {
     await using profile = await testProfile();

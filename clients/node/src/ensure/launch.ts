@@ -186,9 +186,14 @@ class WatchedLaunch {
     }
   }
 
-  /** With whatever it has started: it leads a process group of its own. */
+  /** Ends it for a reason that counts as that of the failure. */
   #kill(reason: StartFailureReason, message: string): void {
     this.#killed ??= { reason, message };
+    this.#killGroup();
+  }
+
+  /** With whatever it has started: it leads a process group of its own. */
+  #killGroup(): void {
     if (this.#child.pid === undefined) return;
     try {
       process.kill(-this.#child.pid, "SIGKILL");
@@ -202,7 +207,7 @@ class WatchedLaunch {
     said: { readonly reason: string; readonly message: string } | undefined,
   ): Promise<LaunchOutcome> {
     const phase = this.#phase;
-    const [exitCode, signal] = await this.#end();
+    const [exitCode, signal] = await this.#end(said !== undefined);
     const reason = this.#killed?.reason ?? (this.#spawnError === undefined ? assumed : "SPAWN_FAILED");
     const { launchId, program } = this.#plan;
     const digest = await digestLog(this.#logFile);
@@ -230,9 +235,11 @@ class WatchedLaunch {
     };
   }
 
-  /** Waits for the process's end; one that has said its last word and stays is killed. */
-  async #end(): Promise<readonly [code: number | null, signal: string | null]> {
-    const late = setTimeout(() => this.#kill("EXITED", "it neither served nor ended"), exitTimeoutMs).unref();
+  /** Waits for the process's end; one that has said its last word and stays is killed, and what it said is why it failed. */
+  async #end(hasSaid: boolean): Promise<readonly [code: number | null, signal: string | null]> {
+    if (hasSaid) clearTimeout(this.#phaseTimer);
+    const tooLate = () => (hasSaid ? this.#killGroup() : this.#kill("EXITED", "it neither served nor ended"));
+    const late = setTimeout(tooLate, exitTimeoutMs).unref();
     try {
       return await this.#exited;
     } finally {
