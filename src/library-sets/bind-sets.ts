@@ -75,7 +75,7 @@ async function open(
     throw new DriverError(
       "LIBRARY_SET_NOT_FOUND",
       `setting ${setting}: there is no library set ${JSON.stringify(name)}${suggest(name, [...pointers.keys()])}`,
-      { metadata: { set: name, setting } },
+      { metadata: { librarySet: name, setting } },
     );
   try {
     requireHash(pointer);
@@ -86,7 +86,7 @@ async function open(
   } catch (thrown) {
     const { reason, message, metadata } = DriverError.from(thrown);
     throw new DriverError(reason, `setting ${setting}: ${message}`, {
-      metadata: { ...metadata, set: name, setting },
+      metadata: { ...metadata, librarySet: name, setting },
       cause: thrown,
     });
   }
@@ -120,6 +120,6 @@ function lacksKind(set: LibrarySet, kind: string, setting: string): DriverError 
   return new DriverError(
     "LIBRARY_SET_LACKS_KIND",
     `setting ${setting}: the library set ${JSON.stringify(name)} serves ${what}${suggest(kind, offered)}`,
-    { metadata: { set: name, kind, kinds: offered.join(", "), setting } },
+    { metadata: { librarySet: name, kind, kinds: offered.join(", "), setting } },
   );
 }
