@@ -17,7 +17,7 @@ export interface Call {
   readonly access: Access;
   /** Who calls: the name that the token or the certificate carries. */
   readonly principal: string;
-  /** When the client gives up, in Unix time; undefined: never. */
+  /** When the client gives up, by `performance.now()`, as a wall clock may be set meanwhile; undefined: never. */
   readonly deadlineMs: number | undefined;
   /** Why what outlives the call must end with its token, if so; left out: that token has no end. */
   readonly tokenEnd: (() => DriverError | undefined) | undefined;
@@ -36,15 +36,13 @@ export interface Call {
   operationId: string | undefined;
 }
 
-export interface CallOptions extends Pick<Call, "requestId" | "traceparent" | "protocol" | "json"> {
+export interface CallOptions extends Pick<Call, "requestId" | "traceparent" | "protocol" | "json" | "deadlineMs"> {
   /** What the call's token allows; undefined where none was asked for. */
   readonly bearer: Bearer | undefined;
   /** The `drover-end-user` header, as it came. */
   readonly endUserHeader: string | undefined;
   /** The `drover-scope` header, as it came. */
   readonly scopeHeader: string | undefined;
-  /** When the client gives up, in Unix time; asked for only where it counts. */
-  deadline(): number | undefined;
   /** The other end of the connection; asked for only where it counts. */
   peer(): string;
   /** Called when the signal is first asked for: reports later aborts by `abort`. Most short calls never need it. */
@@ -61,13 +59,13 @@ export class ActiveCall implements Call {
   access: Access = NOBODY;
   readonly protocol: Protocol;
   readonly json: boolean;
+  readonly deadlineMs: number | undefined;
   operationId: string | undefined;
   #controller: AbortController | undefined;
   #reason: DriverError | undefined;
   #ended = false;
   readonly #watch: (call: ActiveCall) => void;
   readonly #peer: () => string;
-  readonly #deadline: () => number | undefined;
 
   constructor(options: CallOptions) {
     this.requestId = options.requestId;
@@ -75,15 +73,11 @@ export class ActiveCall implements Call {
     this.bearer = options.bearer;
     this.protocol = options.protocol;
     this.json = options.json;
+    this.deadlineMs = options.deadlineMs;
     this.endUserHeader = options.endUserHeader;
     this.scopeHeader = options.scopeHeader;
     this.#watch = options.watch;
     this.#peer = options.peer;
-    this.#deadline = options.deadline;
-  }
-
-  get deadlineMs(): number | undefined {
-    return this.#deadline();
   }
 
   get principal(): string {

@@ -27,12 +27,13 @@ export function lifetime({
   tokenEnd,
 }: {
   readonly timeoutMs: number;
+  /** By `performance.now()`. */
   readonly deadlineMs?: number | undefined;
   readonly tokenEnd?: (() => DriverError | undefined) | undefined;
 }): TimeLimit {
   const controller = new AbortController();
   const ownMs = timeoutMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY;
-  const leftMs = deadlineMs - Date.now();
+  const leftMs = deadlineMs - performance.now();
   const [afterMs, error] = ownMs < leftMs ? [ownMs, () => tookTooLong(timeoutMs)] : [leftMs, deadlinePassed];
   const timer = afterMs <= LONGEST_TIMER_MS ? setTimeout(() => controller.abort(error()), afterMs) : undefined;
   const look = () => {

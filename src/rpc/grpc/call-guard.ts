@@ -12,6 +12,7 @@ type InterceptingServerListener = Parameters<ServerInterceptingCallInterface["st
 const REQUEST_ID = "drover-request-id-assigned";
 const REFUSAL = "drover-refusal";
 const BEARER = "drover-bearer";
+const DEADLINE = "drover-deadline";
 
 export interface CallGuardOptions {
   readonly authenticate: Authenticate;
@@ -40,6 +41,8 @@ export interface GrpcStatus {
 export function createCallGuard(options: CallGuardOptions): ServerInterceptor {
   return (definition, call) => {
     const requestId = nextRequestId();
+    // grpc-js has just added the wall clock's time, which may be set before anybody takes it away again.
+    const deadlineMs = performance.now() + (Number(call.getDeadline()) - Date.now());
     const open = options.open.has(definition.path);
     const maxRequestBytes = requestLimit({ authenticated: !open }, options.maxRequestBytes);
     if (open) limitMessage(call, maxRequestBytes);
@@ -60,7 +63,7 @@ export function createCallGuard(options: CallGuardOptions): ServerInterceptor {
       const onMetadata = (metadata: Metadata) => {
         received = metadata;
       };
-      base.start.call(call, new GuardedListener(listener, { requestId, authenticate, refuse, onMetadata }));
+      base.start.call(call, new GuardedListener(listener, { requestId, deadlineMs, authenticate, refuse, onMetadata }));
     };
     // Typed as a wrapper, but grpc-js asks no more of it than of the call itself.
     return call as ServerInterceptingCall;
@@ -76,6 +79,7 @@ function limitMessage(call: ServerInterceptingCallInterface, maxBytes: number): 
 
 interface Guard {
   readonly requestId: string;
+  readonly deadlineMs: number;
   readonly authenticate: Authenticate | undefined;
   readonly refuse: (error: DriverError) => void;
   readonly onMetadata: (metadata: Metadata) => void;
@@ -92,7 +96,7 @@ class GuardedListener implements InterceptingServerListener {
   }
 
   onReceiveMetadata(metadata: Metadata): void {
-    const { requestId, authenticate, refuse, onMetadata } = this.#guard;
+    const { requestId, deadlineMs, authenticate, refuse, onMetadata } = this.#guard;
     const bearer = authenticate?.(metadata.get("authorization")[0]?.toString());
     if (bearer instanceof DriverError) {
       refuse(bearer);
@@ -100,6 +104,7 @@ class GuardedListener implements InterceptingServerListener {
     }
     metadata.setOpaque(BEARER, bearer);
     metadata.setOpaque(REQUEST_ID, requestId);
+    if (Number.isFinite(deadlineMs)) metadata.setOpaque(DEADLINE, deadlineMs);
     onMetadata(metadata);
     this.#listener.onReceiveMetadata(metadata);
   }
@@ -125,6 +130,11 @@ export function requestIdOf(metadata: Metadata): string {
 /** What the call's token allows; undefined where none was asked for. */
 export function bearerOf(metadata: Metadata): Bearer | undefined {
   return metadata.getOpaque(BEARER) as Bearer | undefined;
+}
+
+/** When the client gives up, by `performance.now()`; undefined: never. */
+export function deadlineOf(metadata: Metadata): number | undefined {
+  return metadata.getOpaque(DEADLINE) as number | undefined;
 }
 
 /** Why grpc-js refused a message of a call that a handler takes already, if it did. */

@@ -16,7 +16,7 @@ import type { Dispatcher } from "../dispatcher.ts";
 import { END_USER_HEADER } from "../end-user.ts";
 import { SCOPE_HEADER } from "../mapping/scopes.ts";
 import type { BoundClientStream, BoundStream, BoundUnary } from "../service.ts";
-import { refusalOf, requestIdOf, responseMetadata, toGrpcStatus } from "./call-guard.ts";
+import { deadlineOf, refusalOf, requestIdOf, responseMetadata, toGrpcStatus } from "./call-guard.ts";
 
 /**
  * Messages that one stream may have under way to a slow reader, each of at most about 1 MiB. With one, the socket would
@@ -168,7 +168,7 @@ function activeCall(call: GrpcCall, context: GrpcContext): ActiveCall {
     endUserHeader: headerOf(call, END_USER_HEADER),
     scopeHeader: headerOf(call, SCOPE_HEADER),
     peer: () => call.getPeer(),
-    deadline: () => finite(Number(call.getDeadline())),
+    deadlineMs: deadlineOf(call.metadata),
     protocol: "grpc",
     json: false,
     watch: (active) => {
@@ -186,13 +186,9 @@ function headerOf({ metadata }: GrpcCall, name: string): string | undefined {
   return values.length === 0 ? undefined : values.join(",");
 }
 
-function finite(time: number): number | undefined {
-  return Number.isFinite(time) ? time : undefined;
-}
-
 function cancelReason(call: GrpcCall): DriverError {
   const refusal = refusalOf(call.metadata);
   if (refusal) return refusal;
-  const late = Date.now() >= Number(call.getDeadline()) - DEADLINE_TOLERANCE_MS;
-  return late ? deadlinePassed() : clientGone();
+  const deadlineMs = deadlineOf(call.metadata) ?? Number.POSITIVE_INFINITY;
+  return performance.now() >= deadlineMs - DEADLINE_TOLERANCE_MS ? deadlinePassed() : clientGone();
 }

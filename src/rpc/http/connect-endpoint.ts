@@ -272,16 +272,14 @@ function activeCall(bound: BoundMethod, context: HandlerContext, dispatcher: Dis
     dispatcher.refused(bound.path, arrival, arrival.refusal);
     throw arrival.refusal;
   }
+  const leftMs = context.timeoutMs();
   return new ActiveCall({
     requestId: arrival.requestId,
     bearer: arrival.bearer,
     endUserHeader: context.requestHeader.get(END_USER_HEADER) ?? undefined,
     scopeHeader: context.requestHeader.get(SCOPE_HEADER) ?? undefined,
     peer: () => arrival.peer,
-    deadline: () => {
-      const left = context.timeoutMs();
-      return left === undefined ? undefined : Date.now() + left;
-    },
+    deadlineMs: leftMs === undefined ? undefined : performance.now() + leftMs,
     traceparent: readTraceparent(context.requestHeader.get("traceparent") ?? undefined),
     protocol: context.protocolName as Protocol,
     json: (context.requestHeader.get("content-type") ?? "application/json").includes("json"),

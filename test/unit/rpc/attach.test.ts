@@ -22,7 +22,7 @@ function open(state: DriverState = "serving", access: Access = EVERYTHING) {
     ...{ requestId: "r", traceparent: undefined, bearer: undefined, protocol: "grpc", json: false },
     endUserHeader: undefined,
     scopeHeader: undefined,
-    deadline: () => undefined,
+    deadlineMs: undefined,
     peer: () => "peer",
     watch: () => undefined,
   });

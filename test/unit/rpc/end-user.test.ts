@@ -18,7 +18,7 @@ function call(peer: string, endUser?: string): ActiveCall {
     ...{ requestId: "r", traceparent: undefined, bearer, protocol: "grpc", json: false },
     endUserHeader: endUser,
     scopeHeader: undefined,
-    deadline: () => undefined,
+    deadlineMs: undefined,
     peer: () => peer,
     watch: () => undefined,
   });

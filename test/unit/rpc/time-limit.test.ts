@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { DriverError } from "../../../src/errors/driver-error.ts";
 import { lifetime, timeLimit } from "../../../src/rpc/time-limit.ts";
 
@@ -9,7 +9,7 @@ function ended({ signal }: { readonly signal: AbortSignal }): Promise<unknown> {
 
 describe("the lifetime of a query that outlives its call", () => {
   it("ends at the deadline of the call that began it", async () => {
-    using limit = lifetime({ timeoutMs: 60_000, deadlineMs: Date.now() + 20 });
+    using limit = lifetime({ timeoutMs: 60_000, deadlineMs: performance.now() + 20 });
     expect(await ended(limit)).toMatchObject({
       reason: "DEADLINE_EXCEEDED",
       message: "the deadline passed before the work was done",
@@ -17,8 +17,20 @@ describe("the lifetime of a query that outlives its call", () => {
   });
 
   it("ends at the driver's own limit, if that comes first", async () => {
-    using limit = lifetime({ timeoutMs: 20, deadlineMs: Date.now() + 60_000 });
+    using limit = lifetime({ timeoutMs: 20, deadlineMs: performance.now() + 60_000 });
     expect(await ended(limit)).toMatchObject({ reason: "DEADLINE_EXCEEDED", metadata: { limit: "20ms" } });
+  });
+
+  it("does not end earlier where the wall clock was set since the call came", async () => {
+    const deadlineMs = performance.now() + 60_000;
+    vi.spyOn(Date, "now").mockReturnValue(Date.now() + 3_600_000);
+    try {
+      using limit = lifetime({ timeoutMs: 0, deadlineMs });
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(limit.signal.aborted).toBe(false);
+    } finally {
+      vi.restoreAllMocks();
+    }
   });
 
   it("ends with the token of the call that began it, for the same reason", async () => {
@@ -31,7 +43,7 @@ describe("the lifetime of a query that outlives its call", () => {
   });
 
   it("has no end where there is neither, or one that no timer can wait for", async () => {
-    for (const deadlineMs of [undefined, Date.now() + 365 * 86_400_000]) {
+    for (const deadlineMs of [undefined, performance.now() + 365 * 86_400_000]) {
       using limit = lifetime({ timeoutMs: 0, deadlineMs });
       await new Promise((resolve) => setTimeout(resolve, 20));
       expect(limit.signal.aborted).toBe(false);
