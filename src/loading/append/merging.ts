@@ -106,7 +106,8 @@ export class Merging implements AsyncDisposable {
       );
       return { content: mergedContent(manifest, kept, written, chosen.length) };
     };
-    const merged = await extendVersion(datasets, dataset, staged, extend, { signal });
+    // Deleted and made anew between two tries: nothing is left to merge.
+    const merged = await extendVersion(datasets, dataset, staged, extend, { signal }).catch(undefinedIfGone);
     const [from, into] = [chosen.length, written.segments.length];
     onEvent(merged ? { type: "merged", dataset, from, into, rows: written.rows } : { type: "mergeDropped", dataset });
     return true;
@@ -164,6 +165,10 @@ export class Merging implements AsyncDisposable {
     }
     return wait("interactive", signal);
   }
+}
+
+function undefinedIfGone(error: unknown): undefined {
+  if (!(error instanceof DriverError) || error.reason !== "DATASET_NOT_FOUND") throw error;
 }
 
 function mergedContent(
