@@ -1,16 +1,7 @@
 import { DriverError } from "../errors/driver-error.ts";
-import type { OperationProgress, OperationSnapshot } from "../operations/model.ts";
+import type { OperationSnapshot } from "../operations/model.ts";
+import { noProgress } from "../operations/progress.ts";
 import type { Access } from "./model.ts";
-
-/** In place of how far something is, where that would tell of rows that are not to be seen. */
-export const UNTOLD_PROGRESS: Omit<OperationProgress, "phase"> = {
-  fraction: undefined,
-  rows: 0,
-  bytes: 0,
-  totalBytes: 0,
-  rowsPerSecond: 0,
-  bytesPerSecond: 0,
-};
 
 /**
  * An operation as its owner may see it now: what it was asked, and what it found, may have been more than what he may see of the
@@ -24,7 +15,7 @@ export function seenOperation(operation: OperationSnapshot, access: Access): Ope
     dataset: access.mayRead(operation.dataset) ? operation.dataset : "",
     configuration: {},
     labels: {},
-    progress: { ...UNTOLD_PROGRESS, phase: operation.progress.phase },
+    progress: { ...noProgress, phase: operation.progress.phase },
     // Its message and its metadata may quote what is not to be seen.
     ...(error && {
       error: new DriverError(error.reason, "what went wrong is not told, as the call sees only a part of the data"),

@@ -1,8 +1,8 @@
 import type { Access } from "../access/model.ts";
-import { UNTOLD_PROGRESS } from "../access/seen-operation.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import type { OperationProgress } from "../operations/model.ts";
 import type { Whose } from "../operations/owner.ts";
+import { noProgress } from "../operations/progress.ts";
 import { seenLoadError } from "./version-view.ts";
 
 /** A load of this or another driver process, for those who wait for it without a part in it. */
@@ -93,7 +93,7 @@ export class LoadWaits {
     const isPart = access.restriction(dataset) !== undefined;
     try {
       const tell = (progress: OperationProgress) =>
-        onProgress({ ...(isPart ? UNTOLD_PROGRESS : progress), phase: phaseOf(load, progress) });
+        onProgress({ ...(isPart ? noProgress : progress), phase: phaseOf(load, progress) });
       await load.wait({ signal, onProgress: tell });
     } catch (error) {
       throw signal.aborted ? error : seenLoadError(error, dataset, access);
