@@ -1,4 +1,4 @@
-import { write, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -6,11 +6,12 @@ export type LogFields = Readonly<Record<string, unknown>>;
 const SEVERITY: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3, silent: 4 };
 /** What may wait for a reader of stderr that stalls; lines beyond it are dropped and counted. */
 const MAX_BUFFERED_CHARS = 1_000_000;
+const RETRY_MS = 10;
 
 export interface LoggerOptions {
   readonly level: LogLevel;
   readonly format: "json" | "text";
-  /** Default: stderr. */
+  /** Default: stderr. A pipe or socket that doesn't block, or a file. */
   readonly descriptor?: number;
 }
 
@@ -22,12 +23,14 @@ export class Logger {
   readonly #threshold: number;
   readonly #format: "json" | "text";
   readonly #descriptor: number;
+  /** What a full pipe has not taken of a line that is being written. */
+  #rest: Uint8Array = new Uint8Array();
   #lines: string[] = [];
   #size = 0;
   #dropped = 0;
-  #writing = false;
+  #retry: NodeJS.Timeout | undefined;
 
-  constructor({ level, format, descriptor = 2 }: LoggerOptions) {
+  constructor({ level, format, descriptor = stderr() }: LoggerOptions) {
     this.#threshold = SEVERITY[level];
     this.#format = format;
     this.#descriptor = descriptor;
@@ -54,15 +57,9 @@ export class Logger {
     if (this.enabled("error")) this.#log("error", message, fields);
   }
 
-  /** Writes what waits, synchronously: the last act of the process. */
+  /** Gives what waits to a reader that has room for it now: the last act of the process. */
   flush(): void {
-    const text = this.#take();
-    if (text === "") return;
-    try {
-      writeSync(this.#descriptor, text);
-    } catch {
-      // Nobody reads any more; there is no other place to say so.
-    }
+    this.#write();
   }
 
   #log(level: LogLevel, message: string, fields: LogFields = {}): void {
@@ -73,26 +70,29 @@ export class Logger {
     }
     this.#lines.push(line);
     this.#size += line.length;
-    if (!this.#writing) this.#drain();
+    if (!this.#retry) this.#write();
   }
 
-  #drain(): void {
-    const text = this.#take();
-    if (text === "") return;
-    this.#writing = true;
-    const bytes = Buffer.from(text);
-    this.#write(bytes, () => {
-      this.#writing = false;
-      this.#drain();
-    });
-  }
-
-  #write(bytes: Buffer, done: () => void): void {
-    write(this.#descriptor, bytes, (error, written) => {
-      if (error?.code === "EAGAIN") setTimeout(() => this.#write(bytes, done), 10).unref();
-      else if (!error && written < bytes.length) this.#write(bytes.subarray(written), done);
-      else done();
-    });
+  /**
+   * Synchronous: writes on libuv's threads overtake each other at a flush, and a process that is killed takes those with
+   * it that have not begun.
+   */
+  #write(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    try {
+      while (this.#rest.length > 0 || this.#lines.length > 0) {
+        if (this.#rest.length === 0) this.#rest = Buffer.from(this.#take());
+        this.#rest = this.#rest.subarray(writeSync(this.#descriptor, this.#rest));
+      }
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EAGAIN") {
+        this.#retry = setTimeout(() => this.#write(), RETRY_MS).unref();
+      } else {
+        // Nobody reads any more; there is no other place to say so.
+        this.#rest = new Uint8Array();
+      }
+    }
   }
 
   #take(): string {
@@ -105,6 +105,11 @@ export class Logger {
     this.#size = 0;
     return text;
   }
+}
+
+/** Node makes pipes and sockets non-blocking when it opens `process.stderr`. */
+function stderr(): number {
+  return process.stderr.fd;
 }
 
 function jsonLine(level: LogLevel, message: string, fields: LogFields): string {
