@@ -12,11 +12,11 @@ export class CompiledScope {
 
   constructor(scope: Scope) {
     this.scope = scope;
-    this.#datasets = scope.datasets.map(nameKey);
-    this.#rows = scope.rows.map(({ dataset, filter }) => ({ dataset: nameKey(dataset), filter }));
+    this.#datasets = scope.datasets.map(patternKey);
+    this.#rows = scope.rows.map(({ dataset, filter }) => ({ dataset: patternKey(dataset), filter }));
     this.#hidden = scope.hidden.map(({ dataset, columns }) => ({
-      dataset: nameKey(dataset),
-      columns: columns.map(nameKey),
+      dataset: patternKey(dataset),
+      columns: columns.map(patternKey),
     }));
   }
 
@@ -31,17 +31,17 @@ export class CompiledScope {
   }
 
   grants(dataset: string): boolean {
-    const key = nameKey(dataset);
+    const key = patternKey(dataset);
     return this.#datasets.some((pattern) => matchesPattern(pattern, key));
   }
 
   filters(dataset: string): readonly RowFilter[] {
-    const key = nameKey(dataset);
+    const key = patternKey(dataset);
     return this.#rows.filter((rule) => matchesPattern(rule.dataset, key)).map(({ filter }) => filter);
   }
 
   hiddenPatterns(dataset: string): readonly string[] {
-    const key = nameKey(dataset);
+    const key = patternKey(dataset);
     return this.#hidden.filter((rule) => matchesPattern(rule.dataset, key)).flatMap(({ columns }) => columns);
   }
 }
@@ -54,8 +54,16 @@ export function restrictionOf(scopes: readonly CompiledScope[], dataset: string)
   return {
     filters,
     hides: (column) => {
-      const key = nameKey(column);
+      const key = patternKey(column);
       return patterns.some((pattern) => matchesPattern(pattern, key));
     },
   };
+}
+
+/**
+ * As names are compared, but letter by letter, so that a pattern of a part of a name is written as that part is: lower case has two
+ * sigmas, by the place in the word, and two characters for one letter of Turkish.
+ */
+function patternKey(name: string): string {
+  return nameKey(name).replaceAll("\u03c2", "\u03c3").replaceAll("i\u0307", "i");
 }

@@ -11,8 +11,8 @@ export function matchesPattern(pattern: string, text: string): boolean {
     if (sign === "*") {
       [star, taken] = [at++, place];
     } else if (at < pattern.length && (sign === "?" || sign === text[place])) {
+      place += sign === "?" ? unitsAt(text, place) : 1;
       at++;
-      place++;
     } else if (star >= 0) {
       at = star + 1;
       place = ++taken;
@@ -22,4 +22,9 @@ export function matchesPattern(pattern: string, text: string): boolean {
   }
   while (pattern[at] === "*") at++;
   return at === pattern.length;
+}
+
+/** How many code units the character at a place takes. */
+function unitsAt(text: string, place: number): number {
+  return (text.codePointAt(place) ?? 0) > 0xffff ? 2 : 1;
 }

@@ -11,6 +11,8 @@ import { fromRowFilter } from "./row-filters.ts";
 export const SCOPE_HEADER = "drover-scope";
 
 const BASE64URL = /^[A-Za-z0-9_-]*$/;
+/** In another encoding a pattern would hide what has another name. */
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
 const MAX_PATTERN_CHARS = 300;
 const { datasets: datasetsField, rows: rowsField, hidden: hiddenField } = ScopeSchema.field;
 const checkDatasets = itemsRule(datasetsField);
@@ -53,7 +55,7 @@ export function readScope(header: string | undefined): Scope | undefined {
   if (!BASE64URL.test(text)) throw unreadable("is not base64url");
   let message: ProtoScope;
   try {
-    const json = JSON.parse(Buffer.from(text, "base64url").toString("utf8")) as JsonValue;
+    const json = JSON.parse(UTF8.decode(Buffer.from(text, "base64url"))) as JsonValue;
     message = fromJson(ScopeSchema, json, { ignoreUnknownFields: false });
   } catch (error) {
     throw unreadable(`is no Scope as JSON: ${(error as Error).message}`);

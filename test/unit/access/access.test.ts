@@ -34,6 +34,26 @@ test("a scope grants the datasets that a pattern of it matches, by name as SQL c
   expect(access("reader", { datasets: [] }).mayRead("sales")).toBe(false);
 });
 
+test("letters that lower case writes in two ways are one, in whatever part of a name a pattern has them", () => {
+  const some = access("reader", {
+    datasets: ["*\u03a3", "?zmir", "flag-?"],
+    hidden: [{ dataset: "*", columns: ["\u039f\u0394\u039f\u03a3*", "pin?"] }],
+  });
+  // ΔΡΟΜΟΣ ends with another small letter than its Σ is by itself; İ becomes two characters; a flag takes two code units.
+  for (const name of ["\u0394\u03a1\u039f\u039c\u039f\u03a3", "\u0130zmir", "izmir", "flag-\u{1f3f4}"])
+    expect(some.mayRead(name)).toBe(true);
+  for (const name of ["flag-", "flag-\u{1f3f4}\u{1f3f4}", "zmir"]) expect(some.mayRead(name)).toBe(false);
+  const part = some.restriction("izmir");
+  for (const column of [
+    "\u039f\u0394\u039f\u03a3",
+    "\u039f\u0394\u039f\u03a3_\u039d",
+    "\u03bf\u03b4\u03bf\u03c3\u03b7",
+    "PIN\u{1d7d9}",
+  ])
+    expect(part?.hides(column)).toBe(true);
+  for (const column of ["pin", "\u03bf\u03b4\u03bf", "pin12"]) expect(part?.hides(column)).toBe(false);
+});
+
 test("rules hold for the datasets that they match, and all of them do", () => {
   const some = access("reader", {
     rows: [
