@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -158,6 +158,16 @@ describe("two app servers", () => {
       expect.objectContaining({ failures: 1, freshTime: expect.any(String) }),
     ]);
     expect(text).not.toContain(folder);
+    // Nor where the version can't be read any more, and not be made again.
+    await drover.setStorageLevel("passing", "disk");
+    const datasets = join(driver.dataDir, "datasets");
+    const manifests = (await readdir(datasets, { recursive: true })).filter((path) => path.endsWith(".json"));
+    for (const path of manifests)
+      if ((await readFile(join(datasets, path), "utf8")).includes(file))
+        await rm(join(datasets, path, ".."), { recursive: true });
+    const rows = await servers[0].call("QueryService/ListRows", { dataset: "passing" }, cookie);
+    expect(rows.text).toContain('"rebuildReason":"SOURCE_NOT_FOUND"');
+    for (const path of [folder, driver.dataDir]) expect(rows.text).not.toContain(path);
   });
 
   test("tell errors with their reason, what to do and the field at fault", async () => {

@@ -6,7 +6,7 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { Metadata, status } from "@grpc/grpc-js";
 import { DatasetService } from "../src/gen/drover/v1/dataset_service_pb.js";
 import { DriverService } from "../src/gen/drover/v1/driver_service_pb.js";
-import { OperationService } from "../src/gen/drover/v1/operation_service_pb.js";
+import { OperationKind, OperationService } from "../src/gen/drover/v1/operation_service_pb.js";
 import { QueryService } from "../src/gen/drover/v1/query_service_pb.js";
 import { connect, type Drover } from "../src/index.ts";
 import { droverRoutes, type RouterOptions } from "../src/router/index.ts";
@@ -22,8 +22,9 @@ export interface SeenCall {
 }
 
 export const lineage = { uri: "/secret/place/flights.csv", format: "csv" };
-const version = { number: 1n, source: lineage, warnings: ["/secret/place/flights.csv: widened"] };
-const datasets = ["d", "hidden"].map((name) => ({ name, version }));
+const libraries = { setName: "secret-set", packages: [{ name: "secret-package", version: "1.2.3" }] };
+const version = { number: 1n, source: lineage, libraries, warnings: ["/secret/place/flights.csv: widened"] };
+const datasets = ["d", "hidden", "hidden-too", "z"].map((name) => ({ name, version }));
 
 /** Stands for a driver whose every method answers, and tells which calls reached it. */
 export function recordingPeer(seen: SeenCall[]): FaultPeer {
@@ -41,6 +42,7 @@ export function recordingPeer(seen: SeenCall[]): FaultPeer {
       } else {
         peer.stream(method, (stream, request) => {
           note(method.name, request, stream.metadata);
+          for (const event of loadEvents[method.name] ?? []) stream.write({ event } as never);
           if (method.name === "RunQuery") {
             stream.write({ event: { case: "accepted", value: { operationId: "q" } }, eventId: 1n } as never);
             stream.write({ event: { case: "completed", value: { rows: 0n } }, eventId: 2n } as never);
@@ -53,17 +55,46 @@ export function recordingPeer(seen: SeenCall[]): FaultPeer {
   return peer;
 }
 
-const answers: Readonly<
-  Record<string, (request: { id: string; dataset: string; nonce: Uint8Array }) => Record<string, unknown>>
-> = {
+/** Somebody's load of `d`. */
+const loadOf = (id: string) => ({
+  ...{ id, requestedBy: id.split(":")[0], kind: OperationKind.LOAD, dataset: "d", configuration: lineage },
+  error: { code: status.NOT_FOUND, message: `there is no file ${lineage.uri}` },
+});
+const loadEvents: Readonly<Record<string, readonly object[]>> = {
+  WatchLoad: [
+    { case: "accepted", value: { operation: loadOf("refresher:1") } },
+    { case: "warning", value: { message: `${lineage.uri}: widened` } },
+    {
+      case: "completed",
+      value: { operation: loadOf("refresher:1"), dataset: datasets[0], rejectedSamples: [{ file: lineage.uri }] },
+    },
+  ],
+};
+
+interface Asked {
+  readonly id: string;
+  readonly dataset: string;
+  readonly nonce: Uint8Array;
+  readonly pageSize: number;
+  readonly pageToken: string;
+}
+
+const answers: Readonly<Record<string, (request: Asked) => Record<string, unknown>>> = {
   GetDriver: () => ({ apiVersion: "drover.v1" }),
   ProveIdentity: ({ nonce }) => ({ proof: proofOf(nonce) }),
-  ListDatasets: () => ({ datasets }),
+  // As the driver's does, a page's token says what stands last on it.
+  ListDatasets: ({ pageSize, pageToken }) => {
+    const rest = datasets.filter(({ name }) => name > pageToken);
+    const page = rest.slice(0, pageSize || rest.length);
+    return { datasets: page, nextPageToken: page.length < rest.length ? page.at(-1)?.name : "" };
+  },
   GetDataset: ({ dataset }) => ({ dataset: { name: dataset, version } }),
   ListVersions: () => ({ versions: [version] }),
+  RefreshDataset: () => ({ operation: loadOf("refresher:1") }),
+  CancelOperation: ({ id }) => ({ operation: loadOf(id) }),
   GetOperation: ({ id }) => {
     if (id === "nobody's") throw Object.assign(new Error("gone"), { code: status.NOT_FOUND, metadata: new Metadata() });
-    return { operation: { id, requestedBy: id.split(":")[0] } };
+    return { operation: loadOf(id) };
   },
 };
 

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { fromConnectError } from "../src/browser/connect-error.ts";
 import { DatasetService } from "../src/gen/drover/v1/dataset_service_pb.js";
 import { DriverService } from "../src/gen/drover/v1/driver_service_pb.js";
+import { LibraryService } from "../src/gen/drover/v1/library_service_pb.js";
 import { OperationService } from "../src/gen/drover/v1/operation_service_pb.js";
 import { QueryService, ResultFormat } from "../src/gen/drover/v1/query_service_pb.js";
 import { SourceService } from "../src/gen/drover/v1/source_service_pb.js";
@@ -32,7 +33,8 @@ const users: Readonly<Record<string, RouterUser | undefined>> = {
   admin: { user: "admin", may: everything },
   sql: { user: "sql", may: { sql: true } },
   loader: { user: "loader", may: { load: (dataset, { uri }) => dataset === "d" && uri === lineage.uri } },
-  picky: { user: "picky", may: { read: (dataset) => dataset !== "hidden" } },
+  refresher: { user: "refresher", may: { refresh: () => true } },
+  picky: { user: "picky", may: { read: (dataset) => !dataset.startsWith("hidden") } },
   ünï: { user: "Jürgen % Ünï" },
   broken: { user: "" },
   scoped: { user: "scoped", scope: { datasets: ["d"], rows: [{ dataset: "*", where: where("a").equals(1) }] } },
@@ -167,6 +169,13 @@ const rules: Readonly<Record<string, Rule>> = {
   "TokenService.ListTokens": never,
   "TokenService.RotateToken": never,
   "TokenService.RevokeToken": never,
+  "LibraryService.CreateLibrarySet": never,
+  "LibraryService.GetLibrarySet": never,
+  "LibraryService.ListLibrarySets": never,
+  "LibraryService.CheckLibrarySet": never,
+  "LibraryService.DeleteLibrarySet": never,
+  "LibraryService.ExportLibrarySet": never,
+  "LibraryService.ImportLibrarySet": never,
   "QueryService.ExportQuery": never,
   "OperationService.ListOperations": adminOnly,
   "OperationService.GetOperation": { request: other, ...adminOnly },
@@ -186,6 +195,7 @@ const services = [
   OperationService,
   DriverService,
   TokenService,
+  LibraryService,
 ];
 const methods = services.flatMap((service) =>
   service.methods.map(
@@ -228,10 +238,21 @@ describe("who may call", () => {
   test("may cancel and watch what was asked in their own name, and know of no other", async () => {
     const { cancelOperation } = OperationService.method;
     expect(await call(cancelOperation, "plain", { request: { id: "plain:1" } })).toHaveLength(1);
-    expect(await call(DatasetService.method.watchLoad, "loader", { request: { operationId: "loader:1" } })).toEqual([]);
+    expect(
+      await call(DatasetService.method.watchLoad, "loader", { request: { operationId: "loader:1" } }),
+    ).not.toHaveLength(0);
     expect(passed()).toEqual(["GetOperation", "CancelOperation", "GetOperation", "WatchLoad"]);
     expect(await call(cancelOperation, "plain", { request: { id: "loader:1" } })).toBe("OPERATION_NOT_FOUND");
     expect(passed().slice(4)).toEqual(["GetOperation"]);
+  });
+
+  test("may not end what others share with them, unless all operations are theirs to end", async () => {
+    const { cancelOperation } = OperationService.method;
+    const request = { everybody: true };
+    expect(await call(cancelOperation, "plain", { request: { id: "plain:1", ...request } })).toBe("NOT_ALLOWED");
+    expect(passed()).toEqual([]);
+    expect(await call(cancelOperation, "admin", { request: { id: "plain:1", ...request } })).toHaveLength(1);
+    expect(seen.at(-1)).toMatchObject({ method: "CancelOperation", request: { everybody: true } });
   });
 
   test("may load what and where the predicate says", async () => {
@@ -249,13 +270,42 @@ describe("who may call", () => {
 
   test("lists the datasets that may be read, and where they come from only to who loads them", async () => {
     const { listDatasets, getDataset, listVersions } = DatasetService.method;
-    expect(await call(listDatasets, "picky")).toMatchObject([{ datasets: [{ name: "d" }] }]);
+    expect(await call(listDatasets, "picky")).toMatchObject([{ datasets: [{ name: "d" }, { name: "z" }] }]);
     expect(await call(listDatasets, "blind")).toMatchObject([{ datasets: [] }]);
     for (const method of [listDatasets, getDataset, listVersions]) {
       const request = method === listDatasets ? {} : { dataset: "d" };
       expect(JSON.stringify(await call(method, "plain", { request }), bigintText)).not.toContain("secret");
       expect(JSON.stringify(await call(method, "loader", { request }), bigintText)).toContain("secret");
     }
+  });
+
+  test("have a load watched and cancelled without a word of its source by who may only refresh", async () => {
+    const { refreshDataset, watchLoad } = DatasetService.method;
+    const { cancelOperation } = OperationService.method;
+    for (const method of [refreshDataset, watchLoad, cancelOperation] as Method[]) {
+      const of = (user: string) => ({ request: { dataset: "d", operationId: `${user}:1`, id: `${user}:1` } });
+      const told = JSON.stringify(await call(method, "refresher", of("refresher")), bigintText);
+      expect(told).toContain('"error":');
+      expect(told).not.toContain("secret");
+      if (method === refreshDataset) continue;
+      expect(JSON.stringify(await call(method, "loader", of("loader")), bigintText)).toContain("secret");
+    }
+  });
+
+  test("pages the datasets that may be read, and names no other in a page's token", async () => {
+    const { listDatasets } = DatasetService.method;
+    const page = async (user: string, pageSize: number, pageToken = "") => {
+      const [answer] = (await call(listDatasets, user, { request: { pageSize, pageToken } })) as [
+        { datasets: { name: string }[]; nextPageToken: string },
+      ];
+      return [answer.datasets.map(({ name }) => name), answer.nextPageToken];
+    };
+    expect(await page("picky", 1)).toEqual([["d"], "d"]);
+    expect(await page("picky", 1, "d")).toEqual([["z"], ""]);
+    expect(await page("picky", 2)).toEqual([["d", "z"], ""]);
+    expect(await page("blind", 1)).toEqual([[], ""]);
+    expect(await page("plain", 2)).toEqual([["d", "hidden"], "hidden"]);
+    expect(passed().length).toBeLessThanOrEqual(7);
   });
 
   test("is not decided by an app server that names nobody", async () => {

@@ -21,7 +21,10 @@ export interface Permissions {
   readonly refresh?: ((dataset: string) => boolean) | undefined;
   /** Which datasets the user may delete. Default: none. */
   readonly delete?: ((dataset: string) => boolean) | undefined;
-  /** Listing, seeing and cancelling everybody's operations; one's own may always be cancelled. Default: false. */
+  /**
+   * Listing, seeing and cancelling everybody's operations, as far as this server's token goes: only an administrator's that is not
+   * narrowed by a `scope` goes beyond the user's own. One's own may always be cancelled. Default: false.
+   */
   readonly operations?: boolean | undefined;
   /** Seeing the driver: versions, pools, memory, who is attached. Default: false. */
   readonly driver?: boolean | undefined;
@@ -47,6 +50,10 @@ export class Access {
   constructor(user: string, may: Permissions) {
     this.endUser = asciiName(user);
     this.#may = may;
+  }
+
+  get mayReadAll(): boolean {
+    return this.#may.read === undefined;
   }
 
   mayRead(dataset: string): boolean {
@@ -94,9 +101,14 @@ export class Access {
     if (this.#may.operations !== true) throw notAllowed("see operations");
   }
 
+  /** Others may have a part in what one's own operation does. */
+  cancelForEverybody(): void {
+    if (this.#may.operations !== true) throw notAllowed("cancel the operations of others");
+  }
+
   /** Another's operation is as one that is not there, so that nobody learns of it. */
-  own(operation: { readonly id: string; readonly requestedBy: string } | undefined, id: string): void {
-    if (this.#may.operations === true || this.isOwn(operation)) return;
+  own<O extends { readonly requestedBy: string }>(operation: O | undefined, id: string): O {
+    if (operation !== undefined && (this.#may.operations === true || this.isOwn(operation))) return operation;
     throw new DroverError({
       reason: "OPERATION_NOT_FOUND",
       message: `there is no operation "${id}"`,

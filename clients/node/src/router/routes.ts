@@ -2,13 +2,14 @@ import { randomUUID } from "node:crypto";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { type Drover, transportOf } from "../client.ts";
 import { clientError } from "../errors.ts";
-import { type Dataset, DatasetService, type Version } from "../gen/drover/v1/dataset_service_pb.js";
+import { DatasetService, type ListDatasetsRequest } from "../gen/drover/v1/dataset_service_pb.js";
 import { DriverService } from "../gen/drover/v1/driver_service_pb.js";
-import { OperationService } from "../gen/drover/v1/operation_service_pb.js";
+import { type Operation, OperationService } from "../gen/drover/v1/operation_service_pb.js";
 import { QueryService, ResultFormat, type RunQueryRequest } from "../gen/drover/v1/query_service_pb.js";
 import { reattaching } from "../query/reattach.ts";
-import type { Access } from "./access.ts";
 import { type Admitted, Gate, type RouterOptions } from "./gate.ts";
+import { datasetFor, errorOfQuestion, loadEventFor, operationFor, versionFor } from "./lineage.ts";
+import { readablePage } from "./readable-page.ts";
 
 /**
  * The routes of an app server that passes its users' questions on to a driver, for `connectNodeAdapter({ routes })` of
@@ -40,16 +41,16 @@ function mountQueries(gate: Gate): void {
   });
   gate.unary(query, async (request, { access, transport, options }) => {
     access.ask(request.question);
-    return transport.unary(query, request, options);
+    return transport.unary(query, request, options).catch(failQuestion);
   });
   gate.unary(explainQuery, async (request, { access, transport, options }) => {
     access.ask(request.question);
-    return transport.unary(explainQuery, request, options);
+    return transport.unary(explainQuery, request, options).catch(failQuestion);
   });
   for (const method of [listRows, listValues, getStatistics] as const) {
     gate.unary(method as typeof listRows, async (request, { access, transport, options }) => {
       access.readFresh(request);
-      return transport.unary(method as typeof listRows, request, options);
+      return transport.unary(method as typeof listRows, request, options).catch(failQuestion);
     });
   }
 }
@@ -58,14 +59,14 @@ function mountDatasets(gate: Gate): void {
   const { listDatasets, getDataset, listVersions, loadDataset, watchLoad, deleteDataset, refreshDataset } =
     DatasetService.method;
   gate.unary(listDatasets, async (request, { access, transport, options }) => {
-    const { datasets, nextPageToken } = await transport.unary(listDatasets, request, options);
-    const readable = datasets.filter(({ name }) => access.mayRead(name));
-    return { datasets: readable.map((dataset) => withoutLineage(dataset, access)), nextPageToken };
+    const list = (page: ListDatasetsRequest) => transport.unary(listDatasets, page, options);
+    const { datasets, nextPageToken } = await readablePage(request, access, list);
+    return { datasets: datasets.map((dataset) => datasetFor(dataset, access)), nextPageToken };
   });
   gate.unary(getDataset, async (request, { access, transport, options }) => {
     access.read(request.dataset);
     const { dataset } = await transport.unary(getDataset, request, options);
-    return dataset === undefined ? {} : { dataset: withoutLineage(dataset, access) };
+    return dataset === undefined ? {} : { dataset: datasetFor(dataset, access) };
   });
   gate.unary(listVersions, async (request, { access, transport, options }) => {
     access.read(request.dataset);
@@ -79,11 +80,15 @@ function mountDatasets(gate: Gate): void {
   });
   gate.unary(refreshDataset, async (request, { access, transport, options }) => {
     access.refresh(request.dataset);
-    return transport.unary(refreshDataset, request, options);
+    const { operation, joined } = await transport.unary(refreshDataset, request, options);
+    return { joined, ...(operation && { operation: operationFor(operation, access) }) };
   });
   gate.stream(watchLoad, async function* (request, call) {
-    await ownOperation(request.operationId, call);
-    yield* call.transport.stream(watchLoad, request, call.options);
+    const watched = await ownOperation(request.operationId, call);
+    for await (const response of call.transport.stream(watchLoad, request, call.options)) {
+      const shown = loadEventFor(response, watched, call.access);
+      if (shown !== undefined) yield shown;
+    }
   });
   gate.unary(deleteDataset, async (request, { access, transport, options }) => {
     access.delete(request.dataset);
@@ -103,8 +108,10 @@ function mountOperations(gate: Gate): void {
     return transport.unary(getOperation, request, options);
   });
   gate.unary(cancelOperation, async (request, call) => {
+    if (request.everybody) call.access.cancelForEverybody();
     await ownOperation(request.id, call);
-    return call.transport.unary(cancelOperation, request, call.options);
+    const { operation, others } = await call.transport.unary(cancelOperation, request, call.options);
+    return { others, ...(operation && { operation: operationFor(operation, call.access) }) };
   });
   gate.unary(getDriver, async (request, { access, transport, options }) => {
     access.driver();
@@ -119,34 +126,27 @@ async function* runToCaller(request: RunQueryRequest, { access, transport, optio
   const mayCancel = request.operationId === "" ? undefined : access.isOwn.bind(access);
   // The driver would take the protocol between it and this server for the browser's.
   const format = request.format || defaultFormat(context.requestHeader);
-  for await (const response of reattaching(transport, { ...request, operationId, format }, { ...options, mayCancel })) {
-    response.eventId = 0n;
-    yield response;
+  const asked = { ...request, operationId, format };
+  try {
+    for await (const response of reattaching(transport, asked, { ...options, mayCancel })) {
+      response.eventId = 0n;
+      yield response;
+    }
+  } catch (error) {
+    failQuestion(error);
   }
 }
 
-async function ownOperation(id: string, { access, transport, options }: Admitted): Promise<void> {
+function failQuestion(error: unknown): never {
+  throw errorOfQuestion(error);
+}
+
+async function ownOperation(id: string, { access, transport, options }: Admitted): Promise<Operation> {
   const { operation } = await transport.unary(OperationService.method.getOperation, { id }, options);
-  access.own(operation, id);
+  return access.own(operation, id);
 }
 
 function defaultFormat(headers: Headers): ResultFormat {
   const isJson = (headers.get("content-type") ?? "application/json").includes("json");
   return isJson ? ResultFormat.ROWS : ResultFormat.ARROW;
-}
-
-function withoutLineage(dataset: Dataset, access: Access): Dataset {
-  const { version, refresh } = dataset;
-  if (version === undefined) return dataset;
-  const shown = versionFor(dataset.name, version, access);
-  if (shown === version || refresh?.lastError === undefined) return { ...dataset, version: shown };
-  const { lastError: _, ...rest } = refresh;
-  return { ...dataset, version: shown, refresh: rest };
-}
-
-/** A version without the paths and hosts of where it came from, unless they are this user's own business. */
-function versionFor(dataset: string, version: Version, access: Access): Version {
-  const { source, ...rest } = version;
-  if (source === undefined || access.maySeeLineage(dataset, source)) return version;
-  return { ...rest, warnings: [] };
 }
