@@ -5,6 +5,7 @@ import { isCode, syncFolder, writeNewFile } from "../datasets/files.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import { isSetHash, LOCK_FILE, librarySetsFolder, MANIFEST_FILE, setFolder } from "./layout.ts";
 import { hashOf, ManifestError, manifestText, parseManifest } from "./manifest.ts";
+import { holdMending } from "./mending.ts";
 import type { LibrarySetManifest } from "./model.ts";
 import { firstDifference, TreeError } from "./tree.ts";
 
@@ -93,15 +94,18 @@ export class PublishedSets {
     await syncFolders(staged);
     for (;;) {
       options.signal.throwIfAborted();
-      if (await this.#isWhole(hash, options)) break;
+      if ((await this.#look(hash, options)) === "whole") break;
       try {
         await rename(staged, this.folderOf(hash));
         break;
       } catch (error) {
         if (!TAKEN.some((code) => isCode(error, code))) throw error;
-        // Whoever staged it removes it later: nothing is there meanwhile, and thousands of files take their time.
-        await this.moveAside(hash, `${staged}.damaged-${randomUUID()}`);
       }
+      using _ = await holdMending(this.#dataDirectory, options);
+      // Another one may have mended it by now, or be about to.
+      if ((await this.#look(hash, options)) !== "damaged") continue;
+      // Whoever staged it removes it later: nothing is there meanwhile, and thousands of files take their time.
+      await this.moveAside(hash, `${staged}.damaged-${randomUUID()}`);
     }
     await syncFolder(librarySetsFolder(this.#dataDirectory));
     return hash;
@@ -117,12 +121,13 @@ export class PublishedSets {
   }
 
   /** Whether a set is there and whole; then it has time to get its name. */
-  async #isWhole(hash: string, { signal }: { readonly signal: AbortSignal }): Promise<boolean> {
-    if (!(await this.touch(hash))) return false;
+  async #look(hash: string, { signal }: { readonly signal: AbortSignal }): Promise<"whole" | "damaged" | "gone"> {
+    if (!(await this.touch(hash))) return "gone";
     return this.verify(hash, { signal }).then(
-      () => true,
+      () => "whole",
       (error: unknown) => {
-        if (error instanceof DriverError && /^LIBRARY_SET_(DAMAGED|NOT_FOUND)$/.test(error.reason)) return false;
+        if (error instanceof DriverError && error.reason === "LIBRARY_SET_DAMAGED") return "damaged";
+        if (error instanceof DriverError && error.reason === "LIBRARY_SET_NOT_FOUND") return "gone";
         throw error;
       },
     );

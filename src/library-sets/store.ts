@@ -199,7 +199,7 @@ class FolderStore implements LibrarySetStore {
     requireHash(pointer);
     const manifest = await this.#sets.manifest(hash).catch((error: unknown) => {
       if (!(error instanceof DriverError) || error.reason !== "LIBRARY_SET_NOT_FOUND") throw error;
-      throw damagedName(name, `its files are gone (${hash.slice(0, 12)})`, hash);
+      throw filesGone(name, hash);
     });
     return { ...pointer, manifest };
   }
@@ -245,6 +245,7 @@ class FolderStore implements LibrarySetStore {
       const pointer = await this.#names.set({ name, hash, createTime: new Date(), createdBy }, { replace });
       // A sweep may have taken away what was there already, before it had this name. Then the staged one is still here.
       if (await this.#sets.touch(hash)) return { ...pointer, manifest };
+      if ((await namesIn(folder)).length === 0) throw filesGone(name, hash);
     }
   }
 
@@ -273,6 +274,10 @@ async function orDamaged<T>(pointer: LibrarySetPointer, find: () => Promise<T>):
     if (error instanceof DriverError && error.reason === "LIBRARY_SET_DAMAGED") return { ...pointer, problem: error };
     throw error;
   });
+}
+
+function filesGone(name: string, hash: string): DriverError {
+  return damagedName(name, `its files are gone (${hash.slice(0, 12)})`, hash);
 }
 
 function tooLate(): DriverError {

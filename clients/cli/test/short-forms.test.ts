@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { DimensionSchema, MeasureSchema } from "../../node/src/gen/drover/v1/query_pb.js";
 import { parseAssignment, parseLabels, parseSourceOptions } from "../src/grammar/assignment.ts";
 import { parseDimension } from "../src/grammar/dimension.ts";
-import { parseCount, parseDuration } from "../src/grammar/duration.ts";
+import { parseCount, parseDuration, parseGrace, parseLifetime } from "../src/grammar/duration.ts";
 import { parseMeasure } from "../src/grammar/measure.ts";
 import { parseOrder } from "../src/grammar/order.ts";
 
@@ -149,6 +149,14 @@ describe("times and counts", () => {
       500, 30_000, 300_000, 3_600_000, 2000, 500,
     ]);
     for (const bad of ["", "x", "5 days", "-1s", "0"]) expect(() => parseDuration(bad)).toThrow(/is no time/);
+  });
+
+  test("of tokens are in hours and days, and say so", () => {
+    expect(["12h", "30d", "0.5d"].map(parseLifetime)).toEqual([43_200_000, 2_592_000_000, 43_200_000]);
+    for (const bad of ["soon", "30", "0d", "never"])
+      expect(() => parseLifetime(bad)).toThrow(`"${bad}" is no time: write for example 12h, 30d or 365d`);
+    expect(["0", "0s", "30m"].map(parseGrace)).toEqual([0, 0, 1_800_000]);
+    expect(() => parseGrace("5")).toThrow("is no time");
   });
 
   test("are whole numbers", () => {

@@ -70,8 +70,7 @@ function failureOf({ output, log, code, signal }: NpmEnd): NpmFailure {
   return { code: named, summary: summary || end, detail: "" };
 }
 
-function reasonOf({ code, summary, detail }: NpmFailure, log: string): Reason {
-  if (isBundling({ code, detail })) return "INSTALL_FAILED";
+function reasonOf({ code, summary }: NpmFailure, log: string): Reason {
   const known = REASONS[code];
   if (known !== undefined) return known;
   if (/\b(?:ENOSPC|EFBIG|EDQUOT)\b/.test(`${summary}\n${log}`)) return "DISK_FULL";
@@ -83,7 +82,8 @@ function reasonOf({ code, summary, detail }: NpmFailure, log: string): Reason {
  * To see what a package brings along in its own tarball, npm fetches that by its URL, and refuses to as if another package had asked
  * for a URL, which it tells by the name before it.
  */
-function isBundling({ code, detail }: Pick<NpmFailure, "code" | "detail">): boolean {
+export function isBundling(end: NpmEnd): boolean {
+  const { code, detail } = failureOf(end);
   return code === "EALLOWREMOTE" && /"https?:/.test(detail);
 }
 
@@ -91,11 +91,6 @@ function isBundling({ code, detail }: Pick<NpmFailure, "code" | "detail">): bool
 function textOf(reason: Reason, failure: NpmFailure): string {
   const { code, detail } = failure;
   if (reason === "DISK_FULL") return "no space is left in the data directory or in npm's cache";
-  if (isBundling(failure))
-    return `npm resolves no package that has others in its own tarball; give a lockfile: ${detail}`.slice(
-      0,
-      MAX_MESSAGE,
-    );
   // What follows the first empty line but one tells how npm is used.
   const summary = code === "EUSAGE" ? failure.summary.split("\n\n").slice(0, 2).join("\n") : failure.summary;
   const isDetailTold = reason === "PACKAGE_INCOMPATIBLE" || code.startsWith("EALLOW");

@@ -3,7 +3,7 @@ import { access } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { bareEnvironment, npmEnvironment } from "./environment.ts";
-import { npmError } from "./npm-error.ts";
+import { isBundling, npmError } from "./npm-error.ts";
 import { type NpmEnd, runNpm } from "./run-npm.ts";
 
 export interface NpmParts {
@@ -60,9 +60,15 @@ export class Npm {
     return new Npm(parts, own ? join(parts.workFolder, "cache") : undefined);
   }
 
-  /** Makes `package-lock.json` of `package.json`. */
+  /**
+   * Makes `package-lock.json` of `package.json`. To see what a package has in its own tarball, npm would fetch that by its URL, which
+   * nothing may; when it installs, it sees what it has unpacked.
+   */
   async resolve(): Promise<void> {
-    await this.#run(["install", "--package-lock-only"]);
+    const end = await this.#end(["install", "--package-lock-only"]);
+    if (end.code === 0) return;
+    if (!isBundling(end)) throw npmError(end);
+    await this.#run(["install"]);
   }
 
   /** Installs what `package-lock.json` says. */
@@ -100,12 +106,16 @@ export class Npm {
   }
 
   async #run(args: readonly string[], onLine?: (line: string) => void): Promise<void> {
+    const end = await this.#end(args, onLine);
+    if (end.code !== 0) throw npmError(end);
+  }
+
+  #end(args: readonly string[], onLine?: (line: string) => void): Promise<NpmEnd> {
     const { folder, signal } = this.#parts;
-    const end: NpmEnd = await runNpm([...args, ...this.#options], {
+    return runNpm([...args, ...this.#options], {
       ...{ cwd: folder, env: this.#environment, signal },
       ...(onLine && { onLine }),
     });
-    if (end.code !== 0) throw npmError(end);
   }
 }
 

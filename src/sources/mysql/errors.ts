@@ -1,5 +1,6 @@
 import { DriverError } from "../../errors/driver-error.ts";
 import type { Reason } from "../../errors/reasons.ts";
+import { faultInCode } from "../database/fault-in-code.ts";
 
 /** By the server's own codes and those of mysql2 and Node; what is not here is the statement's own fault. */
 const REASONS: Readonly<Record<string, Reason>> = {
@@ -47,11 +48,14 @@ export interface ServerFacts {
 }
 
 /** The error of the API that an error of the server, the network or mysql2 means. */
-export function mysqlError(error: unknown, { name, password }: ServerFacts): DriverError {
+export function mysqlError(error: unknown, facts: ServerFacts): DriverError {
   if (error instanceof DriverError) return error;
   if (!(error instanceof Error)) return DriverError.from(error);
   const { code, sqlState, errno } = error as { code?: string; sqlState?: string; errno?: number };
   const known = [code, errno].map((key) => REASONS[String(key)]).find((found) => found !== undefined);
+  const fault = known === undefined && sqlState === undefined ? faultInCode(error, facts) : undefined;
+  if (fault !== undefined) return fault;
+  const { name, password } = facts;
   const reason = known ?? (sqlState === undefined ? "CONNECTION_FAILED" : "SOURCE_QUERY_FAILED");
   const said = error.message === "" ? (code ?? "the connection broke") : error.message;
   const message = `${name}: ${said}${sqlState === undefined ? "" : ` (SQLSTATE ${sqlState})`}`;

@@ -1,5 +1,6 @@
 import { DriverError } from "../../errors/driver-error.ts";
 import type { Reason } from "../../errors/reasons.ts";
+import { faultInCode } from "../database/fault-in-code.ts";
 
 /** What errors say of the server, and what they must not show. */
 export interface ServerFacts {
@@ -35,7 +36,7 @@ export function postgresError(error: unknown, facts: ServerFacts): DriverError {
   if (error.message === NO_TLS) return made("CONNECTION_TLS_FAILED", "the server has no TLS", facts, error);
   if (TLS_CODES.test(code)) return made("CONNECTION_TLS_FAILED", `TLS: ${error.message}`, facts, error);
   if (/^SASL|password must be/.test(error.message)) return loginError(error, facts);
-  return made("CONNECTION_FAILED", code === "" ? error.message : `${error.message || code}`, facts, error);
+  return faultInCode(error, facts) ?? made("CONNECTION_FAILED", error.message || code, facts, error);
 }
 
 /** The server's code of an error; undefined for errors of sockets and of the client. */

@@ -54,16 +54,6 @@ test.each<[string, Partial<NpmEnd>, string, RegExp]>([
     /helper@https/,
   ],
   [
-    "a package that has others in its tarball is told from that",
-    failed({
-      code: "EALLOWREMOTE",
-      summary: "disabled",
-      detail: 'Refusing to fetch "https://example.com/a-1.0.0.tgz"',
-    }),
-    "INSTALL_FAILED",
-    /give a lockfile.*a-1\.0\.0\.tgz/,
-  ],
-  [
     "npm that dies of a file that may not grow found the disk full",
     { code: undefined, signal: "SIGXFSZ" },
     "DISK_FULL",

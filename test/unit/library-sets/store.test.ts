@@ -1,26 +1,12 @@
 import { execFile } from "node:child_process";
-import {
-  appendFile,
-  chmod,
-  cp,
-  mkdir,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  symlink,
-  utimes,
-  writeFile,
-} from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Readable } from "node:stream";
 import { promisify } from "node:util";
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import type { InstallProgress, LibrarySet, LibrarySetStore, UnlessUsed } from "../../../src/library-sets/model.ts";
-import { PublishedSets } from "../../../src/library-sets/published-sets.ts";
-import { SetNames } from "../../../src/library-sets/set-names.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { InstallProgress, LibrarySet, LibrarySetStore } from "../../../src/library-sets/model.ts";
 import { draftOf, openSets } from "../../helpers/library-sets.ts";
 import { integrityOf, lockfileFor, packPackage } from "../../helpers/npm-packages.ts";
+import { allOf, take } from "../../helpers/set-scene.ts";
 import { temporaryFolder } from "../../helpers/temporary-folder.ts";
 
 const { signal } = new AbortController();
@@ -71,24 +57,6 @@ beforeAll(async () => {
 }, 60_000);
 
 afterAll(() => stack.disposeAsync());
-afterEach(() => void vi.restoreAllMocks());
-
-/** Gives a name to a set, as any driver of the data directory does. */
-async function point(name: string, hash: string): Promise<void> {
-  const text = JSON.stringify({ name, hash, createTime: new Date(), createdBy: "ann" });
-  await writeFile(join(dataDirectory, "library-sets/names", `${name}.json`), text);
-}
-
-/** Nobody uses a set; something happens while that is looked up for the first time. */
-function once(event: () => Promise<void>): () => Promise<readonly string[]> {
-  let pending: (() => Promise<void>) | undefined = event;
-  return async () => {
-    const happens = pending;
-    pending = undefined;
-    await happens?.();
-    return [];
-  };
-}
 
 /** A script that tells what it can see. */
 const MADE = {
@@ -97,9 +65,6 @@ const MADE = {
 
 const create = (name: string, asked: readonly string[], more: Parameters<typeof draftOf>[3] = {}, folder = packages) =>
   store.create(draftOf(name, asked, folder, more), { signal });
-/** Makes a set without npm. */
-const take = (by: LibrarySetStore, archive: Buffer, options: { readonly name: string; readonly replace?: boolean }) =>
-  by.import(Readable.from([archive]), { replace: false, createdBy: "ann", signal, ...options });
 const staged = () => readdir(join(dataDirectory, "library-sets", "staging"));
 const reason = (value: string) => expect.objectContaining({ reason: value });
 
@@ -151,125 +116,45 @@ describe("a set that is made", () => {
     await store.remove("other", { signal });
   });
 
+  it("holds what packages have in their own tarballs", async () => {
+    const folder = join(root, "bundled");
+    await packPackage(folder, {
+      name: "carrier",
+      manifest: { dependencies: { inner: "^1.0.0", helper: "^1.0.0" }, bundleDependencies: ["inner"] },
+      files: {
+        "node_modules/inner/package.json": JSON.stringify({ name: "inner", version: "1.3.0" }),
+        "node_modules/inner/index.js": "",
+      },
+    });
+    await packPackage(folder, { name: "helper", version: "1.2.0" });
+    const { manifest } = await create("bundled", ["carrier@1.0.0"], {}, folder);
+    const inner = "node_modules/carrier/node_modules/inner";
+    expect(manifest.packages.map(({ path, version }) => [path, version])).toEqual([
+      ["node_modules/carrier", "1.0.0"],
+      [inner, "1.3.0"],
+      ["node_modules/helper", "1.2.0"],
+    ]);
+    expect(manifest.files.map(({ path }) => path)).toContain(`${inner}/index.js`);
+    const archive = await allOf(store.export("bundled", { signal }));
+    expect(await take(store, archive, { name: "bundled" })).toMatchObject({ manifest });
+    await store.remove("bundled", { signal });
+  });
+
+  it("is gone where the one who asked has left", async () => {
+    const left = new AbortController();
+    const asked = store.create(draftOf("left", [], packages, { lockfile: locks.acme }), {
+      signal: left.signal,
+      onProgress: ({ phase }) => phase === "fetching" && left.abort(new Error("left")),
+    });
+    await expect(asked).rejects.toThrow("left");
+    expect(await staged()).toEqual([]);
+    await expect(store.byName("left")).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
+  });
+
   it("can't be written", async () => {
     const file = join(store.folderOf(made.hash), "node_modules/acme/index.js");
     if (process.getuid?.() !== 0) await expect(appendFile(file, " ")).rejects.toThrow("EACCES");
     expect((await readFile(join(store.folderOf(made.hash), "set.json"), "utf8")).length).toBeGreaterThan(100);
-  });
-});
-
-describe("a name", () => {
-  it.each(["", "../x", "Upper", "a/b", ".hidden", "x".repeat(65)])("can't be %j", async (name) => {
-    await expect(create(name, ["acme@1.0.0"])).rejects.toEqual(reason("INVALID_LIBRARY_SET"));
-    await expect(store.byName(name)).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
-  });
-
-  it("goes to one of two administrators who want it at once, and to both for the same set", async () => {
-    await using second = await openSets(dataDirectory, OTHER);
-    const told = (asked: Promise<LibrarySet>) =>
-      asked.then(
-        ({ hash }) => hash,
-        (error) => error.reason,
-      );
-    const ask = (by: LibrarySetStore) =>
-      told(by.create(draftOf("either", [], packages, { lockfile: locks.helper }), { signal }));
-    const [same, alike] = await Promise.all([ask(store), ask(second)]);
-    expect(same).toMatch(/^[0-9a-f]{64}$/);
-    expect(alike).toBe(same);
-    const archives = [
-      await allOf(store.export("warehouse", { signal })),
-      await allOf(store.export("either", { signal })),
-    ];
-    const [one, two] = await Promise.all(
-      archives.map((archive, index) => told(take(index === 0 ? store : second, archive, { name: "both" }))),
-    );
-    const { hash } = await second.byName("both");
-    expect([one, two].sort()).toEqual([hash, "LIBRARY_SET_EXISTS"].sort());
-    expect(await staged()).toEqual([]);
-    await store.remove("both", { signal });
-    await expect(store.byName("both")).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
-  });
-
-  it("can be moved to another set, while whoever works with the old one still has it", async () => {
-    const archive = await allOf(store.export("warehouse", { signal }));
-    const { hash } = await take(store, archive, { name: "either", replace: true });
-    expect(hash).toBe(made.hash);
-    expect((await store.byName("either")).hash).toBe(hash);
-    expect(await readdir(join(dataDirectory, "library-sets"))).toHaveLength(4);
-  });
-
-  it("is not taken away from those who use it, also where they say so in between", async () => {
-    const users = [[], ['driver 7 of profile "default"'], [], []] as string[][];
-    await using used = await openSets(dataDirectory, OTHER, { users: async () => users.shift() ?? [] });
-    await writeFile(
-      join(dataDirectory, "library-sets/names/used.json"),
-      JSON.stringify({ name: "used", hash: made.hash, createTime: new Date(), createdBy: "ann" }),
-    );
-    const refused = used.remove("used", { signal });
-    await expect(refused).rejects.toMatchObject({
-      reason: "LIBRARY_SET_IN_USE",
-      message: expect.stringContaining("driver 7"),
-    });
-    expect((await used.byName("used")).hash).toBe(made.hash);
-    await used.remove("used", { signal });
-    await expect(used.remove("used", { signal })).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
-  });
-
-  it("that somebody else takes away at the same moment is not there", async () => {
-    await point("twice", made.hash);
-    const first = () => store.remove("twice", { signal });
-    await using second = await openSets(dataDirectory, OTHER, { users: once(first) });
-    await expect(second.remove("twice", { signal })).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
-    expect(await staged()).toEqual([]);
-  });
-
-  it("that is given to another set at the same moment stays with it", async () => {
-    await point("moved", made.hash);
-    const move = () => point("moved", "b".repeat(64));
-    await using second = await openSets(dataDirectory, OTHER, { users: once(move) });
-    await expect(second.remove("moved", { signal })).rejects.toEqual(reason("DEFINITION_CHANGED"));
-    expect(await store.look("moved")).toMatchObject({ hash: "b".repeat(64) });
-    expect(await staged()).toEqual([]);
-    await store.remove("moved", { signal });
-  });
-
-  it("comes back where its driver died before it had taken it away, unless it belongs to another set", async () => {
-    await point("lost", made.hash);
-    const taken: { name: string; text: string }[] = [];
-    const second = await openSets(dataDirectory, OTHER, {
-      users: async () => {
-        for (const name of await staged())
-          taken.push({ name, text: await readFile(join(dataDirectory, "library-sets/staging", name), "utf8") });
-        return [];
-      },
-    });
-    await second.remove("lost", { signal });
-    await second[Symbol.asyncDispose]();
-    expect(taken).toHaveLength(1);
-    await expect(store.byName("lost")).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
-    const [{ name, text } = { name: "", text: "" }] = taken;
-    const asItWas = () => writeFile(join(dataDirectory, "library-sets/staging", name), text);
-    await asItWas();
-    await store.sweep(nobody);
-    expect((await store.byName("lost")).hash).toBe(made.hash);
-    await asItWas();
-    await point("lost", "c".repeat(64));
-    await store.sweep(nobody);
-    expect(await store.look("lost")).toMatchObject({ hash: "c".repeat(64) });
-    expect(await staged()).toEqual([]);
-    await store.remove("lost", { signal });
-  });
-});
-
-describe("a name's file that others wrote", () => {
-  it.each(["yesterday", 7, null])("says the set whatever it says of the time: %j", async (createTime) => {
-    await writeFile(
-      join(dataDirectory, "library-sets/names/odd.json"),
-      JSON.stringify({ hash: made.hash, createTime }),
-    );
-    const { createTime: told } = await store.byName("odd");
-    expect(told).toEqual(new Date(0));
-    await store.remove("odd", { signal });
   });
 });
 
@@ -392,229 +277,3 @@ describe("install scripts", () => {
     );
   });
 });
-
-describe("damage", () => {
-  it.each([
-    [
-      "a file that was altered",
-      async (folder: string) => {
-        const file = join(folder, "node_modules/acme/index.js");
-        await chmod(file, 0o644);
-        await writeFile(file, "module.exports = 'evil';");
-      },
-    ],
-    ["a file that is missing", (folder: string) => rm(join(folder, "node_modules/helper/index.js"))],
-    ["a file that was added", (folder: string) => writeFile(join(folder, "node_modules/acme/evil.js"), "")],
-    ["a link that was added", (folder: string) => symlink("/etc/passwd", join(folder, "node_modules/acme/link"))],
-    [
-      "a manifest that was altered",
-      async (folder: string) => {
-        await chmod(join(folder, "set.json"), 0o644);
-        await appendFile(join(folder, "set.json"), " ");
-      },
-    ],
-    ["a folder that is gone", (folder: string) => rm(folder, { recursive: true })],
-  ])("is found: %s", async (_what, harm) => {
-    const folder = store.folderOf(made.hash);
-    const whole = join(root, "whole");
-    await cp(folder, whole, { recursive: true });
-    await harm(folder);
-    const found = { reason: expect.stringMatching(/^LIBRARY_SET_(DAMAGED|NOT_FOUND)$/) };
-    await expect(store.verify(made.hash, { signal })).rejects.toMatchObject(found);
-    await expect(allOf(store.export("warehouse", { signal }))).rejects.toMatchObject(found);
-    await rm(folder, { recursive: true, force: true });
-    await rename(whole, folder);
-    await store.verify(made.hash, { signal });
-  });
-
-  it("is mended by making the same set once more", async () => {
-    const file = join(store.folderOf(made.hash), "node_modules/helper/index.js");
-    await rm(file);
-    await create("warehouse", [], { lockfile: locks.acme });
-    await store.verify(made.hash, { signal });
-  });
-
-  it("is out of the way before it is removed, so that no set is missed for as long as that takes", async () => {
-    await rm(join(store.folderOf(made.hash), "node_modules/helper/index.js"));
-    const seen: string[][] = [];
-    const touch = PublishedSets.prototype.touch;
-    vi.spyOn(PublishedSets.prototype, "touch").mockImplementation(async function (this: PublishedSets, ...args) {
-      const isThere = await touch.apply(this, args);
-      if (!isThere) seen.push(await staged());
-      return isThere;
-    });
-    await create("warehouse", [], { lockfile: locks.acme });
-    expect(seen).toEqual([expect.arrayContaining([expect.stringContaining(".damaged")])]);
-    expect(await staged()).toEqual([]);
-    await store.verify(made.hash, { signal });
-  });
-});
-
-describe("a set that can't be read", () => {
-  const folder = () => store.folderOf(made.hash);
-  const pointer = () => join(dataDirectory, "library-sets/names/warehouse.json");
-  let archive: Buffer;
-
-  beforeAll(async () => {
-    archive = await allOf(store.export("warehouse", { signal }));
-  });
-
-  const again = () => take(store, archive, { name: "warehouse", replace: true });
-
-  it.each([
-    [
-      "its manifest was altered",
-      async () => {
-        await chmod(join(folder(), "set.json"), 0o644);
-        await appendFile(join(folder(), "set.json"), " ");
-      },
-      "set.json was altered",
-    ],
-    ["its manifest is missing", () => rm(join(folder(), "set.json")), "set.json is missing"],
-    [
-      "its manifest is a folder",
-      async () => {
-        await rm(join(folder(), "set.json"));
-        await mkdir(join(folder(), "set.json"));
-      },
-      "set.json can't be read",
-    ],
-    ["its folder is gone", () => rm(folder(), { recursive: true }), "its files are gone"],
-    [
-      "its folder is a file",
-      async () => {
-        await rm(folder(), { recursive: true });
-        await writeFile(folder(), "");
-      },
-      "set.json can't be read",
-    ],
-    ["its name's file was altered", () => writeFile(pointer(), "{"), "the file that says what it points to"],
-  ])("is seen, and mended or deleted: %s", async (_what, harm, told) => {
-    const damaged = {
-      name: "warehouse",
-      problem: { reason: "LIBRARY_SET_DAMAGED", message: expect.stringContaining(told) },
-    };
-    await harm();
-    expect(await store.list()).toContainEqual(expect.objectContaining({ name: "warehouse" }));
-    expect((await store.list()).find(({ name }) => name === "warehouse")).toMatchObject(damaged);
-    expect(await store.look("warehouse")).toMatchObject(damaged);
-    await expect(store.byName("warehouse")).rejects.toMatchObject(damaged.problem);
-    await again();
-    await store.verify(made.hash, { signal });
-    expect(await store.look("warehouse")).toMatchObject({ hash: made.hash, lockfile: locks.acme });
-
-    await harm();
-    await store.remove("warehouse", { signal });
-    await expect(store.look("warehouse")).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
-    await again();
-    await store.verify(made.hash, { signal });
-  });
-});
-
-/** No driver works with any set. */
-const nobody: UnlessUsed = (_, takeAway) => takeAway();
-
-describe("what is left over", () => {
-  const old = new Date(Date.now() - 2 * 3_600_000);
-  let hash: string;
-  let archive: Buffer;
-
-  beforeAll(async () => {
-    ({ hash } = await create("brief", [], { lockfile: locks.scripted }));
-    archive = await allOf(store.export("brief", { signal }));
-  });
-
-  const again = () => take(store, archive, { name: "brief" });
-  /** As long ago as nobody needs it any more. */
-  const abandon = async () => {
-    await store.remove("brief", { signal });
-    await utimes(store.folderOf(hash), old, old);
-  };
-
-  it("is swept once its driver is dead, and sets without a name once nobody uses them", async () => {
-    const staging = join(dataDirectory, "library-sets", "staging");
-    await mkdir(join(staging, `${OTHER}-dead`));
-    await mkdir(join(staging, `${FIRST}-alive`));
-    await utimes(store.folderOf(hash), old, old);
-    await store.remove("brief", { signal });
-    await store.sweep(nobody);
-    expect(await staged()).toEqual([`${FIRST}-alive`]);
-    await rm(join(staging, `${FIRST}-alive`), { recursive: true });
-    // It had a name just now: it may be about to get one again.
-    await store.verify(hash, { signal });
-    for (const each of [hash, made.hash]) await utimes(store.folderOf(each), old, old);
-    await store.sweep((each, takeAway) => (each === hash ? Promise.resolve() : takeAway()));
-    await store.verify(hash, { signal });
-    await store.sweep(nobody);
-    await expect(store.verify(hash, { signal })).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
-    await store.verify(made.hash, { signal });
-  });
-
-  it("is no set that is being published again and has no name yet", async () => {
-    await again();
-    await abandon();
-    await store.sweep(async (each, takeAway) => {
-      // Somebody finds it whole.
-      if (each === hash) await utimes(store.folderOf(hash), new Date(), new Date());
-      await takeAway();
-    });
-    await store.verify(hash, { signal });
-  });
-
-  it("is no set that gets its name while it is taken away", async () => {
-    await again();
-    await abandon();
-    const moveAside = PublishedSets.prototype.moveAside;
-    vi.spyOn(PublishedSets.prototype, "moveAside").mockImplementationOnce(async function (
-      this: PublishedSets,
-      ...args
-    ) {
-      await moveAside.apply(this, args);
-      await point("brief", hash);
-    });
-    await store.sweep(nobody);
-    expect((await store.byName("brief")).hash).toBe(hash);
-    await store.verify(hash, { signal });
-  });
-
-  it("is no set that is taken away while it gets its name", async () => {
-    await again();
-    await store.remove("brief", { signal });
-    const set = SetNames.prototype.set;
-    const naming = vi.spyOn(SetNames.prototype, "set").mockImplementationOnce(async function (this: SetNames, ...args) {
-      await rm(store.folderOf(hash), { recursive: true });
-      return set.apply(this, args);
-    });
-    await again();
-    expect(naming).toHaveBeenCalledTimes(2);
-    expect((await store.byName("brief")).hash).toBe(hash);
-    await store.verify(hash, { signal });
-  });
-
-  it("is no set whose name is just taken away, and given back", async () => {
-    await again();
-    await utimes(store.folderOf(hash), old, old);
-    // Once the name is gone, somebody is found who uses it.
-    const users = [async () => [], async () => store.sweep(nobody).then(() => ["driver 7"])];
-    await using removing = await openSets(dataDirectory, OTHER, { users: async () => (await users.shift()?.()) ?? [] });
-    await expect(removing.remove("brief", { signal })).rejects.toEqual(reason("LIBRARY_SET_IN_USE"));
-    expect((await store.byName("brief")).hash).toBe(hash);
-  });
-
-  it("is nothing where the one who asked has left", async () => {
-    const left = new AbortController();
-    const asked = store.create(draftOf("left", [], packages, { lockfile: locks.acme }), {
-      signal: left.signal,
-      onProgress: ({ phase }) => phase === "fetching" && left.abort(new Error("left")),
-    });
-    await expect(asked).rejects.toThrow("left");
-    expect(await staged()).toEqual([]);
-    await expect(store.byName("left")).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
-  });
-});
-
-async function allOf(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const all: Uint8Array[] = [];
-  for await (const piece of pieces) all.push(piece);
-  return Buffer.concat(all);
-}

@@ -112,6 +112,15 @@ describe("a client library that a kind of the driver can't use", () => {
   test.each([
     ["fails when it is loaded", 'throw new Error("no such luck");', "no such luck"],
     ["needs what is not there", 'require("pg-native");', "Cannot find module 'pg-native'"],
+    [
+      "lacks what is asked of it",
+      `exports.Client = class {
+        connection = { stream: { destroy() {} } };
+        on() {}
+        connect() { return this.socket.open(); }
+      };`,
+      "Cannot read properties of undefined (reading 'open')",
+    ],
   ])("is told by its name and version where it %s", async (name, code, message) => {
     const set = await bench.makeSet(name.replaceAll(" ", "-"), { packages: { "pg@6.0.0": { "index.js": code } } });
     const source = { ...kind("postgres", { table: "t" }), server };

@@ -6,7 +6,9 @@ import { evenBounds, histogramBounds, rangeCondition, rangesOf } from "../../../
 import { likePattern, renderFilter } from "../../../src/sources/database/render-filter.ts";
 import { parseDatabaseUrl } from "../../../src/sources/database/url.ts";
 import { chooseKind } from "../../../src/sources/kinds.ts";
+import { mysqlError } from "../../../src/sources/mysql/errors.ts";
 import { parseOptions } from "../../../src/sources/option-values.ts";
+import { postgresError } from "../../../src/sources/postgres/errors.ts";
 import { postgres } from "../../../src/sources/postgres/kind.ts";
 import { serverOf, settingsOf } from "../../../src/sources/postgres/options.ts";
 import type { RowFilter } from "../../../src/sources/row-filter.ts";
@@ -273,5 +275,22 @@ describe("ranges of a column", () => {
     const conditions = rangesOf(["1", "2"]).map((range) => rangeCondition("c", range));
     expect(conditions).toEqual(["(c < 1 OR c IS NULL)", "(c >= 1 AND c < 2)", "(c >= 2)"]);
     expect(rangesOf([]).map((range) => rangeCondition("c", range))).toEqual(["(1 = 1)"]);
+  });
+});
+
+describe("an error of a client library", () => {
+  const facts = { name: "sales", password: "hunter2" };
+
+  it.each([
+    ["pg", postgresError],
+    ["mysql2", mysqlError],
+  ])("of %s that is a mistake in code is no fault of the network", (_library, asDriverError) => {
+    const mistake = new TypeError("Cannot read properties of undefined (reading 'rows')");
+    expect(asDriverError(mistake, facts)).toMatchObject({ reason: "INTERNAL", retryable: false, cause: mistake });
+    expect(asDriverError(new TypeError("no hunter2"), facts).cause).toBeUndefined();
+    const broken = Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+    expect(asDriverError(broken, facts)).toMatchObject({ reason: "CONNECTION_FAILED", retryable: true });
+    const garbage = new RangeError("The value of offset is out of range");
+    expect(asDriverError(garbage, facts)).toMatchObject({ reason: "CONNECTION_FAILED" });
   });
 });

@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import type { NewToken, Role, Scope, TokenInfo } from "../../../node/src/index.ts";
 import { collect } from "../collect.ts";
 import type { Act, Context } from "../context.ts";
-import { parseAge, parseDuration } from "../grammar/duration.ts";
+import { parseGrace, parseLifetime } from "../grammar/duration.ts";
 import { parseHidden, parseRowRule } from "../grammar/scope.ts";
 import { repeatable } from "../options.ts";
 import { printable } from "../render/cell.ts";
@@ -29,7 +29,7 @@ export function registerTokens(program: Command, act: Act): void {
     .addOption(repeatable("--dataset <PATTERN>", "only datasets of such names; may be repeated (default: all)"))
     .addOption(repeatable("--rows <PATTERN: CONDITION>", "only such rows of them; may be repeated, and all hold"))
     .addOption(repeatable("--hide <PATTERN: COLUMN,…>", "not these columns of them; may be repeated"))
-    .addOption(new Option("--expires <TIME>", "ends after 12h, 30d, … (default: never)").argParser(parseDuration))
+    .addOption(new Option("--expires <TIME>", "ends after 12h, 30d, … (default: never)").argParser(parseLifetime))
     .addHelpText(
       "after",
       `
@@ -50,13 +50,14 @@ Example:
     .command("rotate <name>")
     .description("give a token a new text and print it, this once")
     .addOption(
-      new Option("--grace <TIME>", "how long the old one holds yet; 0 for not at all (default: 1h)").argParser(
-        parseAge,
-      ),
+      new Option(
+        "--grace <TIME>",
+        "how long the old one holds yet: 30m, 12h, … or 0 for not at all (default: 1h)",
+      ).argParser(parseGrace),
     )
     .addOption(
       new Option("--expires <TIME>", "the new one ends after 12h, 30d, … (default: as before)").argParser(
-        parseDuration,
+        parseLifetime,
       ),
     )
     .action(act(rotate));

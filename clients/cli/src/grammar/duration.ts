@@ -12,7 +12,22 @@ export function parseDuration(text: string): number {
 
 /** As `parseDuration`; 0 stands for no age at all. */
 export function parseAge(text: string): number {
-  return /^0+(ms|s|m|h|d)?$/.test(text.trim()) ? 0 : parseDuration(text);
+  return isZero(text) ? 0 : parseDuration(text);
+}
+
+/** For what holds for days: `12h`, `30d`. A bare number is refused, since whoever writes 30 does not mean half a minute. */
+export function parseLifetime(text: string): number {
+  if (/^[\d.]+(?:ms|s|m|h|d)$/.test(text.trim()) && !isZero(text)) return parseDuration(text);
+  throw new UsageError(`"${text}" is no time: write for example 12h, 30d or 365d`);
+}
+
+/** As `parseLifetime`; 0 stands for no time at all. */
+export function parseGrace(text: string): number {
+  return isZero(text) ? 0 : parseLifetime(text);
+}
+
+function isZero(text: string): boolean {
+  return /^0+(ms|s|m|h|d)?$/.test(text.trim());
 }
 
 /** A whole number of at least `least`. */
