@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { utimes } from "node:fs/promises";
 import { hostname } from "node:os";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { type Drover, DroverError, ensureDriver, listDrivers } from "../../clients/node/src/index.ts";
+import { connect, type Drover, DroverError, ensureDriver, listDrivers } from "../../clients/node/src/index.ts";
 import { openCatalog } from "../../src/catalog/catalog.ts";
 import { claimInstance } from "../../src/catalog/instance.ts";
 import type { LibrarySet } from "../../src/library-sets/model.ts";
@@ -10,7 +10,7 @@ import { createFindUsers } from "../../src/library-sets/users.ts";
 import { runCli } from "../helpers/cli.ts";
 import { holdFile } from "../helpers/held-file.ts";
 import { openSets } from "../helpers/library-sets.ts";
-import { type TestProfile, testProfile } from "../helpers/profile.ts";
+import { driverProgram, type TestProfile, testProfile } from "../helpers/profile.ts";
 import { acmeSet } from "../helpers/set-profile.ts";
 
 // Several starts of drivers, and installs, one after the other.
@@ -139,6 +139,22 @@ describe("a driver whose configuration names a library set", () => {
     expect(stdout).toContain(`lake ${lake.hash.slice(0, 12)} for sources lake-*: acme-connector 3.0.0`);
   });
 
+  test("tells the names of sources to whoever may list them", async () => {
+    await using drover = await ensureDriver(profile.options);
+    const { address } = drover;
+    for (const [role, scope, patterns] of [
+      ["loader", { datasets: ["lake-*"] }, ["lake-*"]],
+      ["loader", { hidden: [{ dataset: "*", columns: ["salary"] }] }, []],
+      ["reader", undefined, []],
+    ] as const) {
+      const { token } = await drover.tokens.create({ name: "asker", role, scope });
+      await using asker = await connect({ address, token });
+      const [set] = (await asker.driver()).librarySets;
+      expect(set).toMatchObject({ name: "lake", hash: lake.hash, sourcePatterns: patterns });
+      await drover.tokens.revoke("asker");
+    }
+  });
+
   test("reads two sources at once, each with the set that serves it, and remembers which", async () => {
     await using drover = await ensureDriver(profile.options);
     await using held = await holdFile("held", HELD);
@@ -200,7 +216,13 @@ describe("a library set that is replaced", () => {
       }),
     ]);
 
-    await using next = await ensureDriver(profile.options);
+    // Another app server asks for it at the same time; those who ask the old driver ask on.
+    const env = { DROVER_DRIVER: driverProgram };
+    const other = runCli(["datasets", "--data-dir", profile.dataDirectory], { env });
+    const [next] = await Promise.all([ensureDriver(profile.options), other]);
+    await using _ = next;
+    expect(await other).toMatchObject({ code: 0, stdout: expect.stringContaining("from_lake") });
+    expect(await versionRow(old, "plain")).toEqual([{ version: "1.0.0" }]);
     const after = await next.driver();
     expect(after.instanceId).not.toBe(before.instanceId);
     expect(after.librarySets).toMatchObject([

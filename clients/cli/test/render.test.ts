@@ -249,6 +249,9 @@ describe("library sets", () => {
     expect(runningSetText(set)).toBe(
       "warehouse 3f2a1b9c0d1e for acme, postgres, sources sales-* lake: pg 8.11.3, @acme/connector 1.2.0",
     );
+    // Where what they serve is not told.
+    const untold = runningSetText({ ...set, kinds: [], sourcePatterns: [] });
+    expect(untold).toBe("warehouse 3f2a1b9c0d1e: pg 8.11.3, @acme/connector 1.2.0");
   });
 
   test("of a version are shown with what of them ran", () => {

@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Duration, durationMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import type { Access } from "../../access/model.ts";
+import { type Access, isAtLeast } from "../../access/model.ts";
 import {
   DrainResponseSchema,
   DriverService,
@@ -19,7 +19,6 @@ import { proveIdentity } from "../../lifecycle/identity-proof.ts";
 import type { Lease } from "../../lifecycle/leases.ts";
 import type { DriverState as State } from "../../lifecycle/readiness.ts";
 import type { WorkerPoolStatus } from "../../loading/workers/model.ts";
-import type { Whose } from "../../operations/owner.ts";
 import type { PoolStatus } from "../../scheduling/model.ts";
 import { invalidField } from "../mapping/invalid-field.ts";
 import { type BoundMethod, bindService } from "../service.ts";
@@ -170,16 +169,21 @@ function fromBoundSets({ all, kinds, sources }: BoundSets): MessageInitShape<typ
   }));
 }
 
-/** Who else is attached is for administrators; what datasets take in memory, all together, for those who see all of them. */
+/**
+ * Who else is attached is for administrators; what datasets take in memory, all together, for those who see all of them; how sources are
+ * called, for those who may list them.
+ */
 function ofOwn(
-  { memory, ...answer }: GetDriverResponse,
+  { memory, librarySets, ...answer }: GetDriverResponse,
   { leases }: DriverParts,
-  asker: Whose & Pick<Access, "unbounded">,
+  asker: Access,
 ): GetDriverResponse {
   const own = leases.list().filter(({ owner }) => asker.owns(owner));
+  const seesSources = isAtLeast(asker.role, "loader") && !asker.restricted;
   return create(GetDriverResponseSchema, {
     ...answer,
     ...(memory && { memory: asker.unbounded ? memory : { ...memory, residentBytes: 0n, processBytes: 0n } }),
+    librarySets: seesSources ? librarySets : librarySets.map((set) => ({ ...set, sourcePatterns: [] })),
     leases: own.map((lease) => create(LeaseSchema, fromLease(lease))),
   });
 }

@@ -12,7 +12,8 @@ export function shortHash(hash: string): string {
 export function runningSetText({ name, hash, kinds, sourcePatterns, packages }: RunningLibrarySet): string {
   const sources = sourcePatterns.length === 0 ? [] : [`sources ${sourcePatterns.join(" ")}`];
   const served = [...kinds, ...sources].map(printable).join(", ");
-  return `${printable(name)} ${shortHash(hash)} for ${served}: ${packagesText(packages)}`;
+  // Not everybody is told the names of sources.
+  return `${printable(name)} ${shortHash(hash)}${served && ` for ${served}`}: ${packagesText(packages)}`;
 }
 
 /** `warehouse 3f2a1b9c0d1e: pg 8.11.3`, or `built-in: pg 8.23.1`. */

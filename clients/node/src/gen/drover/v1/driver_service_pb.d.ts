@@ -233,7 +233,7 @@ export declare type RunningLibrarySet = Message<"drover.v1.RunningLibrarySet"> &
   kinds: string[];
 
   /**
-   * The patterns of names of sources and connections that it serves (`librarySets.sources`).
+   * The patterns of names of sources and connections that it serves (`librarySets.sources`); empty for callers who may not list sources.
    *
    * @generated from field: repeated string source_patterns = 4;
    */
