@@ -241,8 +241,12 @@ describe("a library set that is replaced", () => {
     expect(await profile.processes()).toHaveLength(2);
     await using administrator = await openAdministrator();
     expect(await administrator.sweep(first)).toBe(false);
+    // Whoever asks the new one for the same waits for it, and hears what it was read with.
+    const asked = await next.load("before", acme(held.uri));
+    const sharing = asked.result();
     held.letGo();
     const { operation } = await loading;
+    expect((await sharing).operation.outcome).toEqual(operation.outcome);
     expect(operation.outcome?.libraries).toEqual({
       set: { name: "warehouse", hash: first.hash },
       packages: [{ name: "acme-connector", version: "1.0.0" }],

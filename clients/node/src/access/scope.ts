@@ -1,4 +1,5 @@
 import { create, toJson } from "@bufbuild/protobuf";
+import { clientError } from "../errors.ts";
 import { ScopeSchema, type Scope as WireScope } from "../gen/drover/v1/scope_pb.js";
 import { Filter } from "../query/filter.ts";
 
@@ -25,7 +26,16 @@ export interface HiddenColumns {
   readonly columns: readonly string[];
 }
 
-export function scopeToWire({ datasets = ["*"], rows = [], hidden = [] }: Scope): WireScope {
+const fields: ReadonlySet<string> = new Set(["datasets", "rows", "hidden"] satisfies (keyof Scope)[]);
+/** Beyond twice that, drivers refuse the whole call before they can say why. */
+const maxHeaderBytes = 32 * 1024;
+
+export function scopeToWire(scope: Scope): WireScope {
+  // What holds less back than was meant must not pass for what was meant.
+  const unknown = Object.keys(scope).find((field) => !fields.has(field));
+  if (unknown !== undefined)
+    throw clientError("INVALID_ARGUMENT", `scope: has ${[...fields].join(", ")}, and no ${JSON.stringify(unknown)}`);
+  const { datasets = ["*"], rows = [], hidden = [] } = scope;
   return create(ScopeSchema, {
     datasets: [...datasets],
     rows: rows.map(({ dataset, where }) => ({ dataset, filter: where.wire })),
@@ -43,5 +53,8 @@ export function scopeFrom({ datasets, rows, hidden }: WireScope): Scope {
 
 /** As the header `drover-scope` carries it. */
 export function scopeHeader(scope: Scope): string {
-  return Buffer.from(JSON.stringify(toJson(ScopeSchema, scopeToWire(scope)))).toString("base64url");
+  const header = Buffer.from(JSON.stringify(toJson(ScopeSchema, scopeToWire(scope)))).toString("base64url");
+  if (header.length <= maxHeaderBytes) return header;
+  const message = `scope: takes ${header.length} bytes of a call's headers, which have room for ${maxHeaderBytes}: give long rules to a token`;
+  throw clientError("INVALID_ARGUMENT", message);
 }
