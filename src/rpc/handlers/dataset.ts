@@ -142,6 +142,8 @@ export function datasetService({
           // Progress counts rows, and warnings quote them.
           const isStep = event.type === "progress" || event.type === "warning";
           if (isStep && !call.access.unbounded && !isWhole(operations.get(operationId), call.access)) continue;
+          // Another driver may have brought what it ends with.
+          if (event.type === "ended") await datasets.refresh();
           yield fromLoadEvent(event, call.access, (operation) => loadedDataset(seenBy(call.access), operation));
         }
       },
