@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import type { CompiledQuery, Kysely, Selectable } from "kysely";
+import { type CompiledQuery, type Kysely, type Selectable, sql } from "kysely";
 import { DriverError } from "../errors/driver-error.ts";
 import { errorFromJson, errorToJson } from "../errors/error-json.ts";
 import type { HistoryStore } from "../operations/history.ts";
@@ -66,7 +66,12 @@ export function createOperationCatalog(db: Kysely<CatalogSchema>, options: Opera
     async save(operations) {
       await db.transaction().execute(async (trx) => {
         for (const operation of operations) {
-          await trx.executeQuery({ ...upsert, parameters: parameters(toRow(operation, options.instanceId)) });
+          const row = toRow(operation, options.instanceId);
+          const { numAffectedRows } = await trx.executeQuery({ ...upsert, parameters: parameters(row) });
+          if (numAffectedRows !== 0n) continue;
+          // Somebody else has chosen the same id at another driver: neither must keep the other out of the history.
+          const own = { ...row, id: `${row.id}~${options.instanceId}` };
+          await trx.executeQuery({ ...upsert, parameters: parameters(own) });
         }
       });
     },
@@ -87,21 +92,30 @@ export function createOperationCatalog(db: Kysely<CatalogSchema>, options: Opera
   };
 }
 
-/** An insert that replaces, to be run with `parameters(row)`. Compiled once: it costs more than the insert itself. */
+/**
+ * An insert that replaces what this process has written, or what the same owner has asked for elsewhere; to be run with
+ * `parameters(row)`. Compiled once: it costs more than the insert itself.
+ */
 function compileUpsert(db: Kysely<CatalogSchema>): CompiledQuery {
   const row: Row = { id: "", instance_id: "", kind: "", state: "", create_time: 0, end_time: 0, body: "" };
   return db
     .insertInto("operations")
     .values(row)
     .onConflict((conflict) =>
-      conflict.column("id").doUpdateSet((eb) => ({
-        instance_id: eb.ref("excluded.instance_id"),
-        kind: eb.ref("excluded.kind"),
-        state: eb.ref("excluded.state"),
-        create_time: eb.ref("excluded.create_time"),
-        end_time: eb.ref("excluded.end_time"),
-        body: eb.ref("excluded.body"),
-      })),
+      conflict
+        .column("id")
+        .doUpdateSet((eb) => ({
+          instance_id: eb.ref("excluded.instance_id"),
+          kind: eb.ref("excluded.kind"),
+          state: eb.ref("excluded.state"),
+          create_time: eb.ref("excluded.create_time"),
+          end_time: eb.ref("excluded.end_time"),
+          body: eb.ref("excluded.body"),
+        }))
+        .where(sql<boolean>`
+        operations.instance_id = excluded.instance_id OR operations.kind = excluded.kind
+        AND json_extract(operations.body, '$.owner') IS json_extract(excluded.body, '$.owner')
+      `),
     )
     .compile();
 }

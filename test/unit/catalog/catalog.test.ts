@@ -141,6 +141,24 @@ describe("the catalog", () => {
     expect(await history(catalog)).toEqual([operation("x")]);
   });
 
+  it("keeps both of two operations for which two owners chose one id at two drivers", async () => {
+    await using here = await open("here");
+    await using there = await open("there");
+    const loaded = operation("x", { owner: { principal: "owner" }, requestedBy: "ann" });
+    const asked = operation("x", { kind: "query", owner: { principal: "t1" }, requestedBy: "bob" });
+    await here.operations.save([loaded]);
+    for (let time = 0; time < 2; time++) await there.operations.save([asked]);
+    expect(await here.operations.find("x")).toMatchObject({ kind: "load", requestedBy: "ann" });
+    const found = await history(there);
+    expect(found.map(({ id, requestedBy }) => [id.split("~")[0], requestedBy]).sort()).toEqual([
+      ["x", "ann"],
+      ["x", "bob"],
+    ]);
+    // Asked again by its owner, elsewhere, it is the same one.
+    await there.operations.save([{ ...loaded, outcome: { rows: 2 } }]);
+    expect(await here.operations.find("x")).toMatchObject({ requestedBy: "ann", outcome: { rows: 2 } });
+  });
+
   it("reads and keeps so many operations of each kind, and none that ended too long ago", async () => {
     await using catalog = await open("a");
     const operations = Array.from({ length: 700 }, (_, index) =>
