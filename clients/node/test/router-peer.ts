@@ -2,12 +2,16 @@ import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { anyPack } from "@bufbuild/protobuf/wkt";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { Metadata, status } from "@grpc/grpc-js";
 import { DatasetService } from "../src/gen/drover/v1/dataset_service_pb.js";
 import { DriverService } from "../src/gen/drover/v1/driver_service_pb.js";
 import { OperationKind, OperationService } from "../src/gen/drover/v1/operation_service_pb.js";
 import { QueryService } from "../src/gen/drover/v1/query_service_pb.js";
+import { ErrorInfoSchema } from "../src/gen/google/rpc/error_details_pb.js";
+import { StatusSchema } from "../src/gen/google/rpc/status_pb.js";
 import { connect, type Drover } from "../src/index.ts";
 import { droverRoutes, type RouterOptions } from "../src/router/index.ts";
 import { FaultPeer } from "./fault-peer.ts";
@@ -71,8 +75,18 @@ const loadEvents: Readonly<Record<string, readonly object[]>> = {
   ],
 };
 
+function notFound(dataset: string, message: string, more: Readonly<Record<string, string>> = {}): Error {
+  const info = create(ErrorInfoSchema, { reason: "DATASET_NOT_FOUND", metadata: { dataset, ...more } });
+  const details = [anyPack(ErrorInfoSchema, info)];
+  const bytes = toBinary(StatusSchema, create(StatusSchema, { code: status.NOT_FOUND, message, details }));
+  const metadata = new Metadata();
+  metadata.set("grpc-status-details-bin", Buffer.from(bytes));
+  return Object.assign(new Error(message), { code: status.NOT_FOUND, details: message, metadata });
+}
+
 interface Asked {
   readonly id: string;
+  readonly labels: Readonly<Record<string, string>>;
   readonly dataset: string;
   readonly nonce: Uint8Array;
   readonly pageSize: number;
@@ -88,7 +102,15 @@ const answers: Readonly<Record<string, (request: Asked) => Record<string, unknow
     const page = rest.slice(0, pageSize || rest.length);
     return { datasets: page, nextPageToken: page.length < rest.length ? page.at(-1)?.name : "" };
   },
-  GetDataset: ({ dataset }) => ({ dataset: { name: dataset, version } }),
+  GetDataset: ({ dataset }) => {
+    if (dataset === "Hidden") throw notFound(dataset, `there is no dataset "${dataset}"; there is "hidden"`);
+    return { dataset: { name: dataset, version } };
+  },
+  Query: ({ labels }) => {
+    if (labels.lost)
+      throw notFound("d", `there is no dataset "d"; it can't be loaded again: no ${lineage.uri}`, labels);
+    return {};
+  },
   ListVersions: () => ({ versions: [version] }),
   RefreshDataset: () => ({ operation: loadOf("refresher:1") }),
   CancelOperation: ({ id }) => ({ operation: loadOf(id) }),

@@ -35,12 +35,15 @@ const users: Readonly<Record<string, RouterUser | undefined>> = {
   loader: { user: "loader", may: { load: (dataset, { uri }) => dataset === "d" && uri === lineage.uri } },
   refresher: { user: "refresher", may: { refresh: () => true } },
   picky: { user: "picky", may: { read: (dataset) => !dataset.startsWith("hidden") } },
+  cased: { user: "cased", may: { read: (dataset) => dataset !== "hidden" } },
   ünï: { user: "Jürgen % Ünï" },
   broken: { user: "" },
   scoped: { user: "scoped", scope: { datasets: ["d"], rows: [{ dataset: "*", where: where("a").equals(1) }] } },
 };
 
 const seen: SeenCall[] = [];
+/** What callers are not told. */
+const told: string[] = [];
 let peer: FaultPeer;
 let app: TestAppServer;
 
@@ -53,13 +56,14 @@ beforeAll(async () => {
       if (name === "banned") throw new ConnectError("you are banned", 7);
       return users[name];
     },
-    onError: () => {},
+    onError: (error) => told.push(String(error)),
   };
   app = await startAppServer(peer.address, options, serverToken);
 });
 
 beforeEach(() => {
   seen.length = 0;
+  told.length = 0;
 });
 
 afterAll(async () => {
@@ -290,6 +294,29 @@ describe("who may call", () => {
       if (method === refreshDataset) continue;
       expect(JSON.stringify(await call(method, "loader", of("loader")), bigintText)).toContain("secret");
     }
+  });
+
+  test("hear of no dataset that they may not read, and of no place where one came from, in an error", async () => {
+    const failure = async (method: DescMethodUnary, user: string, request: object) => {
+      const transport = createConnectTransport({ baseUrl: app.url, httpVersion: "1.1" });
+      const failed = await transport
+        .unary(method, undefined, undefined, { cookie: user }, request as never)
+        .catch((error: unknown) => error);
+      return fromConnectError(failed, false);
+    };
+    const { getDataset } = DatasetService.method;
+    expect((await failure(getDataset, "plain", { dataset: "Hidden" })).message).toContain('there is "hidden"');
+    const missing = { reason: "DATASET_NOT_FOUND", message: 'there is no dataset "Hidden"' };
+    expect(await failure(getDataset, "cased", { dataset: "Hidden" })).toMatchObject(missing);
+    expect(told).toEqual([]);
+    const lost = { ...aggregate, labels: { lost: "yes", rebuildReason: "SOURCE_NOT_FOUND" } };
+    for (const user of ["plain", "cased"])
+      expect(await failure(QueryService.method.query, user, lost)).toMatchObject({
+        ...{ reason: "DATASET_NOT_FOUND", message: "the data can't be read now" },
+        metadata: { dataset: "d", rebuildReason: "SOURCE_NOT_FOUND" },
+      });
+    // Those who run the app server are.
+    expect(told).toEqual([expect.stringContaining(lineage.uri), expect.stringContaining(lineage.uri)]);
   });
 
   test("pages the datasets that may be read, and names no other in a page's token", async () => {

@@ -65,6 +65,16 @@ export class Access {
     return this.#may.load?.(dataset, source) ?? false;
   }
 
+  /** The driver names a dataset whose name differs by case only: it may be one that the user may not read. */
+  withoutHint(error: unknown): unknown {
+    const isHint = error instanceof DroverError && error.reason === "DATASET_NOT_FOUND" && !this.mayReadAll;
+    const { dataset, rebuildReason } = isHint ? error.metadata : {};
+    if (!isHint || dataset === undefined || rebuildReason !== undefined) return error;
+    const { reason, code, retryable, help, requestId, metadata } = error;
+    const message = `there is no dataset "${dataset}"`;
+    return new DroverError({ reason, message, code, retryable, help, requestId, metadata, cause: error });
+  }
+
   read(dataset: string): void {
     if (!this.mayRead(dataset)) throw notAllowed(`read the dataset "${dataset}"`);
   }

@@ -13,6 +13,7 @@ import { status } from "../status-codes.ts";
 import type { CallOptions, Transport } from "../transport/transport.ts";
 import { Access, type Permissions } from "./access.ts";
 import { isHidden, toConnectError } from "./connect-errors.ts";
+import { UntoldError } from "./lineage.ts";
 
 /** What is known of a call before it is let in. */
 export interface RouterRequest {
@@ -84,13 +85,13 @@ export class Gate {
     answer: (request: MessageShape<I>, call: Admitted) => Promise<MessageInitShape<O>>,
   ): void {
     const handle = async (request: MessageShape<I>, context: HandlerContext) => {
-      let user = "";
+      let access: Access | undefined;
       try {
         const call = await this.#admit(method, context);
-        user = call.access.endUser;
+        access = call.access;
         return await answer(request, call);
       } catch (error) {
-        throw this.#refusal(error, context, { method: nameOf(method), user });
+        throw this.#refusal(error, context, nameOf(method), access);
       }
     };
     this.#router.rpc(method as DescMethodUnary, handle as never, handlerOptions);
@@ -102,14 +103,14 @@ export class Gate {
   ): void {
     const gate = this;
     async function* handle(request: MessageShape<I>, context: HandlerContext) {
-      let user = "";
+      let access: Access | undefined;
       try {
         const call = await gate.#admit(method, context);
-        user = call.access.endUser;
+        access = call.access;
         // Pulled message by message: what the caller has not taken is not read from the driver either.
         yield* endedBy(context.signal, answer(request, call));
       } catch (error) {
-        throw gate.#refusal(error, context, { method: nameOf(method), user });
+        throw gate.#refusal(error, context, nameOf(method), access);
       }
     }
     this.#router.rpc(method as DescMethodServerStreaming, handle as never, handlerOptions);
@@ -131,12 +132,14 @@ export class Gate {
     return { access, transport: this.#transport, options, context };
   }
 
-  #refusal(thrown: unknown, { signal }: HandlerContext, call: { method: string; user: string }): ConnectError {
+  #refusal(thrown: unknown, { signal }: HandlerContext, method: string, access: Access | undefined): ConnectError {
     if (thrown instanceof ConnectError) return thrown;
     // Whatever the call failed with then, it failed since its time was over or its caller gone.
     if (signal.aborted) return toConnectError(endOf(signal.reason));
+    const call = { method, user: access?.endUser ?? "" };
     if (isHidden(thrown)) this.#tell(thrown, call);
-    return toConnectError(thrown);
+    else if (thrown instanceof UntoldError) this.#tell(thrown.cause, call);
+    return toConnectError(access?.withoutHint(thrown) ?? thrown);
   }
 
   #tell(error: unknown, call: { method: string; user: string }): void {

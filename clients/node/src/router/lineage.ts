@@ -52,13 +52,22 @@ export function loadEventFor(
   return { ...response, event: { ...event, value: { ...event.value, ...shown, ...rest } } };
 }
 
-/** A question that waited for a load fails as that does, in words of its source and of the driver's files: the driver's log has them. */
+/** What a user is told in place of an error in words of a source or of the driver's files; those are the cause, for whoever runs the app server. */
+export class UntoldError extends DroverError {
+  override readonly cause: DroverError;
+
+  constructor(cause: DroverError) {
+    const { reason, code, retryable, help, requestId, metadata } = cause;
+    const { dataset, rebuildReason } = metadata;
+    const shown = { ...(dataset && { dataset }), ...(rebuildReason && { rebuildReason }) };
+    super({ reason, message: untold, metadata: shown, code, retryable, help, requestId });
+    this.cause = cause;
+  }
+}
+
+/** A question that waited for a load fails as that does. */
 export function errorOfQuestion(error: unknown): unknown {
-  if (!(error instanceof DroverError) || !tellsOfSource(error)) return error;
-  const { reason, code, retryable, help, requestId, metadata } = error;
-  const { dataset, rebuildReason } = metadata;
-  const shown = { ...(dataset && { dataset }), ...(rebuildReason && { rebuildReason }) };
-  return new DroverError({ reason, message: untold, metadata: shown, code, retryable, help, requestId, cause: error });
+  return error instanceof DroverError && tellsOfSource(error) ? new UntoldError(error) : error;
 }
 
 function tellsOfSource({ reason, metadata }: DroverError): boolean {
