@@ -170,7 +170,9 @@ export class Tokens {
 
   #noteUse({ key, useTime = 0 }: FoundKey): void {
     const now = Date.now();
-    if (now - Math.max(useTime, this.#uses.get(key) ?? 0) < USE_NOTED_EVERY_MS) return;
+    const sinceMs = now - Math.max(useTime, this.#uses.get(key) ?? 0);
+    // A use in the time to come was noted before the clock was set back.
+    if (sinceMs >= 0 && sinceMs < USE_NOTED_EVERY_MS) return;
     if (this.#uses.size >= MAX_REMEMBERED) this.#uses.clear();
     this.#uses.set(key, now);
     this.#catalog.used(key, now).catch(this.#onError);

@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Kysely } from "kysely";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Bearer } from "../../../src/access/access.ts";
 import { tokenDigest, tokenKey } from "../../../src/access/token-text.ts";
 import { type TokenDraft, Tokens } from "../../../src/access/tokens.ts";
@@ -79,4 +79,27 @@ test("while the catalog is busy nobody is let in, taken for a stranger or ended"
   other.exec("ROLLBACK");
   expect(tokens.proofKey(key)).toBe(proof);
   expect(tokens.proofKey("000000000000")).toBeUndefined();
+});
+
+test("a use is noted each minute, also where the clock is set back", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  try {
+    const begin = new Date("2026-05-01T12:00:00Z").getTime();
+    vi.setSystemTime(begin);
+    const { text } = await tokens.create(draft("used"));
+    const lastUse = async () => (await tokens.list()).find(({ name }) => name === "used")?.lastUseTime?.getTime();
+    for (const [time, noted] of [
+      [begin, begin],
+      [begin + 59_000, begin],
+      [begin + 60_000, begin + 60_000],
+      [begin - 3_600_000, begin - 3_600_000],
+      [begin - 3_541_000, begin - 3_600_000],
+    ] as const) {
+      vi.setSystemTime(time);
+      bearerOf(text);
+      await expect.poll(lastUse, { timeout: 30_000 }).toBe(noted);
+    }
+  } finally {
+    vi.useRealTimers();
+  }
 });
