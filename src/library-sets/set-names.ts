@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { suggest } from "../config/suggest.ts";
 import { isCode, syncFolder, writeNewFile } from "../datasets/files.ts";
 import { DriverError } from "../errors/driver-error.ts";
 import { isSetName, namesFolder, stagingFolder } from "./layout.ts";
@@ -28,7 +29,7 @@ export class SetNames {
   async get(name: string): Promise<LibrarySetPointer> {
     const found = isSetName(name) ? await this.#find(name) : undefined;
     if (found !== undefined) return found;
-    throw notFound(name);
+    throw notFound(name, suggest(name, await pointerNames(this.#dataDirectory)));
   }
 
   /** By name; those whose files can't be read point to no set. */
@@ -112,8 +113,8 @@ export class SetNames {
   }
 }
 
-function notFound(name: string): DriverError {
-  return new DriverError("LIBRARY_SET_NOT_FOUND", `there is no library set ${JSON.stringify(name)}`, {
+function notFound(name: string, hint = ""): DriverError {
+  return new DriverError("LIBRARY_SET_NOT_FOUND", `there is no library set ${JSON.stringify(name)}${hint}`, {
     metadata: { librarySet: name },
   });
 }

@@ -103,6 +103,7 @@ test("a set goes to another machine as one archive", async () => {
 test.each([
   [["-p", "acme"], "PACKAGE_VERSION_INEXACT"],
   [["--lockfile", "lock.json", "--setting", "postgres.warp=9"], "INVALID_LIBRARY_SET"],
+  [["--lockfile", "lock.json", "--setting", "postgres.partitions=many"], "INVALID_LIBRARY_SET"],
 ])("what can't be made fails with its reason: %j, %s", async (flags, reason) => {
   const failed = await run("library-sets", "create", "never", "--folder", "packages", ...flags);
   expect([failed.code, failed.stdout, failed.stderr]).toEqual([1, "", expect.stringContaining(`drover: ${reason}: `)]);
@@ -114,8 +115,15 @@ test("wrong usage says so", async () => {
     [],
     ["-p", "a@1.0.0", "--registry", "http://x", "--folder", "y"],
     ["-p", "a@1.0.0", "--setting", "x=1"],
+    ["--lockfile", ""],
   ])
     expect((await run("library-sets", "create", "never", ...flags)).code).toBe(2);
+  const bare = await run("library-sets", "create", "never", "-p", "a@1.0.0", "b@1.0.0");
+  expect([bare.code, bare.stderr]).toEqual([2, expect.stringContaining("stands before each of its values")]);
+  const named = await run("library-sets", "create", "My Set", "-p", "a@1.0.0");
+  expect([named.code, named.stderr]).toEqual([1, expect.stringContaining("name: takes up to 64 lower case letters")]);
+  const place = await run("library-sets", "create", "never", "-p", "a@1.0.0", "--registry", "https://me:pw@x/");
+  expect([place.code, place.stderr]).toEqual([1, expect.stringContaining("https:// URL without a login")]);
   const unwritten = await run("library-sets", "export", "warehouse", join(root, "nowhere", "x.tgz"));
   expect([unwritten.code, unwritten.stderr]).toEqual([2, expect.stringContaining("x.tgz can't be written: ENOENT")]);
   await expect(client.librarySets.import("never", root)).rejects.toMatchObject({ reason: "INVALID_ARGUMENT" });

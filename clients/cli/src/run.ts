@@ -29,7 +29,8 @@ export async function run(args: readonly string[], env: NodeJS.ProcessEnv, versi
 }
 
 const helps: Readonly<Record<string, string>> = {
-  "commander.excessArguments": "Put a glob, or a text that holds spaces, in quotes.",
+  "commander.excessArguments":
+    "Put a glob, or a text that holds spaces, in quotes; an option that may be repeated stands before each of its values.",
 };
 
 /** `error: unknown option '--x'` loses its first word. */

@@ -2,6 +2,7 @@ import type { ResolvedSource } from "../../definitions/model.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 import type { WorkerLease, WorkerPool } from "../../loading/workers/model.ts";
 import type { SourceTest } from "../../sources/connector.ts";
+import { serves } from "../bind-sets.ts";
 import { kindsOf, type LibrarySet, type LibrarySetStore } from "../model.ts";
 import { type Here, knownProblems } from "./known-problems.ts";
 import type { CheckedKind, CheckedParsers, CheckedSource, Problem, SetCheck } from "./model.ts";
@@ -74,6 +75,11 @@ class Trial {
     const signal = this.#signal;
     const { kind } = resolved.kind;
     const shown = resolved.named.uri || `connection ${resolved.named.connection}`;
+    if (!serves(this.#set, kind))
+      this.problems.push({
+        ...{ severity: "warning", subject: shown },
+        message: `the set has nothing for the kind ${kind}: whatever the configuration says, the driver's own reads it`,
+      });
     let test: SourceTest | undefined;
     try {
       test = await this.#parts.test({ ...resolved, set: this.#set }, { signal });

@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { ResolvedSource } from "../../../src/definitions/model.ts";
 import { checkSet } from "../../../src/library-sets/check/check-set.ts";
 import { knownProblems } from "../../../src/library-sets/check/known-problems.ts";
 import type { LibraryPackage, LibrarySet, LibrarySetManifest } from "../../../src/library-sets/model.ts";
 import { PublishedSets } from "../../../src/library-sets/published-sets.ts";
+import type { SourceKind } from "../../../src/sources/connector.ts";
+import { sourceKinds } from "../../../src/sources/kinds.ts";
 import { openSetBench, type SetBench } from "../../helpers/set-bench.ts";
 import { librarySet } from "../../helpers/set-manifests.ts";
 
@@ -144,6 +147,18 @@ describe("a set that is tried", () => {
       ["warning", "acme@1.0.0", undefined],
     ]);
     expect(bench.workers.status().busy).toBe(0);
+  });
+
+  test("says of a source that it has nothing for, that the driver's own reads it", async () => {
+    const { signal } = new AbortController();
+    const test = async () => ({ description: "1 file" });
+    const csv = sourceKinds.find(({ kind }) => kind === "csv") as SourceKind;
+    const source = { kind: csv, named: { uri: "f.csv", connection: "" } } as unknown as ResolvedSource;
+    const checked = await checkSet("acme", { ...parts(), test }, { signal, resolve: async () => source });
+    expect(checked.source).toEqual({ kind: "csv", test: { description: "1 file" } });
+    expect(checked.problems).toContainEqual(
+      expect.objectContaining({ severity: "warning", subject: "f.csv", message: expect.stringContaining("kind csv") }),
+    );
   });
 
   test("stops when nobody wants to know any more", async () => {

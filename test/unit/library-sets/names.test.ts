@@ -40,6 +40,16 @@ describe("a name", () => {
     await expect(store.byName(name)).rejects.toEqual(reason("LIBRARY_SET_NOT_FOUND"));
   });
 
+  it("that is wrong is told with the one that is near", async () => {
+    await expect(store.look("warehous")).rejects.toMatchObject({
+      reason: "LIBRARY_SET_NOT_FOUND",
+      message: 'there is no library set "warehous"; did you mean "warehouse"?',
+    });
+    await expect(store.remove("nothing-like-it", { signal })).rejects.toMatchObject({
+      message: 'there is no library set "nothing-like-it"',
+    });
+  });
+
   it("goes to one of two administrators who want it at once, and to both for the same set", async () => {
     await using second = await openSets(dataDirectory, OTHER);
     const told = (asked: Promise<LibrarySet>) =>

@@ -218,6 +218,7 @@ function summary({ packageCount, bytes, hash, kinds }: LibrarySetSummary): strin
 }
 
 async function textOf(file: string): Promise<string> {
+  if (file === "") throw new UsageError("the path is empty");
   return readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new UsageError(`${file} can't be read: ${error.code}`);
   });
