@@ -3,8 +3,9 @@ import { access } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { bareEnvironment, npmEnvironment } from "./environment.ts";
+import { RegistryWatch } from "./lost-registry.ts";
 import { isBundling, npmError } from "./npm-error.ts";
-import { type NpmEnd, runNpm } from "./run-npm.ts";
+import { type NpmEnd, type NpmOptions, runNpm } from "./run-npm.ts";
 
 export interface NpmParts {
   /** Where packages are installed. */
@@ -65,7 +66,15 @@ export class Npm {
    * nothing may; when it installs, it sees what it has unpacked.
    */
   async resolve(): Promise<void> {
-    const end = await this.#end(["install", "--package-lock-only"]);
+    const registry = new RegistryWatch();
+    const lost = new AbortController();
+    const end = await this.#end(["install", "--package-lock-only"], {
+      signal: AbortSignal.any([this.#parts.signal, lost.signal]),
+      onLine: (line) => {
+        const error = registry.read(line);
+        if (error !== undefined) lost.abort(error);
+      },
+    });
     if (end.code === 0) return;
     if (!isBundling(end)) throw npmError(end);
     await this.#run(["install"]);
@@ -106,16 +115,13 @@ export class Npm {
   }
 
   async #run(args: readonly string[], onLine?: (line: string) => void): Promise<void> {
-    const end = await this.#end(args, onLine);
+    const end = await this.#end(args, { ...(onLine && { onLine }) });
     if (end.code !== 0) throw npmError(end);
   }
 
-  #end(args: readonly string[], onLine?: (line: string) => void): Promise<NpmEnd> {
+  #end(args: readonly string[], more: Partial<Pick<NpmOptions, "onLine" | "signal">>): Promise<NpmEnd> {
     const { folder, signal } = this.#parts;
-    return runNpm([...args, ...this.#options], {
-      ...{ cwd: folder, env: this.#environment, signal },
-      ...(onLine && { onLine }),
-    });
+    return runNpm([...args, ...this.#options], { cwd: folder, env: this.#environment, signal, ...more });
   }
 }
 

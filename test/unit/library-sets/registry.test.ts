@@ -107,3 +107,14 @@ it("a user without a home that can be written installs, too", async () => {
   });
   expect((await homeless.create(draft, { signal })).hash).toBe((await store.byName("set")).hash);
 });
+
+it("a registry that is gone is told, although npm knows its packages from before", async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  await expect(create("fine")).rejects.toMatchObject({
+    reason: "REGISTRY_UNAVAILABLE",
+    message: `request to ${url}fine failed, reason: ECONNREFUSED`,
+  });
+  // What a lockfile names by its hash is there.
+  expect(await create("fine", await locked("fine"))).toMatchObject({ hash: (await store.byName("set")).hash });
+});
