@@ -60,12 +60,16 @@ export async function firstBytes(
 
 /**
  * Reads compressed files to their ends. DuckDB takes a truncated gzip or zstd file for one that simply ends there (it
- * returned no row of a halved gzip, half of the rows of a halved zstd, and no error).
+ * returned no row of a halved gzip, half of the rows of a halved zstd, and no error). `watch` sees each file's chunks pass by.
  */
-export async function verifyCompressed(paths: readonly string[], options: { signal: AbortSignal }): Promise<void> {
+export async function verifyCompressed(
+  paths: readonly string[],
+  { signal, watch }: { signal: AbortSignal; watch?: (path: string) => (chunk: Buffer) => void },
+): Promise<void> {
   for (const path of paths) {
     if (!isCompressed(path)) continue;
-    for await (const _ of chunksOf(path, options));
+    const see = watch?.(path);
+    for await (const chunk of chunksOf(path, { signal })) see?.(chunk);
   }
 }
 

@@ -42,12 +42,12 @@ export const sourceContentReasons = {
   UNTERMINATED_QUOTE: {
     code: Code.INVALID_ARGUMENT,
     when: "A quoted value does not end, or text follows its closing quote.",
-    help: "Mend the row, give the right `quote` and `escape`, or skip such rows by `badRows=skip`.",
+    help: "Mend the row, give the right `quote` and `escape`, or skip such rows by `badRows=skip`, which passes over those of one line only.",
     retryable: false,
   },
   ROW_TOO_LONG: {
     code: Code.INVALID_ARGUMENT,
-    when: "A row is longer than the loader's limit.",
+    when: "A row is longer than the loader's limit; `badRows=skip` does not skip it.",
     help: "A missing closing quote is the usual cause; split the row otherwise.",
     retryable: false,
   },

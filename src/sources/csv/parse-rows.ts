@@ -154,6 +154,12 @@ class CsvRows {
   }
 
   #problem({ fields, malformed }: SplitRecord): BrokenRow | undefined {
+    // What such a quote takes along can't be told from the row's own.
+    if (malformed && fields.some((value) => /[\r\n]/.test(value.trim())))
+      return {
+        ...{ code: "UNTERMINATED_QUOTE", isUnskippable: this.#skips },
+        reason: "a quote that is not closed takes what follows along",
+      };
     if (malformed)
       return { code: "UNTERMINATED_QUOTE", reason: "a quoted value does not end, or text follows its closing quote" };
     const width = this.#width;

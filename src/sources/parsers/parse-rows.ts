@@ -15,7 +15,7 @@ export interface FailedRow {
 }
 
 /** A row that no parser gets to see. */
-export type BrokenRow = Pick<FailedRow, "code" | "reason">;
+export type BrokenRow = Pick<FailedRow, "code" | "reason"> & { readonly isUnskippable?: boolean };
 
 /** Ends the reading where bad rows are not skipped; whoever reads knows the place. */
 export class RowFailure extends Error {
@@ -84,7 +84,11 @@ export class RowParsing {
   /** The rows that stay, with parsed values in place. Throws RowFailure, TOO_MANY_BAD_ROWS. */
   run(rows: readonly Parsed[][], broken: ReadonlyMap<number, BrokenRow> = NONE): readonly Parsed[][] {
     const failed = new Set<number>();
-    for (const [at, problem] of broken) this.#fail(at, failed, { ...problem, column: "", value: "" });
+    for (const [at, { isUnskippable, ...problem }] of broken) {
+      const row = { ...problem, column: "", value: "" };
+      if (isUnskippable) throw new RowFailure({ ...row, ordinal: this.#ordinal + at + 1 });
+      this.#fail(at, failed, row);
+    }
     for (const target of this.#targets) this.#parse(target, rows, failed);
     if (this.#badRows.policy === "skip" && this.skippedRows > this.#badRows.maxBadRows) throw this.#tooMany();
     // Parsers went over the batch one after the other.

@@ -88,6 +88,14 @@ describe("a value parser in SQL", () => {
     expect(await load(xml, { ...inJson, badRows: "skip" }, "xml")).toMatchObject({ rows: 1, rejectedRows: 1 });
   });
 
+  it("fails where a quote that is not closed takes lines along, even where bad rows are skipped", async () => {
+    const options = { "parsers.a": "js:zero", badRows: "skip" };
+    const asked = { quote: '"', header: true, delimiter: "," };
+    const error = await failure('a,b\n1,2\n3,"4\n5,6\n7,8\n', { ...options, ...asked });
+    expect(error).toMatchObject({ reason: "UNTERMINATED_QUOTE", metadata: { line: "3" } });
+    expect(await load('a,b\n1,2\n3,4\n5,"6\n', { ...options, ...asked })).toMatchObject({ rows: 2, rejectedRows: 1 });
+  });
+
   it.each([
     "(SELECT 1)",
     "value) FROM read_csv('/etc/passwd') --",

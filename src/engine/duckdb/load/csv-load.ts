@@ -3,10 +3,10 @@ import type { WriteOptions } from "../../engine.ts";
 import type { RejectedRow, WrittenSegments } from "../../file-scan.ts";
 import type { Connection } from "../connection.ts";
 import { diagnose } from "./csv-diagnosis.ts";
+import { requireShortLines } from "./csv-long-lines.ts";
 import { withLine } from "./csv-places.ts";
 import { type Rejected, RejectedRows } from "./csv-rejects.ts";
 import { CONTRADICTION, type KnownScan, keptColumns, loadSelect, needsSingleThread } from "./csv-scan.ts";
-import { requireShortLastRows } from "./csv-tails.ts";
 import { Verification } from "./csv-verification.ts";
 import { engineError } from "./engine-error.ts";
 import { exactMisfit } from "./exact-misfit.ts";
@@ -18,7 +18,7 @@ export async function writeCsv(
   scan: KnownScan,
   options: WriteOptions & { readonly memoryLimitBytes: number },
 ): Promise<WrittenSegments> {
-  await requireShortLastRows(scan, options.signal);
+  await requireShortLines(scan, options.signal);
   await using verification = Verification.start(scan, options.signal);
   // A value that contradicts its column stops the writing at once, but not the verification, which finds all such columns.
   const signal = AbortSignal.any([options.signal, verification.contradicted]);

@@ -60,7 +60,8 @@ export async function withLine(
 ): Promise<DriverError> {
   if (error.reason === "MALFORMED_CSV" && error.metadata.line === undefined)
     return (await mixedLineEnds(scan, error, signal)) ?? error;
-  if (error.metadata.line === undefined) return error;
+  // What has another cause than the engine's words has its line already.
+  if (error.metadata.line === undefined || error.cause === undefined) return error;
   for (const [index, file] of scan.paths.entries()) {
     const tables = { errors: `line_errors_${index}`, scans: `line_scans_${index}`, limit: MAX_NOTES };
     const one = { ...scan, paths: [file] };

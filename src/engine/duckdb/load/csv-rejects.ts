@@ -6,6 +6,7 @@ import { quoteLiteral } from "../quoting.ts";
 import { type Misfit, misfitsOf } from "./csv-misfits.ts";
 import { recordPlaces } from "./csv-places.ts";
 import { type KnownScan, type ReadMode, readCsvSql, textName, typedColumns, valueName } from "./csv-scan.ts";
+import { requireSkippable } from "./csv-unskippable.ts";
 import { csvComplaint, engineError } from "./engine-error.ts";
 
 export interface Rejected {
@@ -25,7 +26,7 @@ interface Note {
   readonly reason: string;
 }
 
-/** Counts the rows that a load skips, exactly, and keeps the first of them. */
+/** Counts the rows that a load skips, exactly, and keeps the first of them. Throws where a row can't be skipped. */
 export class RejectedRows {
   readonly #connection: Connection;
   readonly #scan: KnownScan;
@@ -67,7 +68,9 @@ export class RejectedRows {
     let rows = Number(counted?.[1] ?? 0);
     // The notes were cut off, so they say too little: read once more without a limit, for the exact number.
     const cut = Number(counted?.[0] ?? 0) >= this.#noteLimit;
-    if (cut && rows <= this.#max) rows = await this.#countAll(signal);
+    const again = cut && rows <= this.#max;
+    if (again) rows = await this.#countAll(signal);
+    await requireSkippable(this.#connection, this.#scan, again ? "all" : statement, signal);
     const total = rows + typedRows;
     this.#require(total);
     return { rows: total, samples: total === 0 ? [] : await this.#samples(statement, typedRows > 0, signal) };

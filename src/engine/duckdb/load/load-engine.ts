@@ -9,6 +9,7 @@ import type { FileScan, ScanColumn, SniffResult, WrittenSegments } from "../../f
 import type { Increment, IncrementRule, MergedIncrement, StoredRows } from "../../increment.ts";
 import { Connection, openInstance } from "../connection.ts";
 import { writeCsv } from "./csv-load.ts";
+import { longLineWatch } from "./csv-long-lines.ts";
 import type { KnownScan } from "./csv-scan.ts";
 import { sniffCsvFiles } from "./csv-sniff.ts";
 import { startOfIncrement } from "./increment-start.ts";
@@ -172,7 +173,7 @@ async function writeVerified(
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const both = [
     writeBy(connection, scan, { ...options, signal }),
-    scan.kind === "parquet" ? undefined : verifyCompressed(scan.paths, { signal }),
+    scan.kind === "parquet" ? undefined : verifyCompressed(scan.paths, { signal, ...watchOf(scan) }),
   ] as const;
   try {
     const [written] = await Promise.all(both);
@@ -182,6 +183,10 @@ async function writeVerified(
     await Promise.allSettled(both);
     throw error;
   }
+}
+
+function watchOf(scan: KnownScan): { readonly watch?: (path: string) => (chunk: Buffer) => void } {
+  return scan.kind === "csv" ? { watch: longLineWatch(scan) } : {};
 }
 
 /** The rows that the connector has left out count with those of the engine. */

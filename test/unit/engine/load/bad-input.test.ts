@@ -84,9 +84,34 @@ describe("a row that is longer than the engine's buffers", () => {
     expect(await lab.textFailure(`a,b\n1,2\n${rows}`)).toMatchObject({ reason: "ROW_TOO_LONG" });
   });
 
+  it.each([
+    ["the last one of a gzip file", "csv.gz", `1,${long}\n`, "fail"],
+    ["the last one of a zstd file", "csv.zst", `1,${long}`, "fail"],
+    ["the last one of a gzip file with line ends of old", "csv.gz", `1,${long}\r`, "fail", "\r"],
+    ["between others of a gzip file, where bad rows are skipped", "csv.gz", `1,${long}\n2,x\n`, "skip"],
+    ["between others, where bad rows are skipped", "csv", `1,${long}\n2,x\n`, "skip"],
+    ["between many others, where bad rows are skipped", "csv", `1,${long}\n${"2,x\n".repeat(3_000_000)}`, "skip"],
+    [
+      "one that the engine still reads, where bad rows are skipped",
+      "csv",
+      `1,"${"y\n".repeat(5_000_000)}"\n2,x\n`,
+      "skip",
+    ],
+  ])("is told, and not lost: %s", async (_, ending, rows, badRows, lineEnd = "\n") => {
+    const text = ["a,b", "1,2", rows].join(lineEnd);
+    const bytes = { csv: text, "csv.gz": () => gzipSync(text, { level: 1 }), "csv.zst": () => zstdCompressSync(text) };
+    const content = bytes[ending as keyof typeof bytes];
+    const asked = { ending, options: { badRows } };
+    const error = await lab.textFailure(typeof content === "string" ? content : content(), asked);
+    expect(error).toMatchObject({ reason: "ROW_TOO_LONG" });
+    expect(error.metadata.file).toContain(`.${ending}`);
+  });
+
   it("is none of many", async () => {
     const loaded = await lab.loadText(`a,b\r\n${`1,${"y".repeat(7_000_000)}\r\n`.repeat(3)}`);
     expect(loaded.values).toHaveLength(3);
+    const text = `a,b\n${`1,${"y".repeat(7_000_000)}\n`.repeat(3)}`;
+    expect((await lab.loadText(gzipSync(text, { level: 1 }), { ending: "csv.gz" })).values).toHaveLength(3);
   });
 });
 

@@ -71,6 +71,30 @@ describe("badRows=skip", () => {
     ]);
   });
 
+  it.each([
+    ["to the end", '1,"2\n3,4\n5,6\n', "3", "line 3"],
+    ["to the next quote", '1,"2\n3,4\n5,"6"\n7,8\n', "3", "line 3"],
+    ["behind too many values", '1,2,3,"4\n5,6\n', "3", "line 3"],
+    ["behind another fault", '"1"x,"2\n3,"4"\n5,6\n', "2", "below line 2"],
+    [
+      "of which the engine keeps the beginning alone",
+      `1,"${"é".repeat(3_000)}${"y".repeat(6_000)}\n3,4\n`,
+      "3",
+      "line 3",
+    ],
+  ])("fails where a quote that is not closed takes lines along: %s", async (_, rows, line, says) => {
+    const error = await lab.textFailure(`a,b\n1,2\n${rows}`, skip({ quote: '"', header: true, delimiter: "," }));
+    expect(error).toMatchObject({ reason: "UNTERMINATED_QUOTE", metadata: { line } });
+    expect(error.message).toContain(`${says}: a quote that is not closed`);
+  });
+
+  it("skips a broken quote that is its own line's alone, and a whole row of several lines", async () => {
+    const text = 'a,b\n1,2\n\n\n3,"4"x\n"5,6"\n7,"8\n\n9",10\n11,12\n13,"14\n\n';
+    const loaded = await lab.loadText(text, skip());
+    expect(loaded).toMatchObject({ rows: 2, rejectedRows: 4 });
+    expect(loaded.rejectedSamples.map(({ line }) => line)).toEqual([5, 6, 7, 11]);
+  });
+
   it("rejects nothing where nothing is wrong", async () => {
     expect(await lab.loadText("a\n1\n", skip())).toMatchObject({ rows: 1, rejectedRows: 0, rejectedSamples: [] });
   });
