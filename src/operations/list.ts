@@ -13,7 +13,7 @@ export function listPage(
   filter: OperationFilter,
 ): { readonly operations: readonly OperationSnapshot[]; readonly nextPageToken: string } {
   const request = heldTo(filter);
-  const after = decodePageToken<PagePosition>(filter.pageToken, request);
+  const after = decodePageToken(filter.pageToken, request, isPosition);
   const rest: OperationSnapshot[] = [];
   for (const operation of all) {
     if (matches(operation, filter) && (after === undefined || compare(position(operation), after) > 0)) {
@@ -25,6 +25,11 @@ export function listPage(
   const last = operations.at(-1);
   const more = last !== undefined && rest.length > operations.length;
   return { operations, nextPageToken: more ? encodePageToken(position(last), request) : "" };
+}
+
+function isPosition(value: unknown): value is PagePosition {
+  const { time, id } = (value ?? {}) as Partial<PagePosition>;
+  return typeof time === "number" && typeof id === "string";
 }
 
 /** What a page token holds to; another order of the same filter is the same. */

@@ -1,6 +1,6 @@
 import type { ReadEngine } from "../engine/engine.ts";
 import type { Column, JsonValue } from "../engine/types.ts";
-import { decodePageToken, encodePageToken } from "../operations/page-token.ts";
+import { decodePageToken, encodePageToken, isCount } from "../operations/page-token.ts";
 import { jsonBytes } from "./answer.ts";
 import { fetchRows } from "./fetch.ts";
 import type { Freshness } from "./model.ts";
@@ -47,7 +47,12 @@ export function pageLimit(pageSize: number): number {
 
 /** Reads a page token of raw rows. Throws INVALID_PAGE_TOKEN. */
 export function rowsPosition(request: ListRowsRequest): RowsPosition | undefined {
-  return decodePageToken(request.pageToken, identity(request));
+  return decodePageToken(request.pageToken, identity(request), isPosition);
+}
+
+function isPosition(value: unknown): value is RowsPosition {
+  const { version, segment, row, skip } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  return isCount(version) && (isCount(skip) || (isCount(segment) && isCount(row)));
 }
 
 interface ListOptions {

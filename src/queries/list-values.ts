@@ -1,6 +1,6 @@
 import type { ReadEngine } from "../engine/engine.ts";
 import type { Column, JsonValue } from "../engine/types.ts";
-import { decodePageToken, encodePageToken } from "../operations/page-token.ts";
+import { decodePageToken, encodePageToken, isCount } from "../operations/page-token.ts";
 import { fetchRows } from "./fetch.ts";
 import { pageLimit } from "./list-rows.ts";
 import type { Freshness } from "./model.ts";
@@ -33,7 +33,12 @@ export type ValuesPosition = { readonly version: number } & ({ readonly after: s
 
 /** Reads a page token of values. Throws INVALID_PAGE_TOKEN. */
 export function valuesPosition(request: ListValuesRequest): ValuesPosition | undefined {
-  return decodePageToken(request.pageToken, identity(request));
+  return decodePageToken(request.pageToken, identity(request), isPosition);
+}
+
+function isPosition(value: unknown): value is ValuesPosition {
+  const { version, after, skip } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  return isCount(version) && (typeof after === "string" || isCount(skip));
 }
 
 /** Reads one page of values. */

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { tableFromIPC } from "apache-arrow";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DriverError } from "../../src/errors/driver-error.ts";
+import { encodePageToken } from "../../src/operations/page-token.ts";
 import type { QueryEvent } from "../../src/queries/events.ts";
 import type { ListRowsRequest } from "../../src/queries/list-rows.ts";
 import { EVERYTHING } from "../helpers/access.ts";
@@ -321,6 +322,33 @@ describe("listRows", () => {
       { ...request, dataset: "big", pageToken: nextPageToken },
     ])
       expect((await rejection(opened.service.listRows(other, call()))).reason).toBe("INVALID_PAGE_TOKEN");
+  });
+
+  test("takes no place from a token that somebody has made himself which is none", async () => {
+    const page = (position: unknown) => {
+      const pageToken = encodePageToken(position, [
+        "rows",
+        request.dataset,
+        request.version,
+        request.columns,
+        null,
+        "",
+      ]);
+      return opened.service.listRows({ ...request, pageToken }, call());
+    };
+    const version = (await opened.service.listRows(request, call())).version;
+    expect((await page({ version, segment: 0, row: 0 })).rows.length).toBeGreaterThan(0);
+    const values = (position: unknown) => {
+      const asked = { dataset: request.dataset, version: 0, column: "id", prefix: "", pageSize: 1 };
+      const pageToken = encodePageToken(position, ["values", request.dataset, 0, "id", "", null, ""]);
+      return opened.service.listValues({ ...asked, pageToken }, call());
+    };
+    expect((await values({ version, after: "0" })).values).toHaveLength(1);
+    const wrong = [null, 5, {}, { version: "../1", skip: 0 }, { version, skip: -1 }, { version, skip: "1" }];
+    for (const position of [...wrong, { version, segment: [" 0"], row: 0 }, { version, segment: -5, row: 0 }])
+      expect((await rejection(page(position))).reason).toBe("INVALID_PAGE_TOKEN");
+    for (const position of [...wrong, { version, after: 1 }])
+      expect((await rejection(values(position))).reason).toBe("INVALID_PAGE_TOKEN");
   });
 
   test("works for columns that are called like the engine's own", async () => {

@@ -29,10 +29,14 @@ export function pageOf<T>(
   keyOf: (item: T) => string | number,
   { size, token, request }: PageRequest,
 ): ItemPage<T> {
-  const after = decodePageToken<string | number>(token, request);
+  const after = decodePageToken(token, request, isKey);
   const rest = after === undefined ? all : all.filter((item) => keyOf(item) > after);
   const items = rest.slice(0, size);
   const last = items.at(-1);
   const more = last !== undefined && rest.length > items.length;
   return { items, nextPageToken: more ? encodePageToken(keyOf(last), request) : "" };
+}
+
+function isKey(value: unknown): value is string | number {
+  return typeof value === "string" || typeof value === "number";
 }
