@@ -1,4 +1,6 @@
+import { DriverError } from "../../../errors/driver-error.ts";
 import { chunksOf } from "../../byte-stream.ts";
+import type { FileScan } from "../../file-scan.ts";
 
 export interface JsonPlace {
   readonly line: number;
@@ -56,4 +58,22 @@ export async function brokenJsonLine(
   if (inString) return { ...started, complaint: "a string does not end" };
   const last = open.at(-1);
   return last && { line: last.line, column: last.column, complaint: `a ${JSON.stringify(last.char)} is not closed` };
+}
+
+/** DuckDB counts lines of buffers, not of the file; the first broken line is looked for once more. */
+export async function placed(error: DriverError, scan: FileScan, signal: AbortSignal): Promise<DriverError> {
+  if (error.reason !== "MALFORMED_JSON") return error;
+  for (const path of scan.paths) {
+    const place = await brokenJsonLine(path, { signal });
+    if (place === undefined) continue;
+    return new DriverError(
+      "MALFORMED_JSON",
+      `${path}, line ${place.line}, column ${place.column}: ${place.complaint}`,
+      {
+        metadata: { file: path, line: String(place.line), column: String(place.column) },
+        cause: error,
+      },
+    );
+  }
+  return error;
 }

@@ -12,7 +12,7 @@ import { readChunk } from "../vectors/read-vector.ts";
 import { type KnownScan, loadSelect } from "./csv-scan.ts";
 import { csvBeginning } from "./csv-sniff.ts";
 import { engineError } from "./engine-error.ts";
-import { jsonSelect } from "./json-load.ts";
+import { jsonSelect } from "./json-scan.ts";
 import { parquetBeginning } from "./parquet-load.ts";
 
 /** Rows with long values: what comes after so much JSON is left out. */
