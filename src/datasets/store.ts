@@ -6,7 +6,7 @@ import type { StorageLevel } from "../catalog/datasets.ts";
 import type { Instance } from "../catalog/instance.ts";
 import type { ReadEngine } from "../engine/engine.ts";
 import { DriverError } from "../errors/driver-error.ts";
-import { Dataset } from "./dataset.ts";
+import type { Dataset } from "./dataset.ts";
 import { DatasetIndex, refuseOtherCase } from "./dataset-index.ts";
 import { deleteDataset } from "./delete.ts";
 import type { DatasetEventListener } from "./events.ts";
@@ -14,22 +14,21 @@ import { Exclusive } from "./exclusive.ts";
 import { asStorageError, makeFolder } from "./files.ts";
 import { emptyTrash, findDatasets } from "./find-datasets.ts";
 import { Holds } from "./holds.ts";
-import { Later } from "./later.ts";
-import { datasetsFolder, stagingFolder, trashFolder, versionFolder } from "./layout.ts";
+import { datasetsFolder, stagingFolder, trashFolder } from "./layout.ts";
 import { Levels } from "./levels.ts";
 import type { DatasetInfo, DatasetStore, Lineage, PinnedVersion, StagedVersion, VersionManifest } from "./model.ts";
 import { nameKey } from "./names.ts";
 import { type CatalogState, catalogState, Neighbours } from "./neighbours.ts";
-import { type Published, type PublishRequest, publishFolder, sealSegments } from "./publish.ts";
+import { type PublishRequest, publishFolder, sealSegments } from "./publish.ts";
 import { Readers } from "./readers.ts";
 import { Removal } from "./removal.ts";
 import { Residency } from "./residency.ts";
-import { PASSING_KEPT_MS, type RetentionPolicy } from "./retention.ts";
+import type { RetentionPolicy } from "./retention.ts";
 import { rollback } from "./rollback.ts";
 import { Space, type SpaceLimits } from "./space.ts";
 import { makeStagingFolder, removeDeadStaging, stagedVersion } from "./staging.ts";
+import { Succession } from "./succession.ts";
 import { Upkeep } from "./upkeep.ts";
-import { Version } from "./version.ts";
 
 export interface DatasetStoreOptions {
   /** Absolute. */
@@ -58,9 +57,6 @@ export async function openDatasetStore(options: DatasetStoreOptions): Promise<Da
   }
 }
 
-/** How long there must be no new version of a pinned dataset that takes appends, before memory follows. */
-const PIN_SETTLES_MS = 2_000;
-
 class FileDatasetStore implements DatasetStore {
   readonly #options: DatasetStoreOptions;
   readonly #onEvent: DatasetEventListener;
@@ -76,13 +72,7 @@ class FileDatasetStore implements DatasetStore {
   readonly #readers: Readers;
   readonly #levels: Levels;
   readonly #space: Space;
-  /** Versions that are still pinned in place of the current ones, by uid. */
-  readonly #pinnedBefore = new Map<string, Version>();
-  readonly #takeOverLater = new Later(PIN_SETTLES_MS, (uid) => {
-    const dataset = this.#index.withUid(uid);
-    if (dataset !== undefined) this.#takeOver(dataset, dataset.current, { later: false });
-  });
-  readonly #retainLater = new Later(2 * PASSING_KEPT_MS, (key) => this.#inBackground(() => this.#retain(key)));
+  readonly #succession: Succession;
   readonly #background = new Set<Promise<void>>();
   readonly #upkeep: Upkeep;
   #closing: Promise<void> | undefined;
@@ -102,7 +92,7 @@ class FileDatasetStore implements DatasetStore {
     this.#neighbours = new Neighbours({
       ...{ dataDirectory, catalog, index: this.#index, since },
       listener: {
-        published: (dataset, before) => this.#publishedElsewhere(dataset, before),
+        published: (dataset, before) => this.#succession.follow(dataset, before),
         levelChanged: (dataset) => this.#levels.follow(dataset),
         vanished: (dataset, versions) => {
           this.#inBackground(() => this.#removal.forget(dataset, versions));
@@ -123,6 +113,11 @@ class FileDatasetStore implements DatasetStore {
     const background = { inBackground: (task: () => Promise<void>) => this.#inBackground(task) };
     this.#levels = new Levels({
       ...{ catalog: catalog.datasets, index: this.#index, residency, readers: this.#readers, onEvent, ...background },
+    });
+    this.#succession = new Succession({
+      ...{ dataDirectory, index: this.#index, residency, holds, readers: this.#readers, levels: this.#levels, onEvent },
+      retain: (key) => this.#retain(key),
+      ...background,
     });
     for (const dataset of datasets) this.#index.add(dataset);
     for (const dataset of datasets) this.#levels.follow(dataset);
@@ -327,7 +322,7 @@ class FileDatasetStore implements DatasetStore {
         this.#overtaken(name, error),
       );
       if (!published.told) this.#upkeep.tellLater(published.record.uid);
-      this.#add(published);
+      this.#succession.add(published);
       return this.get(name);
     });
   }
@@ -344,60 +339,6 @@ class FileDatasetStore implements DatasetStore {
       if (record !== undefined) await this.#neighbours.lookAt(record.uid);
     }
     throw error;
-  }
-
-  /** Makes a new version the current one, and lets memory and disk follow in the background. */
-  #add({ record, stored }: Published): void {
-    const { uid, nameKey: key } = record;
-    const { number } = stored.manifest;
-    const dataset = this.#index.withUid(uid) ?? new Dataset(record);
-    const before = dataset.current;
-    // What was read from the catalog may be older than what this process has written.
-    dataset.record = { ...record, storageLevel: dataset.record.storageLevel };
-    // A look at what other processes do may have found it first.
-    if (!dataset.has(number)) {
-      const version = new Version(uid, number, versionFolder(this.#options.dataDirectory, uid, number));
-      version.markWhole(stored);
-      dataset.add(version);
-      this.#index.add(dataset);
-      this.#supersede(dataset, version, before, { wanted: true });
-    }
-    this.#inBackground(() => this.#retain(key));
-  }
-
-  /** Tells of a new version; memory follows in the background. */
-  #supersede(dataset: Dataset, version: Version, before: Version | undefined, { wanted }: { wanted: boolean }): void {
-    if (before !== undefined) this.#holds.letGoSoon(before);
-    if (version.manifest !== undefined) this.#readers.makeKnown(dataset, version, version.manifest);
-    const isStep = version.manifest?.lineage.extends !== undefined;
-    const [name, step] = [dataset.record.name, isStep && ({ step: true } as const)];
-    this.#onEvent({ type: "published", dataset: name, version: version.number, ...step });
-    if (isStep) this.#retainLater.ask(dataset.record.nameKey);
-    if (dataset.record.storageLevel === "pinned") this.#takeOver(dataset, before, { later: isStep });
-    else
-      this.#inBackground(async () => {
-        if (before !== undefined) await this.#residency.evict(before.table, "superseded");
-        if (wanted) this.#residency.bringIn(version.table);
-      });
-  }
-
-  /** The version before stays pinned while a stream of appends adds to it. */
-  #takeOver(dataset: Dataset, before: Version | undefined, { later }: { later: boolean }): void {
-    const { uid } = dataset.record;
-    const pinned = this.#pinnedBefore.get(uid) ?? before;
-    if (!later) {
-      this.#pinnedBefore.delete(uid);
-      this.#levels.takeOver(dataset, pinned);
-      return;
-    }
-    if (pinned !== undefined) this.#pinnedBefore.set(uid, pinned);
-    this.#takeOverLater.ask(uid);
-  }
-
-  #publishedElsewhere(dataset: Dataset, before: Version | undefined): void {
-    // Whoever read the one before from memory will want this one there.
-    const wanted = before !== undefined && this.#residency.bytesOf(before.table) !== undefined;
-    if (dataset.current !== undefined) this.#supersede(dataset, dataset.current, before, { wanted });
   }
 
   #droppedElsewhere(dataset: Dataset): void {
@@ -432,8 +373,7 @@ class FileDatasetStore implements DatasetStore {
 
   async #close(): Promise<void> {
     this.#upkeep[Symbol.dispose]();
-    this.#takeOverLater[Symbol.dispose]();
-    this.#retainLater[Symbol.dispose]();
+    this.#succession[Symbol.dispose]();
     this.#levels[Symbol.dispose]();
     await this.#residency[Symbol.asyncDispose]();
     while (this.#background.size > 0) await Promise.all(this.#background);
