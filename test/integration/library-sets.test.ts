@@ -1,10 +1,13 @@
+import { execFile } from "node:child_process";
 import { appendFile, chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { connect, type Drover, type InstallProgress } from "../../clients/node/src/index.ts";
-import { eventsOf, runCli } from "../helpers/cli.ts";
+import { commandFile, eventsOf, runCli } from "../helpers/cli.ts";
 import { startDriver, type TestDriver } from "../helpers/driver.ts";
+import { givenEnvironment } from "../helpers/given-environment.ts";
 import { packPackage } from "../helpers/npm-packages.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -108,6 +111,17 @@ test.each([
   const failed = await run("library-sets", "create", "never", "--folder", "packages", ...flags);
   expect([failed.code, failed.stdout, failed.stderr]).toEqual([1, "", expect.stringContaining(`drover: ${reason}: `)]);
   await expect(client.librarySets.get("never")).rejects.toMatchObject({ reason: "LIBRARY_SET_NOT_FOUND" });
+});
+
+test("a full disk under what the command writes is told in a line", async () => {
+  const command = `"$0" "$@" > /dev/full`;
+  const drover = [process.execPath, commandFile, "library-sets", "export", "warehouse", "-"];
+  const env = { ...givenEnvironment(), DROVER_DATA_DIR: driver.dataDir, HOME: "/nonexistent" };
+  const failed = await promisify(execFile)("sh", ["-c", command, ...drover], { env }).catch((error) => error);
+  expect([failed.code, failed.stderr]).toEqual([
+    1,
+    "drover: standard output can't be written: ENOSPC: no space left on device, write\n",
+  ]);
 });
 
 test("wrong usage says so", async () => {

@@ -31,12 +31,21 @@ export function exitCodeOf(error: unknown): number {
   return exitCodes.failed;
 }
 
+/** A file of the command's own that can't be written any more is nobody's mistake in code. */
+function isFull(error: unknown): error is Error {
+  return error instanceof Error && "code" in error && ["ENOSPC", "EDQUOT", "EFBIG"].includes(String(error.code));
+}
+
 /** Says on standard error what went wrong and what to do: `drover: REASON: message`, then the help. */
 export function report(error: unknown, output: Output, startCommand: string): void {
   const { red, dim } = output.errorStyle;
   if (error instanceof UsageError) {
     output.note(`${red("drover: USAGE:")} ${error.message}`);
     if (error.help !== "") output.note(dim(error.help));
+    return;
+  }
+  if (isFull(error)) {
+    output.note(`${red("drover:")} ${error.message}`);
     return;
   }
   if (!(error instanceof DroverError)) {

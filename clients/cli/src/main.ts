@@ -1,13 +1,15 @@
 #!/usr/bin/env node
 import { commandOf, delegate, driverCommands } from "./delegate.ts";
+import { exitCodes } from "./exit.ts";
 import { run } from "./run.ts";
 
 const args = process.argv.slice(2);
 
 // A reader that has seen enough (`drover rows … | head`) is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  throw error;
+  if (error.code === "EPIPE") process.exit(exitCodes.done);
+  process.stderr.write(`drover: standard output can't be written: ${error.message}\n`);
+  process.exit(exitCodes.failed);
 });
 
 process.exitCode = driverCommands.has(commandOf(args) ?? "")

@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { lstat, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
+import { writeWhole } from "../src/export-file.ts";
 
 it("a file that can't be written to its end says why and leaves nothing, also while no bytes come", async () => {
   const folder = await mkdtemp(join(tmpdir(), "drover-test-"));
@@ -24,6 +25,32 @@ it("a file that can't be written to its end says why and leaves nothing, also wh
     const { stdout } = await promisify(execFile)("prlimit", ["--fsize=1000", process.execPath, ...node]);
     expect(stdout.trim()).toBe("EFBIG");
     expect(await readdir(folder)).toEqual([]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+it("a pipe or device is written into, and a link stays where the file behind it is written", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "drover-test-"));
+  async function* bytes() {
+    yield Buffer.from("whole");
+  }
+  try {
+    const pipe = join(folder, "pipe");
+    await promisify(execFile)("mkfifo", [pipe]);
+    const [read] = await Promise.all([readFile(pipe, "utf8"), writeWhole(pipe, bytes())]);
+    expect(read).toBe("whole");
+    expect((await lstat(pipe)).isFIFO()).toBe(true);
+
+    const [file, link] = [join(folder, "file"), join(folder, "link")];
+    await writeFile(file, "before");
+    await symlink("file", link);
+    await writeWhole(link, bytes());
+    expect((await lstat(link)).isSymbolicLink()).toBe(true);
+    expect(await readFile(file, "utf8")).toBe("whole");
+
+    await expect(writeWhole(`${folder}/missing/../file`, bytes())).rejects.toThrow("can't be written: ENOENT");
+    expect((await readdir(folder)).sort()).toEqual(["file", "link", "pipe"]);
   } finally {
     await rm(folder, { recursive: true });
   }
