@@ -39,6 +39,11 @@ const RULES: readonly Rule[] = [
   },
   // What it says where a row is longer than its buffers and the next thread finds no beginning of one.
   { pattern: /does not support a full read on this file/, make: simple("ROW_TOO_LONG", "a row is too long") },
+  // What notes of rejected rows fail by: they are cut after 10,000 bytes, be it within a character.
+  {
+    pattern: /Invalid unicode .* segment statistics/,
+    make: simple("ROW_TOO_LONG", "a bad row is so long that it can't be noted, and is not skipped"),
+  },
   { pattern: /not a GZIP|GZIP|zstd|ZSTD|decompress/i, make: simple("SOURCE_TRUNCATED", "its compression is damaged") },
   {
     pattern: /Malformed JSON|Invalid Input Error: JSON|JSON transform|Expected (top-level|object)|maximum_object_size/i,

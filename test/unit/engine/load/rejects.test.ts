@@ -116,4 +116,10 @@ describe("badRows=skip", () => {
     const error = await lab.textFailure('{"a":1}\n{\n{\n', { ending: "ndjson", ...skip({ maxBadRows: 1 }) });
     expect(error).toMatchObject({ reason: "TOO_MANY_BAD_ROWS" });
   });
+
+  it("fails by a row of which the engine can't take a note, since it ends that within a character", async () => {
+    const error = await lab.textFailure(`a,b\n1,2\n3,4,5,6,${"€".repeat(4_000)}\n5,6\n`, skip());
+    expect(error).toMatchObject({ reason: "ROW_TOO_LONG" });
+    expect(error.message).toContain("can't be noted");
+  });
 });
