@@ -437,26 +437,38 @@ describe("a start that fails says why", () => {
     expect(JSON.stringify(start).length).toBeLessThan(64 * 1024);
   });
 
+  const backoff = { freeFailures: 1, firstDelayMs: 60_000, maxDelayMs: 60_000, healthyAfterMs: 60_000 };
+
   test("starts that fail again and again wait, say so, and are forgiven after a healthy one", async () => {
     await using profile = await testProfile();
-    const backoff = { freeFailures: 1, firstDelayMs: 60_000, maxDelayMs: 60_000, healthyAfterMs: 60_000 };
     const options = { ...profile.options, backoff };
-    await profile.configure("thread = 2");
-    for (const _ of [1, 2]) expect((await failure(ensureDriver(options))).reason).toBe("DRIVER_START_FAILED");
+    const program = await writeProgram(profile.dataDirectory, "broken", "exit 1");
+    for (const _ of [1, 2])
+      expect((await failure(ensureDriver({ ...options, program }))).reason).toBe("DRIVER_START_FAILED");
     const events: EnsureEvent[] = [];
     const looping = await failure(
       ensureDriver({ ...options, onEvent: (event) => events.push(event) }, { timeoutMs: 30_000 }),
     );
     expect(looping).toMatchObject({ reason: "DRIVER_CRASH_LOOP", metadata: { failures: "2" } });
-    expect(looping.message).toContain("CONFIG_INVALID");
+    expect(looping.message).toContain("EXITED");
     expect(events).toEqual([expect.objectContaining({ type: "backoff", failures: 2 })]);
-    await profile.configure("threads = 2");
     await using drover = await ensureDriver({ ...options, backoff: { ...backoff, firstDelayMs: 1 } });
     expect((await drover.driver()).state).toBe("serving");
     await drover.stop();
     await eventually(async () => (await profile.processes()).length === 0);
     await using again = await ensureDriver(options);
     expect((await again.driver()).state).toBe("serving");
+  });
+
+  test("whoever has mended the profile after failures is not made to wait", async () => {
+    await using profile = await testProfile();
+    const options = { ...profile.options, backoff };
+    await profile.configure("thread = 2");
+    for (const _ of [1, 2]) expect((await failure(ensureDriver(options))).reason).toBe("DRIVER_START_FAILED");
+    expect((await failure(ensureDriver(options, { timeoutMs: 30_000 }))).reason).toBe("DRIVER_CRASH_LOOP");
+    await profile.configure("threads = 2");
+    await using drover = await ensureDriver(options);
+    expect((await drover.driver()).state).toBe("serving");
   });
 
   test("logs of earlier starts do not pile up", async () => {
@@ -494,6 +506,10 @@ describe("a driver that does not fit is replaced", () => {
     expect(await instanceOf(drover)).toBe(await instanceOf(old));
     expect(events).toContainEqual(expect.objectContaining({ type: "failed" }));
     expect(events.at(-1)).toMatchObject({ type: "connected", differs: expect.stringContaining("has changed") });
+    const whyOf = async () => (await listDrivers({ dataDirectory: profile.dataDirectory }))[0]?.fit?.why;
+    expect(await whyOf()).toMatch(/has changed since it started; its successor did not start: CONFIG_INVALID: /);
+    await profile.configure("threads = 1");
+    expect(await whyOf()).toMatch(/has changed since it started$/);
   });
 
   test("an old and a new version join the newer one, and nobody goes back", async () => {

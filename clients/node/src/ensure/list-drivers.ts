@@ -9,8 +9,9 @@ import { lookAtAddress } from "./address-look.ts";
 import { dialFile } from "./look.ts";
 import type { EnsureDriverOptions } from "./options.ts";
 import { judgeProcess } from "./process-judgement.ts";
-import { compareDriver, type DriverFit, readProfile } from "./profile-fit.ts";
+import { compareDriver, type DriverFit, profileHashOf, readProfile, type WantedProfile } from "./profile-fit.ts";
 import { resolveProgram, versionOf } from "./program.ts";
+import { isOfAnotherProfile, readStarts } from "./starts-record.ts";
 
 /** A driver of a data directory. */
 export interface ListedDriver {
@@ -89,7 +90,7 @@ async function describe(
     const program = await resolveProgram(options.program).catch(() => undefined);
     const wanted = { profile, version: program && (await versionOf(program)) };
     const fit = await readProfile(dataDirectory, profile).then(
-      (stands) => compareDriver(info, { ...wanted, ...stands }),
+      (stands) => withFailure(compareDriver(info, { ...wanted, ...stands }), dataDirectory, profile, stands),
       (error: Error) => ({ usable: true, replaces: false, why: `the profile can't be read: ${error.message}` }),
     );
     return { file, current, info, error: undefined, fit };
@@ -97,4 +98,17 @@ async function describe(
     if (!(error instanceof DroverError) || signal.aborted) throw error;
     return { file, current, info: undefined, error, fit: undefined };
   }
+}
+
+/** Says why the driver that is to replace one did not start, where the last one did not. */
+async function withFailure(
+  fit: DriverFit,
+  dataDirectory: string,
+  profile: string,
+  stands: WantedProfile,
+): Promise<DriverFit> {
+  if (!fit.replaces) return fit;
+  const record = await readStarts(dataDirectory, profile);
+  if (record?.outcome !== "failed" || isOfAnotherProfile(record, profileHashOf(stands))) return fit;
+  return { ...fit, why: `${fit.why}; its successor did not start: ${record.lastReason}` };
 }

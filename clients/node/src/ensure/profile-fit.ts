@@ -52,6 +52,11 @@ export function fingerprintOf(version: string, profileBytes: Uint8Array, sets: r
   return hash.digest("hex");
 }
 
+/** As the fingerprint, whatever program reads the profile. */
+export function profileHashOf({ profileBytes, librarySets }: WantedProfile): string {
+  return fingerprintOf("", profileBytes, librarySets);
+}
+
 /** A profile's file, empty where there is none, and the library sets whose names stand in it. */
 export async function readProfile(dataDirectory: string, profile: string): Promise<WantedProfile> {
   const file = join(dataDirectory, "profiles", `${profile}.toml`);

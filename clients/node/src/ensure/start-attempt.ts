@@ -2,12 +2,14 @@ import { randomUUID } from "node:crypto";
 import type { Transport } from "../transport/transport.ts";
 import { defaultPhaseTimeoutsMs, type LaunchOutcome, launch } from "./launch.ts";
 import type { BackoffOptions, DriverProgram, EnsureDriverOptions, EnsureEvent } from "./options.ts";
+import { profileHashOf, readProfile } from "./profile-fit.ts";
 import { sendAway } from "./send-away.ts";
 import { tryStartLock } from "./start-lock.ts";
 import {
   type Assessment,
   assess,
   isMarkedRunning,
+  isOfAnotherProfile,
   readStarts,
   type StartsRecord,
   writeStarts,
@@ -46,14 +48,26 @@ export async function attemptStart(plan: StartPlan, onEvent: (event: EnsureEvent
   using lock = await tryStartLock(dataDirectory, profile);
   if (lock === undefined && !plan.withoutLock) return { kind: "busy" };
   if (!(await plan.stillWanted())) return { kind: "unwanted" };
-  const record = await readStarts(dataDirectory, profile);
+  const [record, profileHash] = await Promise.all([
+    readStarts(dataDirectory, profile),
+    readProfile(dataDirectory, profile).then(profileHashOf, () => undefined),
+  ]);
   const now = Date.now();
   // A driver that is to be replaced runs: its mark says nothing.
   const mark = replaces === undefined && isMarkedRunning(dataDirectory, profile);
-  const { failures, reason, delayMs } = assess(record, mark, now, backoff);
+  // Whoever has mended the profile waits for nothing.
+  const relevant = record && isOfAnotherProfile(record, profileHash) ? undefined : record;
+  const { failures, reason, delayMs } = assess(relevant, mark, now, backoff);
   // Whoever goes on without the lock has waited already.
   if (delayMs > 0 && lock !== undefined) return { kind: "backoff", failures, reason, delayMs };
-  const noted = { formatVersion: 1, failures, lastStart: now, outcome: "starting", lastReason: reason } as const;
+  const noted = {
+    formatVersion: 1,
+    failures,
+    lastStart: now,
+    outcome: "starting",
+    lastReason: reason,
+    profileHash,
+  } as const;
   await write(noted);
   const outcome = await launch(
     {

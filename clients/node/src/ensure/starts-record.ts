@@ -15,6 +15,8 @@ export interface StartsRecord {
   readonly lastStart: number;
   readonly outcome: "starting" | "started" | "failed";
   readonly lastReason: string;
+  /** What the profile wanted then (`profileHash`); undefined where that could not be read, and in records of before. */
+  readonly profileHash?: string | undefined;
 }
 
 export const defaultBackoff: BackoffOptions = {
@@ -30,6 +32,11 @@ export interface Assessment {
   /** From now; 0 for none. */
   readonly delayMs: number;
   readonly reason: string;
+}
+
+/** Whether a record is of a profile that has been changed since, so that it says nothing of the next start. */
+export function isOfAnotherProfile({ profileHash }: StartsRecord, now: string | undefined): boolean {
+  return profileHash !== undefined && now !== undefined && profileHash !== now;
 }
 
 /** `mark` says that the driver of the latest start has not ended properly. */
