@@ -71,7 +71,7 @@ export const textOptions = {
   },
   badRows: {
     type: "string",
-    doc: "What happens to rows that can't be split into columns or hold a value that does not fit its declared type: `fail`, or `skip` with an exact count and the first 100 of them. Delimited text fails in either case where a broken quote goes over several lines, since it takes rows along that can't be counted, or a row has more than 8 MiB.",
+    doc: "What happens to rows that can't be split into columns or hold a value that does not fit its declared type: `fail`, or `skip` with an exact count and the first 100 of them. Delimited text fails in either case where a broken quote goes over several lines, or stands in a row of 10,000 bytes or more, since it may take rows along that can't be counted, and where a row has more than 8 MiB.",
     default: "fail",
     choices: ["fail", "skip"],
   },

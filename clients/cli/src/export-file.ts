@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
-import { open, realpath, rename, rm, stat } from "node:fs/promises";
-import { basename, dirname } from "node:path";
+import { open, readlink, realpath, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, isAbsolute } from "node:path";
 import type { ExportFormat, ExportOptions } from "../../node/src/index.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -18,6 +18,9 @@ const endings: Readonly<Record<string, ExportFormat>> = {
   arrow: "arrow",
   arrows: "arrow",
 };
+
+/** As many as Linux follows. */
+const MAX_LINKS = 40;
 
 const compressions: Readonly<Record<string, "gzip" | "zstd">> = { gz: "gzip", zst: "zstd" };
 
@@ -36,11 +39,13 @@ export function layoutOf(file: string): { format?: ExportFormat; compression?: E
  * when something fails. A device or pipe is written into, since a file must not take its place.
  */
 export async function writeWhole(file: string, source: AsyncIterable<Uint8Array>): Promise<void> {
-  // What a link leads to is written, and the link stays.
-  const target = await realpath(file).catch(() => file);
-  const present = await stat(target).catch(() => undefined);
+  const present = await stat(file).catch(() => undefined);
   if (present?.isDirectory()) throw new UsageError(`${file} is a folder`);
-  if (present !== undefined && !present.isFile()) return writeInto(target, source, { flags: "w", shown: file });
+  // What a link leads to is written, and the link stays.
+  const target = await realpath(file).catch(() => (present === undefined ? behindLinks(file) : undefined));
+  // Standard output by its name (`/dev/stdout`) may be a file that has no place any more.
+  const hasPlace = target !== undefined && (present === undefined || present.isFile());
+  if (!hasPlace) return writeInto(file, source, { flags: "w", shown: file });
   // Not joined: that would find a way where the system finds none (`missing/../file`).
   const part = `${dirname(target)}/.${basename(target)}.${process.pid}.part`;
   try {
@@ -51,6 +56,13 @@ export async function writeWhole(file: string, source: AsyncIterable<Uint8Array>
     await rm(part, { force: true });
     throw error;
   }
+}
+
+/** Where links lead at whose end nothing is yet. */
+async function behindLinks(file: string, links = 0): Promise<string> {
+  const link = links < MAX_LINKS ? await readlink(file).catch(() => undefined) : undefined;
+  if (link === undefined) return file;
+  return behindLinks(isAbsolute(link) ? link : `${dirname(file)}/${link}`, links + 1);
 }
 
 async function writeInto(

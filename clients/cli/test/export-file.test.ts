@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { lstat, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { lstat, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -49,8 +49,31 @@ it("a pipe or device is written into, and a link stays where the file behind it 
     expect((await lstat(link)).isSymbolicLink()).toBe(true);
     expect(await readFile(file, "utf8")).toBe("whole");
 
+    await symlink("link-to-new", join(folder, "link-to-link"));
+    await symlink("new", join(folder, "link-to-new"));
+    await writeWhole(join(folder, "link-to-link"), bytes());
+    expect((await lstat(join(folder, "link-to-link"))).isSymbolicLink()).toBe(true);
+    expect((await lstat(join(folder, "new"))).isFile()).toBe(true);
+
+    // As `/dev/stdout` where that is a file without a name.
+    const removed = join(folder, "removed");
+    await using opened = await open(removed, "w+");
+    await rm(removed);
+    await symlink(`/proc/self/fd/${opened.fd}`, join(folder, "stdout"));
+    await writeWhole(join(folder, "stdout"), bytes());
+    expect((await lstat(join(folder, "stdout"))).isSymbolicLink()).toBe(true);
+    expect(await opened.readFile("utf8")).toBe("whole");
+
     await expect(writeWhole(`${folder}/missing/../file`, bytes())).rejects.toThrow("can't be written: ENOENT");
-    expect((await readdir(folder)).sort()).toEqual(["file", "link", "pipe"]);
+    expect((await readdir(folder)).sort()).toEqual([
+      "file",
+      "link",
+      "link-to-link",
+      "link-to-new",
+      "new",
+      "pipe",
+      "stdout",
+    ]);
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -9,15 +9,20 @@ export interface CsvSample {
   readonly header: readonly string[];
   /** The rows after the header. */
   readonly rows: readonly (readonly string[])[];
+  /** How the text's own lines end, whatever was given; undefined where it has no two of them. */
+  readonly lineEnd: LineEnd | undefined;
 }
+
+type LineEnd = NonNullable<CsvScanOptions["newline"]>;
 
 const DELIMITERS = [",", ";", "\t", "|"] as const;
 
 /** Finds what the options leave open. The last record of an incomplete `text` is left out: it may be cut. */
 export function sniffCsv(text: string, complete: boolean, given: CsvScanOptions): CsvSample {
   const body = skipLines(text.replace(/^\uFEFF/, ""), given.skipLines ?? 0);
-  const newline = given.newline ?? newlineOf(body, given.quote ?? '"');
   const quote = given.quote ?? '"';
+  const firstLine = firstLineOf(body, quote);
+  const newline = given.newline ?? firstLine?.end ?? "\n";
   const escapeChar = given.escape ?? escapeOf(body, quote);
   const base = { ...given, newline, quote, escape: escapeChar };
   const delimiter = given.delimiter ?? delimiterOf(body, base);
@@ -33,6 +38,7 @@ export function sniffCsv(text: string, complete: boolean, given: CsvScanOptions)
     csv: { ...base, delimiter, header },
     header: names,
     rows: header ? records.slice(1) : records,
+    lineEnd: firstLine && body.slice(firstLine.length).trim() !== "" ? firstLine.end : undefined,
   };
 }
 
@@ -47,15 +53,17 @@ function skipLines(text: string, count: number): string {
 }
 
 /** The first line end outside of quotes decides. */
-function newlineOf(text: string, quote: string): "\n" | "\r\n" | "\r" {
+function firstLineOf(text: string, quote: string): { readonly end: LineEnd; readonly length: number } | undefined {
   let quoted = false;
   for (let at = 0; at < text.length; at++) {
     const char = text[at];
     if (char === quote) quoted = !quoted;
-    else if (!quoted && char === "\n") return "\n";
-    else if (!quoted && char === "\r") return text[at + 1] === "\n" ? "\r\n" : "\r";
+    else if (!quoted && (char === "\n" || char === "\r")) {
+      const end = char === "\r" && text[at + 1] === "\n" ? "\r\n" : char;
+      return { end, length: at + end.length };
+    }
   }
-  return "\n";
+  return undefined;
 }
 
 /** A backslash before a quote inside of a field that goes on after it. */

@@ -42,7 +42,7 @@ export const sourceContentReasons = {
   UNTERMINATED_QUOTE: {
     code: Code.INVALID_ARGUMENT,
     when: "A quoted value does not end, or text follows its closing quote.",
-    help: "Mend the row, give the right `quote` and `escape`, or skip such rows by `badRows=skip`, which passes over those of one line only.",
+    help: "Mend the row, give the right `quote` and `escape`, or skip such rows by `badRows=skip`, which passes over those of one line and less than 10,000 bytes only.",
     retryable: false,
   },
   ROW_TOO_LONG: {
@@ -60,7 +60,7 @@ export const sourceContentReasons = {
   MALFORMED_CSV: {
     code: Code.INVALID_ARGUMENT,
     when: "The file can't be read as delimited text with these options.",
-    help: "Check delimiter, quote, escape and that all lines end alike.",
+    help: "Check delimiter, quote, escape and that all lines end alike, in all files.",
     retryable: false,
   },
   MALFORMED_JSON: {

@@ -52,6 +52,7 @@ export async function sniffCsvFiles(
       continue;
     }
     paths.push(path);
+    if (first) requireSameLineEnds(first, sample);
     if (first) requireSameColumns(first, sample);
     first ??= sample;
   }
@@ -147,6 +148,16 @@ function notUtf8(path: string, bytes: Buffer, cause: unknown): DriverError {
 
 function empty(paths: readonly string[]): DriverError {
   return new DriverError("EMPTY_SOURCE", `${paths.join(", ")} is empty`, { metadata: { file: paths[0] ?? "" } });
+}
+
+/** The engine takes one line end for all files, and passes without a word over every row behind a header that ends otherwise. */
+function requireSameLineEnds(first: Sampled, other: Sampled): void {
+  const expected = first.csv.newline ?? "\n";
+  if (other.lineEnd === undefined || other.lineEnd === expected) return;
+  const [end, wanted] = [other.lineEnd, expected].map((each) => JSON.stringify(each));
+  throw new DriverError("MALFORMED_CSV", `${other.path}: its lines end in ${end}, and in ${wanted} in ${first.path}`, {
+    metadata: { file: other.path },
+  });
 }
 
 function requireSameColumns(first: Sampled, other: Sampled): void {

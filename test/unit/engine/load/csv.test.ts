@@ -222,6 +222,24 @@ describe("several files", () => {
     });
   });
 
+  it.each([
+    ["\n", "\r\n", "fail"],
+    ["\n", "\r\n", "skip"],
+    ["\r\n", "\n", "fail"],
+    ["\r", "\r\n", "fail"],
+  ])("refuses files whose lines end differently: %j, %j, badRows=%s", async (first, second, badRows) => {
+    const folder = await lab.folder();
+    const name = folder.split("/").at(-1);
+    const text = (end: string) => ["a,b", "1,x", "2,y", ""].join(end);
+    await lab.file(`${name}/1.csv`, text(first));
+    const other = await lab.file(`${name}/2.csv`, `a,b${second}`);
+    expect(await lab.load(`${folder}/*.csv`, { options: { badRows } })).toMatchObject({ rows: 2 });
+    await lab.file(`${name}/2.csv`, text(second));
+    const error = await lab.failure(`${folder}/*.csv`, { options: { badRows } });
+    expect(error).toMatchObject({ reason: "MALFORMED_CSV", metadata: { file: other } });
+    expect(error.message).toContain(`its lines end in ${JSON.stringify(second)}`);
+  });
+
   it("leaves out an empty file and says so", async () => {
     const folder = await lab.folder();
     const name = folder.split("/").at(-1);

@@ -76,16 +76,18 @@ describe("badRows=skip", () => {
     ["to the next quote", '1,"2\n3,4\n5,"6"\n7,8\n', "3", "line 3"],
     ["behind too many values", '1,2,3,"4\n5,6\n', "3", "line 3"],
     ["behind another fault", '"1"x,"2\n3,"4"\n5,6\n', "2", "below line 2"],
-    [
-      "of which the engine keeps the beginning alone",
-      `1,"${"é".repeat(3_000)}${"y".repeat(6_000)}\n3,4\n`,
-      "3",
-      "line 3",
-    ],
   ])("fails where a quote that is not closed takes lines along: %s", async (_, rows, line, says) => {
     const error = await lab.textFailure(`a,b\n1,2\n${rows}`, skip({ quote: '"', header: true, delimiter: "," }));
     expect(error).toMatchObject({ reason: "UNTERMINATED_QUOTE", metadata: { line } });
     expect(error.message).toContain(`${says}: a quote that is not closed`);
+  });
+
+  it("fails where the engine keeps too little of a row to tell what its broken quote takes along", async () => {
+    for (const row of [`1,"${"é".repeat(3_000)}${"y".repeat(6_000)}`, `1,"${"y".repeat(12_000)}"z`]) {
+      const error = await lab.textFailure(`a,b\n1,2\n${row}\n3,4\n`, skip());
+      expect(error).toMatchObject({ reason: "UNTERMINATED_QUOTE", metadata: { line: "3" } });
+      expect(error.message).toContain("line 3: a broken quote in a row of 10000 bytes or more may take");
+    }
   });
 
   it("skips a broken quote that is its own line's alone, and a whole row of several lines", async () => {
