@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { access, chmod, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
+import { chmod, lstat, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { isCode, syncFolder, writeNewFile } from "../datasets/files.ts";
 import { DriverError } from "../errors/driver-error.ts";
@@ -111,12 +111,13 @@ export class PublishedSets {
     return hash;
   }
 
-  /** From now on a set counts as new, so that nobody sweeps it. Answers whether it is there. */
+  /** From now on a set counts as new, so that nobody sweeps it. Answers whether anything is there. */
   async touch(hash: string): Promise<boolean> {
     const now = new Date();
     return utimes(this.folderOf(hash), now, now).then(
       () => true,
-      () => false,
+      // That of another user keeps its time.
+      () => isThere(this.folderOf(hash)),
     );
   }
 
@@ -168,8 +169,9 @@ function damaged(hash: string, what: string): DriverError {
   });
 }
 
+/** Also a link that leads nowhere is: nothing can be moved to its place. */
 async function isThere(path: string): Promise<boolean> {
-  return access(path).then(
+  return lstat(path).then(
     () => true,
     () => false,
   );

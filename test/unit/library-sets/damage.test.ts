@@ -1,4 +1,4 @@
-import { appendFile, chmod, cp, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { appendFile, chmod, cp, mkdir, rename, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { LibrarySet, LibrarySetStore } from "../../../src/library-sets/model.ts";
@@ -8,6 +8,7 @@ import { openSets } from "../../helpers/library-sets.ts";
 import { allOf, OTHER, openSetScene, type SetScene, take } from "../../helpers/set-scene.ts";
 
 const { signal } = new AbortController();
+const NOBODY = 65_534;
 
 let scene: SetScene;
 let store: LibrarySetStore;
@@ -116,6 +117,30 @@ describe("damage", () => {
   });
 });
 
+describe("a set of another user", () => {
+  it("is the same one, though its time stays as it is", async () => {
+    const { dataDirectory, root } = scene;
+    const folder = store.folderOf(made.hash);
+    await utimes(folder, 1_000_000, 1_000_000);
+    await chmod(root, 0o711);
+    for (const each of ["", "library-sets", "library-sets/names", "library-sets/staging"])
+      await chmod(join(dataDirectory, each), 0o777);
+    for (const each of ["", "node_modules", "node_modules/acme", "node_modules/helper"])
+      await chmod(join(folder, each), 0o755);
+    // Only root can be somebody else.
+    const isRoot = process.geteuid?.() === 0;
+    if (isRoot) process.seteuid?.(NOBODY);
+    try {
+      expect(await again()).toMatchObject({ hash: made.hash });
+    } finally {
+      if (isRoot) process.seteuid?.(0);
+    }
+    if (isRoot) expect((await stat(folder)).mtimeMs).toBe(1_000_000_000);
+    expect(await scene.staged()).toEqual([]);
+    await store.verify(made.hash, { signal });
+  });
+});
+
 describe("a set that can't be read", () => {
   const folder = () => store.folderOf(made.hash);
   const pointer = () => join(scene.dataDirectory, "library-sets/names/warehouse.json");
@@ -146,6 +171,14 @@ describe("a set that can't be read", () => {
         await writeFile(folder(), "");
       },
       "set.json can't be read",
+    ],
+    [
+      "its folder is a link that leads nowhere",
+      async () => {
+        await rm(folder(), { recursive: true });
+        await symlink("nowhere", folder());
+      },
+      "set.json is missing",
     ],
     ["its name's file was altered", () => writeFile(pointer(), "{"), "the file that says what it points to"],
   ])("is seen, and mended or deleted: %s", async (_what, harm, told) => {
