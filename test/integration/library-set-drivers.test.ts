@@ -14,7 +14,7 @@ import { driverProgram, type TestProfile, testProfile } from "../helpers/profile
 import { acmeSet } from "../helpers/set-profile.ts";
 
 // Several starts of drivers, and installs, one after the other.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const PROFILE = `
 memory = "4GB"
@@ -244,6 +244,8 @@ describe("a library set that is replaced", () => {
     // Whoever asks the new one for the same waits for it, and hears what it was read with.
     const asked = await next.load("before", acme(held.uri));
     const sharing = asked.result();
+    const phase = async () => (await next.operation(asked.operationId)).progress?.phase;
+    await expect.poll(phase).toBe(`waiting for operation ${load.operationId} of another driver`);
     held.letGo();
     const { operation } = await loading;
     expect((await sharing).operation.outcome).toEqual(operation.outcome);

@@ -10,7 +10,7 @@ import { startDriver, type TestDriver } from "../helpers/driver.ts";
 import { givenEnvironment } from "../helpers/given-environment.ts";
 import { packPackage } from "../helpers/npm-packages.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 let root: string;
 let packages: string;
@@ -27,7 +27,7 @@ beforeAll(async () => {
   await packPackage(packages, { name: "pg", version: "8.11.3" });
   [driver, other] = await Promise.all([startDriver(), startDriver({ args: ["--file-roots", packages] })]);
   [client, far] = await Promise.all([connectTo(driver), connectTo(other)]);
-}, 120_000);
+});
 
 afterAll(async () => {
   await Promise.all([client?.close(), far?.close()]);

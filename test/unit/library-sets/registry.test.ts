@@ -37,7 +37,7 @@ beforeAll(async () => {
   const { PATH } = process.env;
   const environment = { PATH, HOME: home, REGISTRY_TOKEN: TOKEN, npm_config_fetch_retries: "0", DROVER_SECRET_X: "x" };
   store = stack.use(await openSets(join(root, "data"), undefined, { environment, registry: url }));
-}, 60_000);
+});
 
 afterAll(async () => {
   server.closeAllConnections();

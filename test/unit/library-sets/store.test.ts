@@ -54,7 +54,7 @@ beforeAll(async () => {
     helper: lockfileFor("helper", "1.2.0", await integrityOf(helper)),
     scripted: lockfileFor("@acme/scripted", "1.0.0", await integrityOf(scripted), { hasInstallScript: true }),
   };
-}, 60_000);
+});
 
 afterAll(() => stack.disposeAsync());
 
