@@ -31,9 +31,11 @@ export function exitCodeOf(error: unknown): number {
   return exitCodes.failed;
 }
 
-/** A file of the command's own that can't be written any more is nobody's mistake in code. */
-function isFull(error: unknown): error is Error {
-  return error instanceof Error && "code" in error && ["ENOSPC", "EDQUOT", "EFBIG"].includes(String(error.code));
+const unwritable: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EFBIG", "EPIPE"]);
+
+/** A file of the command's own that can't be written any more, or a pipe that nobody reads on, is nobody's mistake in code. */
+function isUnwritable(error: unknown): error is Error {
+  return error instanceof Error && "code" in error && unwritable.has(String(error.code));
 }
 
 /** Says on standard error what went wrong and what to do: `drover: REASON: message`, then the help. */
@@ -44,7 +46,7 @@ export function report(error: unknown, output: Output, startCommand: string): vo
     if (error.help !== "") output.note(dim(error.help));
     return;
   }
-  if (isFull(error)) {
+  if (isUnwritable(error)) {
     output.note(`${red("drover:")} ${error.message}`);
     return;
   }

@@ -1,7 +1,10 @@
 import { once } from "node:events";
-import { createWriteStream } from "node:fs";
+import { constants, createWriteStream, openSync } from "node:fs";
 import { open, readlink, realpath, rename, rm, stat } from "node:fs/promises";
+import { Socket } from "node:net";
 import { basename, dirname, isAbsolute } from "node:path";
+import { addAbortSignal, type Writable } from "node:stream";
+import { setTimeout } from "node:timers/promises";
 import type { ExportFormat, ExportOptions } from "../../node/src/index.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -19,6 +22,8 @@ const endings: Readonly<Record<string, ExportFormat>> = {
   arrows: "arrow",
 };
 
+/** How often is looked whether a pipe has a reader. */
+const POLL_MS = 50;
 /** As many as Linux follows. */
 const MAX_LINKS = 40;
 
@@ -38,18 +43,23 @@ export function layoutOf(file: string): { format?: ExportFormat; compression?: E
  * Writes bytes to a file that appears whole or not at all: they go into a file beside it, which is renamed at the end and removed
  * when something fails. A device or pipe is written into, since a file must not take its place.
  */
-export async function writeWhole(file: string, source: AsyncIterable<Uint8Array>): Promise<void> {
+export async function writeWhole(
+  file: string,
+  source: AsyncIterable<Uint8Array>,
+  options: { readonly signal: AbortSignal },
+): Promise<void> {
   const present = await stat(file).catch(() => undefined);
   if (present?.isDirectory()) throw new UsageError(`${file} is a folder`);
   // What a link leads to is written, and the link stays.
   const target = await realpath(file).catch(() => (present === undefined ? behindLinks(file) : undefined));
   // Standard output by its name (`/dev/stdout`) may be a file that has no place any more.
   const hasPlace = target !== undefined && (present === undefined || present.isFile());
-  if (!hasPlace) return writeInto(file, source, { flags: "w", shown: file });
+  if (present?.isFIFO()) return writeAll(await openPipe(file, options), source);
+  if (!hasPlace) return writeAll(await openFile(file, "w", file), source);
   // Not joined: that would find a way where the system finds none (`missing/../file`).
   const part = `${dirname(target)}/.${basename(target)}.${process.pid}.part`;
   try {
-    await writeInto(part, source, { flags: "wx", shown: file });
+    await writeAll(await openFile(part, "wx", file), source);
     await synced(part);
     await rename(part, target);
   } catch (error) {
@@ -65,15 +75,32 @@ async function behindLinks(file: string, links = 0): Promise<string> {
   return behindLinks(isAbsolute(link) ? link : `${dirname(file)}/${link}`, links + 1);
 }
 
-async function writeInto(
-  path: string,
-  source: AsyncIterable<Uint8Array>,
-  { flags, shown }: { readonly flags: "w" | "wx"; readonly shown: string },
-): Promise<void> {
+async function openFile(path: string, flags: "w" | "wx", shown: string): Promise<Writable> {
   const stream = createWriteStream(path, { flags });
-  await once(stream, "open").catch((error: NodeJS.ErrnoException) => {
-    throw new UsageError(`${shown} can't be written: ${error.code}`);
+  await once(stream, "open").catch((error: unknown) => {
+    throw unwritable(shown, error);
   });
+  return stream;
+}
+
+/** Opens a pipe once somebody reads it. A thread that waited for that in the system would keep the command from ending. */
+async function openPipe(path: string, { signal }: { readonly signal: AbortSignal }): Promise<Writable> {
+  for (;;) {
+    try {
+      const fd = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+      return addAbortSignal(signal, new Socket({ fd, readable: false, writable: true }));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENXIO") throw unwritable(path, error);
+    }
+    await setTimeout(POLL_MS, undefined, { signal });
+  }
+}
+
+function unwritable(file: string, error: unknown): UsageError {
+  return new UsageError(`${file} can't be written: ${(error as NodeJS.ErrnoException).code}`);
+}
+
+async function writeAll(stream: Writable, source: AsyncIterable<Uint8Array>): Promise<void> {
   // It may fail while nothing is being written, and is looked at with the next bytes.
   stream.on("error", () => undefined);
   try {

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { constants } from "node:fs";
 import { lstat, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,7 +19,8 @@ it("a file that can't be written to its end says why and leaves nothing, also wh
         yield Buffer.alloc(10);
         await setTimeout(100);
       }
-      const told = await writeWhole(${JSON.stringify(join(folder, "all.csv"))}, bytes()).catch(({ code }) => code);
+      const { signal } = new AbortController();
+      const told = await writeWhole(${JSON.stringify(join(folder, "all.csv"))}, bytes(), { signal }).catch(({ code }) => code);
       console.log(told);
     `;
     const node = ["--input-type=module", "--conditions=drover-source", "-e", program];
@@ -30,6 +32,8 @@ it("a file that can't be written to its end says why and leaves nothing, also wh
   }
 });
 
+const running = { signal: new AbortController().signal };
+
 it("a pipe or device is written into, and a link stays where the file behind it is written", async () => {
   const folder = await mkdtemp(join(tmpdir(), "drover-test-"));
   async function* bytes() {
@@ -38,20 +42,20 @@ it("a pipe or device is written into, and a link stays where the file behind it 
   try {
     const pipe = join(folder, "pipe");
     await promisify(execFile)("mkfifo", [pipe]);
-    const [read] = await Promise.all([readFile(pipe, "utf8"), writeWhole(pipe, bytes())]);
+    const [read] = await Promise.all([readFile(pipe, "utf8"), writeWhole(pipe, bytes(), running)]);
     expect(read).toBe("whole");
     expect((await lstat(pipe)).isFIFO()).toBe(true);
 
     const [file, link] = [join(folder, "file"), join(folder, "link")];
     await writeFile(file, "before");
     await symlink("file", link);
-    await writeWhole(link, bytes());
+    await writeWhole(link, bytes(), running);
     expect((await lstat(link)).isSymbolicLink()).toBe(true);
     expect(await readFile(file, "utf8")).toBe("whole");
 
     await symlink("link-to-new", join(folder, "link-to-link"));
     await symlink("new", join(folder, "link-to-new"));
-    await writeWhole(join(folder, "link-to-link"), bytes());
+    await writeWhole(join(folder, "link-to-link"), bytes(), running);
     expect((await lstat(join(folder, "link-to-link"))).isSymbolicLink()).toBe(true);
     expect((await lstat(join(folder, "new"))).isFile()).toBe(true);
 
@@ -60,11 +64,11 @@ it("a pipe or device is written into, and a link stays where the file behind it 
     await using opened = await open(removed, "w+");
     await rm(removed);
     await symlink(`/proc/self/fd/${opened.fd}`, join(folder, "stdout"));
-    await writeWhole(join(folder, "stdout"), bytes());
+    await writeWhole(join(folder, "stdout"), bytes(), running);
     expect((await lstat(join(folder, "stdout"))).isSymbolicLink()).toBe(true);
     expect(await opened.readFile("utf8")).toBe("whole");
 
-    await expect(writeWhole(`${folder}/missing/../file`, bytes())).rejects.toThrow("can't be written: ENOENT");
+    await expect(writeWhole(`${folder}/missing/../file`, bytes(), running)).rejects.toThrow("can't be written: ENOENT");
     expect((await readdir(folder)).sort()).toEqual([
       "file",
       "link",
@@ -74,6 +78,37 @@ it("a pipe or device is written into, and a link stays where the file behind it 
       "pipe",
       "stdout",
     ]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+it("a pipe that nobody reads, or nobody reads on, doesn't keep an interrupted command", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "drover-test-"));
+  const controller = new AbortController();
+  async function* endless() {
+    for (;;) yield Buffer.alloc(65_536);
+  }
+  try {
+    const pipe = join(folder, "pipe");
+    await promisify(execFile)("mkfifo", [pipe]);
+    const written = writeWhole(pipe, endless(), controller);
+    controller.abort();
+    await expect(written).rejects.toThrow("aborted");
+
+    await using _ = await open(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stalled = new AbortController();
+    let pieces = 0;
+    async function* counted() {
+      for await (const piece of endless()) {
+        pieces++;
+        yield piece;
+      }
+    }
+    const writing = writeWhole(pipe, counted(), stalled);
+    await expect.poll(() => pieces).toBeGreaterThan(0);
+    stalled.abort();
+    await expect(writing).rejects.toThrow("aborted");
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -93,7 +93,7 @@ async function run(context: Context, what: string, file: string, flags: ExportFl
   };
   try {
     await context.interrupts.guard(cancel, () =>
-      file === "-" ? toStandardOutput(output, watched()) : writeWhole(file, watched()),
+      file === "-" ? toStandardOutput(output, watched()) : writeWhole(file, watched(), context.interrupts),
     );
   } finally {
     bar.clear();

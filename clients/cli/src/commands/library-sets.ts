@@ -179,7 +179,7 @@ async function remove({ connect, call, globals, output }: Context, name: string)
 }
 
 async function exportSet(context: Context, name: string, file: string): Promise<void> {
-  const { connect, call, globals, output } = context;
+  const { connect, call, globals, output, interrupts } = context;
   if (file === "-" && globals.json) throw new UsageError("--json and - (standard output) exclude each other");
   await using drover = await connect();
   let bytes = 0;
@@ -190,7 +190,7 @@ async function exportSet(context: Context, name: string, file: string): Promise<
     }
   };
   if (file === "-") for await (const piece of counted()) await output.write(piece);
-  else await writeWhole(file, counted());
+  else await writeWhole(file, counted(), interrupts);
   if (globals.json) return output.document({ file, bytes });
   if (file !== "-") await output.write(`${printable(file)}: ${bytesText(bytes)}\n`);
 }
