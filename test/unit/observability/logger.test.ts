@@ -1,5 +1,5 @@
-import { execFileSync } from "node:child_process";
-import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -86,6 +86,26 @@ test("what nobody reads holds nobody up, is dropped beyond a bound, and counted"
   const kept = written.filter(({ index }) => index !== undefined);
   expect(kept.map(({ index }) => index)).toEqual(Array.from(kept, (_, index) => index));
   expect(written.slice(kept.length)).toMatchObject([{ dropped: 50 - kept.length }, { message: "after" }]);
+});
+
+test("a terminal that nobody reads holds nobody up", async () => {
+  const [program, done] = [join(folder, "program.mjs"), join(folder, "done")];
+  writeFileSync(
+    program,
+    `import { writeFileSync } from "node:fs";
+    import { Logger } from ${JSON.stringify(join(import.meta.dirname, "../../../src/observability/logger.ts"))};
+    const log = new Logger({ level: "info", format: "json" });
+    for (let index = 0; index < 300; index++) log.info("x".repeat(10_000));
+    writeFileSync(${JSON.stringify(done)}, String(process.stderr.isTTY));`,
+  );
+  // Its terminal is read no more once this pipe is full.
+  const command = ["-qec", `'${process.execPath}' '${program}'`, "/dev/null"];
+  const terminal = spawn("script", command, { stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    await expect.poll(() => readFileSync(done, { encoding: "utf8", flag: "a+" })).toBe("true");
+  } finally {
+    terminal.kill("SIGKILL");
+  }
 });
 
 test("text for people has the fields behind the message", () => {
