@@ -10,7 +10,6 @@ import { table } from "../helpers/access-table.ts";
 import { pathOf } from "../helpers/grpc-client.ts";
 
 const GENERATED = join(import.meta.dirname, "../../src/gen/drover/v1");
-vi.setConfig({ hookTimeout: 120_000, testTimeout: 60_000 });
 
 let scene: Scene;
 /** Of streams that are read behind all calls. */

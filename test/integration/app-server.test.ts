@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { connect, type Drover, type Operation } from "../../clients/node/src/index.ts";
 import { type ExampleServer, startExample } from "../helpers/app-server.ts";
 import { launchBrowser, launchTimeoutMs } from "../helpers/browser.ts";
@@ -21,9 +21,6 @@ const flights = Array.from({ length: 6000 }, (_, index) => ({
 /** Keeps the only reader busy until it is cancelled. */
 const endless =
   "SELECT sum(a.delay * b.delay * c.delay) FROM flights a, flights b, flights c WHERE a.delay <> b.distance";
-
-// Two app servers, a driver and a browser on two cores.
-vi.setConfig({ testTimeout: 180_000 });
 
 let folder: string;
 let driver: TestDriver;

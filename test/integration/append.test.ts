@@ -10,9 +10,6 @@ import { runCli } from "../helpers/cli.ts";
 import { startCutProxy } from "../helpers/cut-proxy.ts";
 import { startDriver, type TestDriver } from "../helpers/driver.ts";
 
-// Drivers that are killed, and appends that go on at the next one.
-vi.setConfig({ testTimeout: 180_000 });
-
 let folder: string;
 let driver: TestDriver;
 let drover: Drover;

@@ -26,7 +26,7 @@ beforeAll(async () => {
   two = await connect(drivers[1]);
   const lines = Array.from({ length: ROWS }, (_, row) => `${row},some text of row ${row}`);
   source = await holdFile("slow.csv", `i,t\n${lines.join("\n")}\n`);
-}, 120_000);
+});
 
 afterAll(async () => {
   await one?.close();

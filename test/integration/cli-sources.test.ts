@@ -4,13 +4,10 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { commandFile, eventsOf, runCli } from "../helpers/cli.ts";
 import { startDriver, type TestDriver } from "../helpers/driver.ts";
 import { type PostgresDatabase, postgresDatabase } from "../helpers/postgres-database.ts";
-
-// Up to twenty commands one after the other, each a process of its own.
-vi.setConfig({ testTimeout: 180_000 });
 
 let driver: TestDriver;
 let database: PostgresDatabase;
@@ -46,7 +43,7 @@ beforeAll(async () => {
   await database.run("CREATE TABLE orders AS SELECT 1 AS id, 'a' AS item UNION ALL SELECT 2, 'b'");
   driver = await startDriver();
   env = { DROVER_DATA_DIR: driver.dataDir };
-}, 120_000);
+});
 afterAll(async () => {
   await driver?.[Symbol.asyncDispose]();
   await database?.[Symbol.asyncDispose]();

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ensureDriver } from "../../clients/node/src/index.ts";
 import { commandFile, eventsOf, runCli, startCli } from "../helpers/cli.ts";
 import { startDriver, type TestDriver } from "../helpers/driver.ts";
@@ -19,9 +19,6 @@ Grace,"New York",1906-12-09,7.25,2
 Edsger,Rotterdam,1930-05-11,,3
 "José 🚀",,2000-02-29,-1.5,4
 `;
-
-// Up to fifteen commands one after the other, each a process of its own.
-vi.setConfig({ testTimeout: 180_000 });
 
 let driver: TestDriver;
 let folder: string;

@@ -48,7 +48,7 @@ beforeAll(async () => {
   void (async () => {
     for await (const event of one.events({ signal: stopped.signal })) events.push(event);
   })().catch(() => undefined);
-}, 120_000);
+});
 afterAll(() => parts.disposeAsync());
 
 /** The reason why something fails; what it says is looked through for secrets at the end. */

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Drover, ensureDriver } from "../../clients/node/src/index.ts";
 import { type TableSpec, writeTable } from "../../examples/connector-dbf/test/table.ts";
 import { type Author, author } from "../helpers/author.ts";
@@ -10,9 +10,6 @@ import { tool } from "../helpers/installed.ts";
 import { packFolders } from "../helpers/npm-packages.ts";
 import { type PostgresDatabase, postgresDatabase } from "../helpers/postgres-database.ts";
 import { type TestProfile, testProfile } from "../helpers/profile.ts";
-
-// Starts of drivers, and an install.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let folder: string;
 let ann: Author;

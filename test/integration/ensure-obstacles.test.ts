@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { join, relative, resolve } from "node:path";
 import { promisify } from "node:util";
 import { status } from "@grpc/grpc-js";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { DriverService } from "../../clients/node/src/gen/drover/v1/driver_service_pb.js";
 import {
   type Drover,
@@ -18,9 +18,6 @@ import {
 import { FaultPeer } from "../../clients/node/test/fault-peer.ts";
 import { eventually } from "../helpers/driver-processes.ts";
 import { driverProgram, type TestProfile, testProfile, writeProgram } from "../helpers/profile.ts";
-
-// Several starts of drivers one after the other.
-vi.setConfig({ testTimeout: 120_000 });
 
 async function ensured(profile: TestProfile, more: EnsureDriverOptions = {}) {
   const events: EnsureEvent[] = [];

@@ -36,7 +36,7 @@ beforeAll(async () => {
   await writeFile(join(folder.path, "numbers.csv"), `n,k,t,x\n${lines.join("\n")}\n`);
   await (await drover.load("numbers", { uri: join(folder.path, "numbers.csv") })).result();
   await makeSource("tricky", trickyRows);
-}, 120_000);
+});
 
 afterAll(async () => {
   await drover?.close();

@@ -133,7 +133,7 @@ test("attached clients hear when the driver's memory is nearly used up", async (
   };
   const value = { high: true, budgetBytes: 300_800_000n };
   await expect.poll(pressure, { timeout: 100_000 }).toMatchObject({ case: "memoryPressure", value });
-}, 120_000);
+});
 
 describe.concurrent("a connection that carries nothing", { timeout: 120_000 }, () => {
   test.for<Direction>(["toDriver", "toClient"])(

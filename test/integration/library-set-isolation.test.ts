@@ -1,13 +1,11 @@
 import { readdir, readFile, realpath, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Drover, type DroverError, ensureDriver } from "../../clients/node/src/index.ts";
 import { draftOf, openSets } from "../helpers/library-sets.ts";
 import { packPackage } from "../helpers/npm-packages.ts";
 import { type TestProfile, testProfile } from "../helpers/profile.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
-
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const FIXTURES = join(import.meta.dirname, "..", "fixtures", "packages");
 

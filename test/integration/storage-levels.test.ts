@@ -41,7 +41,7 @@ beforeAll(async () => {
     await writeFile(file, `i\n${Array.from({ length: ROWS }, () => next() * 4_000_000_007).join("\n")}\n`);
     await (await large.load(name, { uri: file })).result();
   }
-}, 120_000);
+});
 
 afterAll(async () => {
   watching.abort();

@@ -20,7 +20,7 @@ describe("MariaDB with a client library of a library set", () => {
     await db.run(
       "INSERT INTO t SELECT seq, '2024-02-29 23:59:59.123456', seq / 4, CONCAT('é', seq) FROM seq_1_to_1000",
     );
-  }, 120_000);
+  });
   afterAll(async () => {
     await bench?.[Symbol.asyncDispose]();
     await db?.[Symbol.asyncDispose]();

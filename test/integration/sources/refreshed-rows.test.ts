@@ -37,8 +37,8 @@ beforeAll(async () => {
       options: { table, user: my.user, ...secretOf("DROVER_SECRET_MY", my.password) },
     }),
   };
-}, 120_000);
-afterAll(() => parts.disposeAsync(), 60_000);
+});
+afterAll(() => parts.disposeAsync());
 
 const ROWS = 3_000;
 

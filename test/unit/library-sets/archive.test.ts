@@ -33,7 +33,7 @@ beforeAll(async () => {
   folder = first.folderOf(hash);
   dataDirectory = join(root, "second");
   store = stack.use(await openSets(dataDirectory));
-}, 60_000);
+});
 
 afterAll(() => stack.disposeAsync());
 

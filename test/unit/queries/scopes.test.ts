@@ -60,7 +60,7 @@ beforeAll(async () => {
   const { signal } = new AbortController();
   // Settles once they are in memory.
   for (const name of ["people", "peoplo"]) await datasets.setStorageLevel(name, "pinned", { signal });
-}, 120_000);
+});
 
 afterAll(async () => {
   await stored[Symbol.asyncDispose]();
