@@ -3,7 +3,12 @@ import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { installedPackages } from "../../src/library-sets/installed-packages.ts";
 import { readLockfile } from "../../src/library-sets/lockfile.ts";
-import type { LibrarySet, LibrarySetManifest, LibrarySetStore } from "../../src/library-sets/model.ts";
+import type {
+  LibrarySet,
+  LibrarySetManifest,
+  LibrarySetPointer,
+  LibrarySetStore,
+} from "../../src/library-sets/model.ts";
 import { PublishedSets } from "../../src/library-sets/published-sets.ts";
 import { SetNames } from "../../src/library-sets/set-names.ts";
 import { sealTree } from "../../src/library-sets/tree.ts";
@@ -41,11 +46,7 @@ export async function openSetScene(): Promise<SetScene> {
   await store.remove("other", { signal });
   return {
     ...{ root, dataDirectory, store, made, archive, otherArchive },
-    point: (name, hash) =>
-      writeFile(
-        join(dataDirectory, "library-sets/names", `${name}.json`),
-        JSON.stringify({ name, hash, createTime: new Date(), createdBy: "ann" }),
-      ),
+    point: async (name, hash) => void (await point(dataDirectory, name, hash)),
     staged: () => readdir(join(dataDirectory, "library-sets", "staging")),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
@@ -93,6 +94,10 @@ async function publish(dataDirectory: string, name: string, names: readonly stri
     files: await sealTree(folder, { signal }),
   };
   const hash = await new PublishedSets(dataDirectory).publish(folder, manifest, { signal });
+  return { ...(await point(dataDirectory, name, hash)), manifest };
+}
+
+function point(dataDirectory: string, name: string, hash: string): Promise<LibrarySetPointer> {
   const pointer = { name, hash, createTime: new Date(), createdBy: "ann" };
-  return { ...(await new SetNames(dataDirectory, FIRST).set(pointer, { replace: false })), manifest };
+  return new SetNames(dataDirectory, FIRST).set(pointer, { replace: true });
 }

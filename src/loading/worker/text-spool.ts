@@ -2,6 +2,7 @@ import { createWriteStream, type WriteStream } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
+import { MAX_ROW_BYTES } from "../../engine/text/row-limit.ts";
 import { DriverError } from "../../errors/driver-error.ts";
 
 /** A piece of a spooled text: whole records, in a file that whoever takes it removes. */
@@ -19,8 +20,6 @@ export interface SpoolOptions {
   readonly name: string;
 }
 
-/** As the engine has it. It passes over the last row of a file, without a word, where that is longer than its buffers. */
-const MAX_ROW_BYTES = 8 * 1024 * 1024;
 /** Rows that begin and end in so many bytes need not be looked at. */
 const LOOKED_AT_BYTES = 1024 * 1024;
 

@@ -3,7 +3,8 @@ import { type FileHandle, open } from "node:fs/promises";
 import { DriverError } from "../../../errors/driver-error.ts";
 import { isCompressed } from "../../byte-stream.ts";
 import type { FileScan } from "../../file-scan.ts";
-import { type KnownScan, MAX_LINE_BYTES } from "./csv-scan.ts";
+import { MAX_ROW_BYTES } from "../../text/row-limit.ts";
+import type { KnownScan } from "./csv-scan.ts";
 
 const PIECE_BYTES = 64 * 1024;
 
@@ -14,7 +15,7 @@ const PIECE_BYTES = 64 * 1024;
  */
 export async function requireShortLines(scan: KnownScan, signal: AbortSignal): Promise<void> {
   // There may be thousands of them.
-  const small = new Set(scan.origins.filter(({ bytes }) => bytes <= MAX_LINE_BYTES).map(({ path }) => path));
+  const small = new Set(scan.origins.filter(({ bytes }) => bytes <= MAX_ROW_BYTES).map(({ path }) => path));
   for (const path of scan.paths) {
     if (small.has(path) || isCompressed(path)) continue;
     // What can't be read the engine tells.
@@ -40,8 +41,8 @@ async function hasLongLine(file: FileHandle, path: string, scan: KnownScan, sign
   const piece = Buffer.alloc(PIECE_BYTES);
   // Not the end of the row itself, of two bytes at most.
   const last = Math.max(0, size - 2 - PIECE_BYTES);
-  const first = scan.badRows.policy === "skip" ? MAX_LINE_BYTES : last;
-  for (let at = Math.min(first, last); ; at = Math.min(at + MAX_LINE_BYTES, last)) {
+  const first = scan.badRows.policy === "skip" ? MAX_ROW_BYTES : last;
+  for (let at = Math.min(first, last); ; at = Math.min(at + MAX_ROW_BYTES, last)) {
     signal.throwIfAborted();
     const { bytesRead } = await file.read(piece, 0, PIECE_BYTES, at);
     const hasEnd = piece.subarray(0, bytesRead).includes(lineEndOf(scan));
@@ -53,8 +54,8 @@ async function hasLongLine(file: FileHandle, path: string, scan: KnownScan, sign
 /** Whether the line that covers a piece is too long. */
 async function isLongAround(path: string, at: number, lineEnd: number): Promise<boolean> {
   const line = new OpenLine(lineEnd);
-  const start = Math.max(0, at - MAX_LINE_BYTES - 1);
-  for await (const chunk of createReadStream(path, { start, end: at + PIECE_BYTES + MAX_LINE_BYTES }))
+  const start = Math.max(0, at - MAX_ROW_BYTES - 1);
+  for await (const chunk of createReadStream(path, { start, end: at + PIECE_BYTES + MAX_ROW_BYTES }))
     if (line.push(chunk)) return true;
   return false;
 }
@@ -71,7 +72,7 @@ class OpenLine {
   /** Whether a line has become too long. */
   push(chunk: Buffer): boolean {
     const end = chunk.indexOf(this.#lineEnd);
-    const isLong = this.#bytes + (end < 0 ? chunk.length : end) > MAX_LINE_BYTES;
+    const isLong = this.#bytes + (end < 0 ? chunk.length : end) > MAX_ROW_BYTES;
     // No chunk is longer than a line may be.
     this.#bytes = end < 0 ? this.#bytes + chunk.length : chunk.length - chunk.lastIndexOf(this.#lineEnd) - 1;
     return isLong;
@@ -83,7 +84,7 @@ function lineEndOf({ csv }: FileScan): number {
 }
 
 function tooLong(path: string): DriverError {
-  return new DriverError("ROW_TOO_LONG", `${path}: a row takes more than ${MAX_LINE_BYTES} bytes`, {
+  return new DriverError("ROW_TOO_LONG", `${path}: a row takes more than ${MAX_ROW_BYTES} bytes`, {
     metadata: { file: path },
   });
 }

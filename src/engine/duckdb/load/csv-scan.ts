@@ -1,6 +1,7 @@
 import type { CsvScanOptions, FileScan, ScanColumn } from "../../file-scan.ts";
 import { columnsOf } from "../../plan-columns.ts";
 import type { RecordSyntax } from "../../text/record-lines.ts";
+import { MAX_ROW_BYTES } from "../../text/row-limit.ts";
 import { quoteIdentifier, quoteLiteral } from "../quoting.ts";
 import { type ColumnSql, columnSql, decoded, isLongDecimal, longDecimal, type TextFormats } from "./column-sql.ts";
 import { filterSql, limitSql } from "./rows-sql.ts";
@@ -19,8 +20,7 @@ export interface ReadMode {
   readonly native?: ReadonlySet<number>;
 }
 
-/** Longest row; DuckDB's own default is 2 MB, and its buffers are 16 times as long unless told otherwise. */
-export const MAX_LINE_BYTES = 8 * 1024 * 1024;
+/** Those of DuckDB are 16 times as long as a row may be, unless told otherwise. */
 const BUFFER_BYTES = 16 * 1024 * 1024;
 
 /** What a column of a row group takes while one thread writes it (2,000 columns: 300 MB on one thread, 600 MB on two). */
@@ -75,7 +75,7 @@ function readFilesSql(scan: KnownScan, paths: readonly string[], mode: ReadMode)
     `allow_quoted_nulls=${csv.quotedNulls ?? true}`,
     `columns={${scan.columns.map((column, index) => `'${textName(index)}': ${quoteLiteral(readerType(column, index, mode))}`).join(", ")}}`,
     "hive_partitioning=false",
-    `max_line_size=${MAX_LINE_BYTES}`,
+    `max_line_size=${MAX_ROW_BYTES}`,
     `buffer_size=${BUFFER_BYTES}`,
   ];
   if (mode.ordered !== undefined || mode.singleThread) options.push("parallel=false");

@@ -1,7 +1,8 @@
 import { DriverError } from "../../../errors/driver-error.ts";
 import { findRecords } from "../../text/record-lines.ts";
+import { MAX_ROW_BYTES } from "../../text/row-limit.ts";
 import type { Connection } from "../connection.ts";
-import { type KnownScan, MAX_LINE_BYTES, recordSyntax } from "./csv-scan.ts";
+import { type KnownScan, recordSyntax } from "./csv-scan.ts";
 
 /** The reader notes no more than this of a row. */
 const NOTED_BYTES = 10_000;
@@ -44,7 +45,7 @@ export async function requireSkippable(
   if (isTooLong)
     throw new DriverError(
       "ROW_TOO_LONG",
-      `${file}, line ${line}: the row takes more than ${MAX_LINE_BYTES} bytes, and is not skipped`,
+      `${file}, line ${line}: the row takes more than ${MAX_ROW_BYTES} bytes, and is not skipped`,
       place,
     );
   const what =
